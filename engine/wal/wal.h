@@ -1,0 +1,118 @@
+/* The write-ahead log: until segments exist, the store's only data files.
+ *
+ * A store's directory holds LOCK, MANIFEST, wal-NNNNNNNN.log files and perhaps lost+found/. A WAL file is
+ * one 64-byte file header and then records, each 8-byte aligned; it is written full of zeros and synced
+ * before the first record goes in, so appending is overwriting. A record carries one commit group.
+ *
+ * W1  lsns are dense from 1 over all files; a file's header names its predecessor, that one's last lsn and
+ *     the checksum chain at its end.
+ * W2  durable_lsn in a record is the highest lsn whose sync had returned when the record was written, never more.
+ * W3  every checksum covers the file's salt, its id, the offset and the bytes.
+ * W4  nothing is ever appended behind a tail that was not proven: opening for write copies the unproven
+ *     records into a new file and syncs it before anything is served (F7, F10, F11).
+ * W5  a file that another process may read never shrinks.
+ * W6  after a failed write or sync the log is poisoned: no append succeeds until reopen; a sync is never retried.
+ *
+ * Recovery (F5): at the first bad record X, scan everything behind it. A valid record there that says X was
+ * durable means rot: YORE_ERR_CORRUPT, nothing changed. Otherwise the tail was torn: cut at X.
+ */
+#ifndef YR_WAL_H
+#define YR_WAL_H
+
+#include <yore/env.h>
+#include <yore/types.h>
+
+typedef struct yr_wal yr_wal;
+
+#define YR_WAL_RECORD_OVERHEAD 64u /* no record costs more than payload + this, padding included */
+
+typedef struct yr_wal_options {
+    const yore_env *env;
+    yore_dir *dir;      /* borrowed, must outlive the log */
+    const char *path;   /* for messages, borrowed as well */
+    uint64_t bytes_min; /* first file, 0 = 1 MiB; doubling up to */
+    uint64_t bytes_max; /* 0 = 64 MiB */
+    bool read_only;
+    bool mapped; /* append through a mapping where the file system allows (modes os and group) */
+} yr_wal_options;
+
+/* What is in a directory. */
+enum yr_store_kind {
+    YR_STORE_PRESENT = 1, /* a MANIFEST: open it */
+    YR_STORE_EMPTY,       /* nothing, or what an interrupted creation left behind: create is fine */
+    YR_STORE_DAMAGED,     /* log files with data but no MANIFEST */
+    YR_STORE_FOREIGN      /* other people's files */
+};
+yore_status yr_store_probe(const yore_env *env, yore_dir *dir, const char *path, enum yr_store_kind *kind,
+                           yore_error *err);
+
+/* Called for every record in lsn order. `payload` is valid during the call. A negative status stops. */
+typedef yore_status (*yr_wal_apply)(void *arg, uint64_t lsn, yore_slice payload, yore_error *err);
+
+typedef struct yr_wal_report {
+    uint64_t records;
+    uint64_t last_lsn;      /* of data records and seals */
+    uint64_t durable_lsn;   /* proven */
+    uint64_t files;
+    uint64_t bytes;         /* in valid records */
+    uint64_t cut_bytes;     /* of a torn tail, set aside in lost+found/ (writers only) */
+    uint32_t format_major, format_minor;
+    uint8_t uuid[16];
+    bool sealed;            /* the last record is a seal: a clean close */
+} yr_wal_report;
+
+/* Make the files of a new store whose first record is `payload`. Atomic: a cut leaves a directory that
+ * yr_store_probe calls EMPTY, or a whole store. The caller holds the lock. Syncs file, directory, MANIFEST. */
+yore_status yr_wal_create(const yr_wal_options *options, yore_slice payload, yore_error *err);
+
+/* Read the log, apply every record, and (for writers) make the tail safe to append to.
+ * A read-only log that has a live writer stops quietly at the first record that is not whole or lies above
+ * the writer's published watermark. */
+yore_status yr_wal_open(const yr_wal_options *options, yr_wal_apply apply, void *arg, yr_wal **out,
+                        yr_wal_report *report, yore_error *err);
+/* NULL is allowed. Does not seal. */
+void yr_wal_close(yr_wal *wal);
+
+/* -- writing: one caller at a time (the commit leader) unless said otherwise -- */
+
+/* Make sure an append of `payload_bytes` cannot fail for want of space, switching files when needed.
+ * `urgent` may use the reserve kept for deletes, registry records and seals (F19).
+ * YORE_OK; YORE_ERR_FULL (nothing changed, later calls may succeed); YORE_ERR_IO, YORE_ERR_POISONED. */
+yore_status yr_wal_reserve(yr_wal *wal, uint64_t payload_bytes, bool urgent, yore_error *err);
+/* Append one record; space must have been reserved. Not synced. YORE_ERR_IO poisons. */
+yore_status yr_wal_append(yr_wal *wal, yore_slice payload, uint64_t *lsn, yore_error *err);
+/* Sync everything appended before the call; afterwards durable_lsn covers it. Any thread; one sync at a time. */
+yore_status yr_wal_sync(yr_wal *wal, yore_error *err);
+/* Append a seal (an empty record) unless the last record is one, and sync, twice-proving the last group (F6). */
+yore_status yr_wal_seal(yr_wal *wal, yore_error *err);
+/* Get the next file ready when the current one is half full. Any thread (the background thread's work). */
+yore_status yr_wal_prepare(yr_wal *wal, yore_error *err);
+/* Would yr_wal_prepare do anything? Any thread. */
+bool yr_wal_wants_prepare(const yr_wal *wal);
+/* Tell readers in other processes how far they may look (lsn of the last acknowledged group). Any thread. */
+void yr_wal_publish(yr_wal *wal, uint64_t lsn);
+/* Refuse every later append with YORE_ERR_POISONED. Any thread. */
+void yr_wal_poison(yr_wal *wal);
+
+uint64_t yr_wal_last_lsn(const yr_wal *wal);    /* any thread */
+uint64_t yr_wal_durable_lsn(const yr_wal *wal); /* any thread */
+bool yr_wal_is_poisoned(const yr_wal *wal);     /* any thread */
+bool yr_wal_is_sealed(const yr_wal *wal);       /* the last record is a seal */
+void yr_wal_stats(const yr_wal *wal, uint64_t *files, uint64_t *bytes, uint64_t *syncs); /* any thread */
+
+/* -- reading -- */
+
+/* Read-only logs: apply what the writer has published since. */
+yore_status yr_wal_refresh(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error *err);
+/* Read every record of every file again and check it, up to the last appended one. */
+yore_status yr_wal_verify(yr_wal *wal, uint64_t *records, uint64_t *bytes, yore_error *err);
+
+/* -- the writer's lock (store_lock.c): LOCK, an open-file-description lock naming its holder -- */
+
+typedef struct yr_store_lock yr_store_lock;
+/* YORE_OK; YORE_ERR_LOCKED naming pid, host and program after waiting wait_ms; YORE_ERR_IO. */
+yore_status yr_store_lock_acquire(const yore_env *env, yore_dir *dir, const char *path, uint32_t wait_ms,
+                                  yr_store_lock **out, yore_error *err);
+void yr_store_lock_release(yr_store_lock *lock);
+
+#endif

@@ -1,0 +1,25 @@
+/* yore: a branching, versioned key-value store. This is the umbrella header; the parts:
+ *
+ *   yore/status.h   status codes, yore_error
+ *   yore/types.h    slices, keys, points in history, pins, rows
+ *   yore/db.h       open, close, settings, stats, check
+ *   yore/snap.h     snapshots: get, scan, history, log, change feed
+ *   yore/txn.h      transactions: put, del, incr, append, cas, commit
+ *   yore/branch.h   branches and tags
+ *   yore/env.h      the environment: files, clock, memory, threads
+ *
+ * Threads: a yore_db is free-threaded; snapshots, transactions and iterators are for one thread at a time
+ * and may move between threads. Handles may be closed in any order.
+ */
+#ifndef YORE_H
+#define YORE_H
+
+#include <yore/branch.h>
+#include <yore/db.h>
+#include <yore/env.h>
+#include <yore/snap.h>
+#include <yore/status.h>
+#include <yore/txn.h>
+#include <yore/types.h>
+
+#endif

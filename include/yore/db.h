@@ -1,0 +1,175 @@
+/* Opening, closing and looking after a store.
+ *
+ * A store is a directory. One process at a time may write it; any number may read it meanwhile. The path
+ * ":memory:" is a store of this handle alone, gone when it is closed.
+ *
+ *     yore_open_options options = YORE_OPEN_OPTIONS_INIT;
+ *     options.create = true;
+ *     status = yore_open("shop.yore", &options, &db, &err);
+ *     ...
+ *     yore_close(db);
+ */
+#ifndef YORE_DB_H
+#define YORE_DB_H
+
+#include <stdbool.h>
+
+#include <yore/env.h>
+#include <yore/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Durability of a commit (docs/architecture.md, "durability"). 0 in an option means "the default". */
+#define YORE_SYNC_DEFAULT 0u
+#define YORE_SYNC_COMMIT 1u /* on stable storage before the call returns */
+#define YORE_SYNC_GROUP 2u  /* survives kill -9 at once, power loss after at most 100 ms */
+#define YORE_SYNC_OS 3u     /* survives kill -9, not power loss */
+#define YORE_SYNC_NONE 4u   /* not logged at all: gone when the store is closed */
+
+typedef struct yore_open_options {
+    uint32_t struct_size;
+    uint32_t sync;         /* YORE_SYNC_...; default: the store's setting, else YORE_SYNC_COMMIT */
+    bool read_only;        /* never writes a byte; a writer may be at work meanwhile */
+    bool create;           /* create the store when there is none */
+    bool must_create;      /* with create: fail with YORE_ERR_EXISTS when there is one */
+    bool reserved_flag;
+    uint32_t wait_ms;      /* how long to wait for another writer; 0 = not at all */
+    uint64_t memory_bytes_max; /* address space of the memory store; 0 = 16 GiB */
+    uint64_t wal_bytes_min;    /* size of the first WAL file; 0 = 1 MiB. Later ones double up to the maximum */
+    uint64_t wal_bytes_max;    /* 0 = 64 MiB */
+    const yore_env *env;   /* NULL = yore_env_default(); must outlive the store */
+} yore_open_options;
+
+#define YORE_OPEN_OPTIONS_INIT {sizeof(yore_open_options), 0, false, false, false, false, 0, 0, 0, 0, NULL}
+
+/* Open a store.
+ * path     a directory, or ":memory:". Borrowed for the call.
+ * options  NULL = defaults: read and write, do not create. Borrowed for the call.
+ * out      set only on YORE_OK; close it with yore_close.
+ * err      may be NULL; written only on failure.
+ * Returns YORE_OK; YORE_ERR_NO_STORE, YORE_ERR_NOT_STORE, YORE_ERR_EXISTS, YORE_ERR_LOCKED (names the
+ *         holder), YORE_ERR_FORMAT, YORE_ERR_CORRUPT (names file and offset), YORE_ERR_READONLY,
+ *         YORE_ERR_FULL, YORE_ERR_IO, YORE_ERR_NOMEM.
+ * Threads any.   Blocks on the lock up to wait_ms, then on reading the log.   Cost O(log size). */
+YORE_API YORE_NODISCARD yore_status yore_open(const char *path, const yore_open_options *options, yore_db **out,
+                                              yore_error *err);
+
+/* Close a store. Snapshots, iterators and kept pins made from it stay readable until they are closed
+ * themselves; transactions become unusable (commit gives YORE_ERR_MISUSE). NULL is allowed.
+ * Returns nothing: never fails; call yore_sync first to hear of a failing disk.
+ * Threads one; no other call on `db` may run.   Blocks on one sync.   Cost O(1). */
+YORE_API void yore_close(yore_db *db);
+
+/* Put every acknowledged commit on stable storage, whatever its durability.
+ * Returns YORE_OK; YORE_ERR_IO or YORE_ERR_POISONED.   Threads any.   Blocks on a sync.   Cost one sync. */
+YORE_API YORE_NODISCARD yore_status yore_sync(yore_db *db, yore_error *err);
+
+/* A read-only handle sees the commits that were there when it was opened; this brings it up to the
+ * writer's newest published commit. On a writing handle it does nothing.
+ * Returns YORE_OK; YORE_ERR_CORRUPT, YORE_ERR_IO, YORE_ERR_NOMEM.
+ * Threads any.   Blocks on reading the log's new part.   Cost O(new commits). */
+YORE_API YORE_NODISCARD yore_status yore_refresh(yore_db *db, yore_error *err);
+
+typedef struct yore_stats {
+    uint32_t struct_size;
+    uint32_t format_major;
+    uint32_t format_minor;
+    uint32_t sync; /* durability in force */
+    uint64_t version;      /* newest visible commit */
+    int64_t time_ns;       /* its time */
+    uint64_t branches;     /* live branches */
+    uint64_t keys;         /* entries over all branches */
+    uint64_t versions;     /* puts and deletes over all of them */
+    uint64_t commits;      /* data and system commits */
+    uint64_t key_bytes;    /* user key bytes held */
+    uint64_t value_bytes;  /* value bytes held, all versions */
+    uint64_t memory_bytes; /* memory store in use, indexes included */
+    uint64_t entry_bytes;  /* of which: entries, values, history arrays, commit records */
+    uint64_t hash_bytes;   /* of which: the hash index */
+    uint64_t tree_bytes;   /* of which: the radix tree */
+    uint64_t wal_bytes;    /* log bytes in use */
+    uint64_t wal_files;
+    uint64_t segment_bytes;
+    uint64_t index_bytes;
+    uint64_t durable_version; /* newest commit known to be on stable storage */
+    uint64_t groups;       /* log records written by this handle */
+    uint64_t syncs;        /* syncs done by this handle */
+    bool read_only;
+    bool poisoned;
+} yore_stats;
+
+/* Fill `out` with counters of the store.
+ * out      struct_size set by the caller.
+ * Returns YORE_OK; YORE_ERR_MISUSE.   Threads any.   Blocks never.   Cost O(1). */
+YORE_API YORE_NODISCARD yore_status yore_stats_get(yore_db *db, yore_stats *out, yore_error *err);
+
+#define YORE_CHECK_QUICK 1u /* structures in memory, log headers */
+#define YORE_CHECK_DEEP 2u  /* everything is read again and compared */
+
+typedef struct yore_check_report {
+    uint32_t struct_size;
+    uint32_t problems;
+    uint64_t keys;
+    uint64_t versions;
+    uint64_t commits;
+    uint64_t branches;
+    uint64_t wal_files;
+    uint64_t wal_records;
+    uint64_t wal_bytes;
+    uint64_t tail_bytes_cut; /* bytes of a torn tail that opening set aside */
+} yore_check_report;
+
+/* Verify the store: both indexes hold the same entries, chains are ordered, the commit table and the
+ * registry agree, every log record checks out.
+ * level    YORE_CHECK_QUICK or YORE_CHECK_DEEP.
+ * Returns YORE_OK; YORE_ERR_CORRUPT with the first problem in `err`; YORE_ERR_IO.
+ * Threads any; writers wait.   Blocks on reading the log (deep).   Cost O(store). */
+YORE_API YORE_NODISCARD yore_status yore_check(yore_db *db, uint32_t level, yore_check_report *out, yore_error *err);
+
+/* Rewrite a store of an older format in this version's format. A store that is current is left alone.
+ * from, to  format numbers (major * 1000 + minor) before and after; either may be NULL.
+ * Returns YORE_OK; YORE_ERR_FORMAT when it is newer than this library; else as yore_open.
+ * Threads one.   Blocks on the disk.   Cost O(store). */
+YORE_API YORE_NODISCARD yore_status yore_upgrade(const char *path, const yore_open_options *options, uint32_t *from,
+                                                 uint32_t *to, yore_error *err);
+
+/* The library's version, as in "0.1.0".
+ * Returns a static string.   Threads any.   Blocks never.   Cost O(1). */
+YORE_API const char *yore_version(void);
+
+/* The on-disk format this library writes, as major * 1000 + minor.
+ * Returns the number.   Threads any.   Blocks never.   Cost O(1). */
+YORE_API uint32_t yore_format_version(void);
+
+/* -- settings: versioned data of the store (docs/cli.md lists the names) -- */
+
+/* Read a setting as of `at` (NULL = now).
+ * value    NUL-terminated copy; YORE_ERR_LIMIT when `size` is too small.
+ * Returns YORE_OK; YORE_NOT_FOUND when it was never set (the default holds).
+ * Threads any.   Blocks never.   Cost O(1). */
+YORE_API YORE_NODISCARD yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at, char *value,
+                                                    size_t size, yore_error *err);
+
+/* Change a setting: one system commit. An empty value takes the setting back to its default.
+ * Returns YORE_OK; YORE_ERR_NAME for a name yore does not know, YORE_ERR_INPUT for a value it refuses; or as a commit.
+ * Threads any.   Blocks as a commit.   Cost one commit. */
+YORE_API YORE_NODISCARD yore_status yore_config_set(yore_db *db, const char *name, const char *value,
+                                                    yore_where *where, yore_error *err);
+
+typedef struct yore_setting {
+    const char *name;
+    const char *default_value;
+    const char *summary;
+} yore_setting;
+
+/* The settings yore knows.
+ * count    set to how many.
+ * Returns a static array.   Threads any.   Blocks never.   Cost O(1). */
+YORE_API const yore_setting *yore_settings(size_t *count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,65 @@
+/* An adaptive radix tree over entries, ordered by their tree keys as bytes.
+ *
+ * V. Leis, A. Kemper, T. Neumann, "The Adaptive Radix Tree: ARTful Indexing for Main-Memory Databases" (ICDE 2013)
+ * and Leis et al., "The ART of Practical Synchronization" (DaMoN 2016). Where we differ: one writer, so no
+ * locks at all; readers are wait-free because nodes change only by publishing one word (a key permutation
+ * or a child reference) or are replaced by a copy and retired through the epoch. A node has a slot for the
+ * key that ends there, so keys may be prefixes of other keys. Nothing recurses over the key's length.
+ *
+ * Readers run inside yr_epoch_enter/exit and must not keep an iterator positioned across an exit:
+ * re-seek from the last key instead.
+ */
+#ifndef YR_ART_H
+#define YR_ART_H
+
+#include "index/entry.h"
+
+typedef struct yr_art yr_art;
+
+/* Nodes live in `region`. NULL when memory is out. */
+yr_art *yr_art_create(const yore_env *env, yr_region *region);
+void yr_art_destroy(yr_art *art);
+
+/* The entry with exactly this tree key, 0 when there is none. */
+yr_ref yr_art_find(const yr_art *art, yore_slice tree_key);
+
+/* Writer: insert an entry by its tree key. YORE_OK; YORE_EXISTS (not inserted); YORE_ERR_NOMEM (unchanged). */
+yore_status yr_art_insert(yr_art *art, yr_ref entry);
+/* Writer: remove the entry with this tree key; *entry (may be NULL) is what it was. Nodes shrink.
+ * YORE_OK; YORE_NOT_FOUND; YORE_ERR_NOMEM (unchanged). */
+yore_status yr_art_remove(yr_art *art, yore_slice tree_key, yr_ref *entry);
+
+uint64_t yr_art_count(const yr_art *art);
+uint64_t yr_art_bytes(const yr_art *art); /* node bytes in use */
+
+/* A cursor. Positions stay valid within one epoch section; concurrent inserts may or may not be seen. */
+typedef struct yr_art_iter yr_art_iter;
+struct yr_art_step;
+
+struct yr_art_iter {
+    const yr_art *art;
+    struct yr_art_step *path; /* inline_path until it is too short */
+    uint32_t depth, capacity;
+    bool failed; /* memory ran out while the path grew */
+    _Alignas(8) unsigned char inline_path[1024];
+};
+
+void yr_art_iter_init(yr_art_iter *iter, const yr_art *art);
+void yr_art_iter_deinit(yr_art_iter *iter);
+/* Go to the first entry >= key (or the last one <= key); an empty key is before everything.
+ * Returns the entry, 0 when there is none. */
+yr_ref yr_art_seek(yr_art_iter *iter, yore_slice tree_key);
+yr_ref yr_art_seek_reverse(yr_art_iter *iter, yore_slice tree_key);
+yr_ref yr_art_seek_last(yr_art_iter *iter);
+/* The neighbour of the current position, 0 at the end. */
+yr_ref yr_art_next(yr_art_iter *iter);
+yr_ref yr_art_prev(yr_art_iter *iter);
+/* Take up to `cap` entries starting with the one AFTER the current position; for batched prefetching. */
+uint32_t yr_art_next_many(yr_art_iter *iter, yr_ref *out, uint32_t cap);
+uint32_t yr_art_prev_many(yr_art_iter *iter, yr_ref *out, uint32_t cap);
+
+/* Every invariant: order, prefixes, node occupancy (no inner node with fewer than two children), counts.
+ * Writer must be quiet. */
+bool yr_art_check(const yr_art *art, const char **problem);
+
+#endif

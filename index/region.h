@@ -1,0 +1,51 @@
+/* A region: one reserved range of address space from which a memtable allocates, addressed by 32-bit
+ * references in units of 8 bytes (16 GiB at most, because the tree keeps one bit of a reference).
+ *
+ * Bump allocation; blocks that die one by one (tree nodes, history arrays) come back through size-class
+ * free lists, after the epoch says no reader can hold them. One writer; readers only dereference.
+ */
+#ifndef YR_REGION_H
+#define YR_REGION_H
+
+#include <stdint.h>
+
+#include "engine/base/epoch.h"
+#include "engine/base/yr_assert.h"
+
+typedef uint32_t yr_ref; /* 0 = none */
+
+#define YR_REGION_UNIT 8u
+#define YR_REGION_BYTES_MAX (UINT64_C(1) << 34)
+#define YR_REGION_CLASSES 160u /* free lists for blocks of 8, 16, ... up to 1,280 bytes; larger by power of two */
+#define YR_REGION_LARGE 32u
+
+typedef struct yr_region {
+    /* Read by everyone, written never after init: its own cache lines, away from the writer's cursor. */
+    _Alignas(128) uint8_t *base;
+    uint64_t capacity; /* bytes */
+    /* The writer's. */
+    _Alignas(128) uint64_t used; /* bytes handed out from the start; atomic relaxed for stats readers */
+    uint64_t prefaulted;
+    uint64_t free_bytes; /* in free lists */
+    yr_ref free_small[YR_REGION_CLASSES + 1];
+    yr_ref free_large[YR_REGION_LARGE];
+    const yore_env *env;
+    yr_retire_list retired;
+} yr_region;
+
+/* False when the address space is refused. */
+bool yr_region_init(yr_region *region, const yore_env *env, uint64_t bytes_max);
+void yr_region_deinit(yr_region *region);
+/* 8-aligned, zeroed on first use but NOT after reuse from a free list; 0 when the region is full. */
+yr_ref yr_region_alloc(yr_region *region, uint64_t bytes);
+/* Give a block back once no reader can hold it. `bytes` as asked for. */
+void yr_region_retire(yr_region *region, yr_ref ref, uint64_t bytes);
+/* Give a block back now: it was never published. */
+void yr_region_free(yr_region *region, yr_ref ref, uint64_t bytes);
+
+static inline void *yr_region_at(const yr_region *region, yr_ref ref)
+{
+    return region->base + (uint64_t)ref * YR_REGION_UNIT;
+}
+
+#endif
