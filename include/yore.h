@@ -6,6 +6,7 @@
  *   yore/snap.h     snapshots: get, scan, history, log, change feed
  *   yore/txn.h      transactions: put, del, incr, append, cas, commit
  *   yore/branch.h   branches and tags
+ *   yore/time.h     times and spans as text
  *   yore/env.h      the environment: files, clock, memory, threads
  *
  * Threads: a yore_db is free-threaded; snapshots, transactions and iterators are for one thread at a time
@@ -19,6 +20,7 @@
 #include <yore/env.h>
 #include <yore/snap.h>
 #include <yore/status.h>
+#include <yore/time.h>
 #include <yore/txn.h>
 #include <yore/types.h>
 
