@@ -1,0 +1,36 @@
+# yore_flags: how every file of ours is compiled. An interface target, so nothing leaks into a project
+# that embeds yore.
+add_library(yore_flags INTERFACE)
+target_compile_features(yore_flags INTERFACE c_std_17)
+target_include_directories(yore_flags INTERFACE "${PROJECT_SOURCE_DIR}" "${PROJECT_SOURCE_DIR}/include")
+
+target_compile_options(yore_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+  -Wcast-qual -Wvla -Wundef -Wimplicit-fallthrough -Wwrite-strings
+  $<$<BOOL:${YORE_WERROR}>:-Werror>
+  -fno-omit-frame-pointer
+  # The same bytes wherever the tree lies.
+  "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
+
+if(YORE_SANITIZE)
+  target_compile_options(yore_flags INTERFACE "-fsanitize=${YORE_SANITIZE}" -fno-sanitize-recover=all -O1)
+  target_link_options(yore_flags INTERFACE "-fsanitize=${YORE_SANITIZE}")
+elseif(YORE_HARDEN)
+  # Fortified functions need optimisation, so the flags stay out of Debug builds.
+  set(optimised $<NOT:$<CONFIG:Debug>>)
+  target_compile_options(yore_flags INTERFACE
+    $<${optimised}:-U_FORTIFY_SOURCE>
+    $<${optimised}:-D_FORTIFY_SOURCE=3>
+    -fstack-protector-strong -fstack-clash-protection)
+  target_link_options(yore_flags INTERFACE -Wl,-z,relro,-z,now)
+  include(CheckCCompilerFlag)
+  check_c_compiler_flag(-fcf-protection YORE_HAS_CF_PROTECTION)
+  check_c_compiler_flag(-ftrivial-auto-var-init=zero YORE_HAS_AUTO_INIT)
+  target_compile_options(yore_flags INTERFACE
+    $<$<BOOL:${YORE_HAS_CF_PROTECTION}>:-fcf-protection>
+    $<$<BOOL:${YORE_HAS_AUTO_INIT}>:-ftrivial-auto-var-init=zero>)
+endif()
+
+if(YORE_PLANTED_BUGS)
+  target_compile_definitions(yore_flags INTERFACE YORE_PLANTED_BUGS)
+endif()

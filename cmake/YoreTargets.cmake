@@ -1,0 +1,79 @@
+# How the folders become targets.
+
+# Add each folder that has a CMakeLists.txt.
+function(yore_add_folders)
+  foreach(folder IN LISTS ARGN)
+    if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/CMakeLists.txt")
+      add_subdirectory(${folder})
+    endif()
+  endforeach()
+endfunction()
+
+# What all of our targets share.
+function(yore_own_target target)
+  set_target_properties(${target} PROPERTIES
+    C_STANDARD 17 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
+    C_VISIBILITY_PRESET hidden
+    POSITION_INDEPENDENT_CODE ON)
+endfunction()
+
+# A layer of the library: an object library yr_<NAME> from an explicit list of sources.
+#   yore_layer(NAME wal SOURCES a.c b.c)
+function(yore_layer)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SOURCES")
+  add_library(yr_${arg_NAME} OBJECT ${arg_SOURCES})
+  target_link_libraries(yr_${arg_NAME} PRIVATE yore_flags)
+  # Hashing is inlined from the header, so the library links nothing but threads.
+  target_include_directories(yr_${arg_NAME} PRIVATE ${XXHASH_INCLUDE_DIRS})
+  yore_own_target(yr_${arg_NAME})
+  set_property(GLOBAL APPEND PROPERTY YORE_LAYERS yr_${arg_NAME})
+endfunction()
+
+# An executable of ours: yore_executable(NAME x SOURCES ... LIBRARIES ...)
+function(yore_executable)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME" "SOURCES;LIBRARIES")
+  add_executable(${arg_NAME} ${arg_SOURCES})
+  target_link_libraries(${arg_NAME} PRIVATE yore_flags ${arg_LIBRARIES} yore_static)
+  yore_own_target(${arg_NAME})
+  target_link_options(${arg_NAME} PRIVATE -pie)
+endfunction()
+
+# The static and the shared library out of the layers.
+function(yore_add_libraries)
+  get_property(layers GLOBAL PROPERTY YORE_LAYERS)
+  if(NOT layers)
+    message(FATAL_ERROR "yore: no layer has a CMakeLists.txt")
+  endif()
+  set(objects)
+  foreach(layer IN LISTS layers)
+    list(APPEND objects $<TARGET_OBJECTS:${layer}>)
+  endforeach()
+
+  add_library(yore_static STATIC ${objects})
+  add_library(yore_shared SHARED ${objects})
+  foreach(library yore_static yore_shared)
+    yore_own_target(${library})
+    set_target_properties(${library} PROPERTIES OUTPUT_NAME yore LINKER_LANGUAGE C)
+    target_include_directories(${library} INTERFACE
+      $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+    target_link_libraries(${library} PUBLIC Threads::Threads)
+  endforeach()
+  set(map "${PROJECT_SOURCE_DIR}/cmake/yore.map")
+  set_target_properties(yore_shared PROPERTIES
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
+    EXPORT_NAME shared LINK_DEPENDS "${map}")
+  set_target_properties(yore_static PROPERTIES EXPORT_NAME static)
+  target_link_options(yore_shared PRIVATE "LINKER:--version-script=${map}" LINKER:-z,relro,-z,now)
+  if(YORE_SANITIZE)
+    target_link_options(yore_shared PRIVATE "-fsanitize=${YORE_SANITIZE}")
+  else() # sanitizers leave symbols to be found in the executable
+    target_link_options(yore_shared PRIVATE LINKER:--no-undefined)
+  endif()
+
+  if(BUILD_SHARED_LIBS)
+    add_library(yore::yore ALIAS yore_shared)
+  else()
+    add_library(yore::yore ALIAS yore_static)
+  endif()
+endfunction()
