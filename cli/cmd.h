@@ -1,0 +1,101 @@
+/* The command table and the state of one call.
+ *
+ * One `cmd` entry defines a verb: its name, usage, summary, flags and function. Parsing, `help`, `--help`, the
+ * man page, shell completion and the nearest-name hints all read this table and nothing else. A verb with
+ * subcommands (`branch`, `tag`, `config`) has `subs` and no function.
+ *
+ * A verb's function returns the process's exit code (cli/fail.h). It opens the store itself (cli/store.h),
+ * because only it knows whether it reads, writes or creates.
+ */
+#ifndef YORE_CLI_CMD_H
+#define YORE_CLI_CMD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <yore.h>
+
+typedef struct cli cli;
+
+typedef struct cmd_flag {
+    const char *name; /* long name without the dashes */
+    const char *arg;  /* name of its value in help ("SPEC"), NULL for a switch */
+    const char *help;
+    char letter;      /* short name, 0 = none */
+} cmd_flag;
+
+/* What a command does to the store: for help and the man page. */
+typedef enum cmd_store { CMD_NO_STORE, CMD_READS, CMD_WRITES } cmd_store;
+
+typedef struct cmd {
+    const char *name;
+    const char *usage;   /* what follows the name; alternatives on lines of their own */
+    const char *summary; /* one line, no full stop */
+    const char *details; /* paragraphs for --help and the man page, NULL = none */
+    const cmd_flag *flags;
+    size_t flag_count;
+    int (*run)(cli *c);
+    const struct cmd *subs;
+    size_t sub_count;
+    cmd_store store;
+    uint16_t args_min; /* positional arguments */
+    uint16_t args_max; /* CMD_ARGS_ANY = no limit */
+} cmd;
+
+#define CMD_ARGS_ANY UINT16_MAX
+#define CMD_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define CMD_FLAGS(array) (array), CMD_COUNT(array)
+
+/* The tables (cmd_table.c). */
+extern const cmd cmd_table[];
+extern const size_t cmd_table_count;
+extern const cmd_flag cmd_global_flags[];
+extern const size_t cmd_global_flag_count;
+
+/* Verbs defined in files of their own. */
+int cmd_import_run(cli *c);
+int cmd_export_run(cli *c);
+extern const cmd cmd_import_entry; /* cmd_import.c */
+extern const cmd cmd_export_entry; /* cmd_export.c */
+
+/* One parsed flag or positional argument; see cli/args.h. */
+typedef struct cli_arg {
+    const cmd_flag *flag;
+    const char *value; /* NULL for a switch */
+} cli_arg;
+
+/* The state of one call. */
+struct cli {
+    const cmd *parent;  /* `branch` of `branch list`, else NULL */
+    const cmd *command;
+    char **args;        /* positional arguments after the verb (and subcommand) */
+    size_t arg_count;
+    cli_arg *given;     /* flags as given, global ones too */
+    size_t given_count;
+
+    const char *db_path; /* -d, NULL = not given */
+    const char *branch;  /* -b or YORE_BRANCH, NULL = neither */
+    bool branch_given;   /* by -b */
+    bool json;
+    bool quiet;
+    bool color_out;
+    bool color_err;
+    bool tty_in;
+    bool tty_out;
+    bool tty_err;
+    bool ok_if_none;
+    bool address;        /* keys are full addresses */
+    bool key_hex;        /* keys are given as hex */
+    bool key_b64;
+    bool zone_given;     /* by --utc-offset */
+    int32_t zone_s;
+    uint32_t sync;       /* YORE_SYNC_..., 0 = the store's */
+    uint32_t wait_ms;
+    int64_t now_ns;      /* the clock when the call began */
+
+    yore_db *db;         /* set by cli_open_...; closed by main */
+    char *store_path;    /* the path it was opened at */
+};
+
+#endif
