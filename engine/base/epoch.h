@@ -8,7 +8,8 @@
  * Retire lists belong to their owner (a store's single writer), so no lock is needed there.
  *
  * No atomic_thread_fence is used: ThreadSanitizer does not model it. Entering is a sequentially consistent
- * exchange on the thread's own slot, which pairs with the collector's sequentially consistent add and scan.
+ * exchange on the thread's own slot, which pairs with the collector's read-modify-writes of the same slots;
+ * the argument is at the head of epoch.c.
  */
 #ifndef YR_EPOCH_H
 #define YR_EPOCH_H
@@ -34,17 +35,17 @@ typedef struct yr_retired {
 /* The blocks one owner has unlinked and not yet released. One thread at a time. */
 typedef struct yr_retire_list {
     const yore_env *env;
-    void *owner; /* handed to release */
+    void *owner;       /* handed to release */
     yr_retired *items; /* ring, oldest first */
     uint32_t head, count, capacity;
-    uint32_t since_collect;
+    uint32_t since_collect; /* the newest ones: they get their stamp when next collected */
 } yr_retire_list;
 
 void yr_retire_init(yr_retire_list *list, const yore_env *env, void *owner);
 /* Releases everything: only when no reader can be inside any more. */
 void yr_retire_deinit(yr_retire_list *list);
-/* Call after the block is unlinked. Collects every 64 retirements. When the list cannot grow it waits for
- * readers to leave and releases at once, so it never fails. */
+/* Call after the block is unlinked, and not from inside a read section. Collects every 64 retirements. When
+ * the list cannot grow it waits for readers to leave and releases at once, so it never fails. */
 void yr_retire(yr_retire_list *list, void *block, uint64_t size, yr_epoch_release release);
 /* Release what no reader can hold any more; returns how many blocks went. */
 uint32_t yr_retire_collect(yr_retire_list *list);

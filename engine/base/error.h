@@ -5,7 +5,8 @@
 #include <yore/status.h>
 
 /* Record a failure (or a positive answer that deserves words) and return `code`. `err` may be NULL. */
-yore_status yr_fail(yore_error *err, yore_status code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+yore_status yr_fail(yore_error *err, yore_status code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* As yr_fail, with ": <text of the errno>" behind the message. `os_errno` is positive.
  * ENOSPC, EDQUOT and EFBIG turn YORE_ERR_IO into YORE_ERR_FULL, EROFS into YORE_ERR_READONLY, ENOMEM into

@@ -8,12 +8,12 @@
 #include <stdint.h>
 
 enum yr_rank {
-    YR_RANK_DB = 10,       /* open, close, check */
-    YR_RANK_COMMIT = 20,   /* the commit leader's turn */
+    YR_RANK_DB = 10,         /* open, close, check */
+    YR_RANK_COMMIT = 20,     /* the commit leader's turn */
     YR_RANK_BACKGROUND = 30, /* the background thread's work list */
-    YR_RANK_WAL = 40,      /* rotation and preparation of log files */
-    YR_RANK_WAL_SYNC = 50, /* one sync at a time */
-    YR_RANK_SNAPSHOTS = 60, /* registry of open snapshots */
+    YR_RANK_WAL = 40,        /* rotation and preparation of log files */
+    YR_RANK_WAL_SYNC = 50,   /* one sync at a time */
+    YR_RANK_SNAPSHOTS = 60,  /* registry of open snapshots */
     YR_RANK_EPOCH = 90
 };
 

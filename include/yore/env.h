@@ -3,11 +3,11 @@
  * Files, clock, random bytes, memory, threads and yield points all go through it, so a test (or an
  * embedding program) can put its own disk, clock or allocator under the engine. `yore_env_default()` is
  * the operating system. Every file operation returns 0 (or a byte count) on success and a negative errno
- * value on failure; none retries, none prints.
+ * value on failure; none prints, and none tries again, but that calls other than a sync go on after a signal.
  *
  * Directories and files are handles; names are single path components relative to a directory handle
- * (never containing '/'), so nothing can escape the store's directory. The implementation never follows
- * a symbolic link for the last component.
+ * (never containing '/'), so nothing can escape the store's directory: a name is never followed through a
+ * symbolic link. Only a whole path given to dir_open is, because the caller chose it.
  */
 #ifndef YORE_ENV_H
 #define YORE_ENV_H
@@ -40,7 +40,7 @@ typedef struct yore_env {
 
     /* -- directories -- */
     /* Open (or create) a directory by path. *created (may be NULL) says whether it was made now; the caller
-     * syncs the parent with sync_parent. -ENOENT, -ENOTDIR, ... on failure. */
+     * syncs the parent with dir_sync_parent. -ENOENT, -ENOTDIR, ... on failure. */
     int (*dir_open)(void *ctx, const char *path, uint32_t flags, bool *created, yore_dir **out);
     int (*dir_open_at)(void *ctx, yore_dir *parent, const char *name, uint32_t flags, yore_dir **out);
     void (*dir_close)(void *ctx, yore_dir *dir);
@@ -52,6 +52,7 @@ typedef struct yore_env {
     int (*unlink)(void *ctx, yore_dir *dir, const char *name);
 
     /* -- files -- */
+    /* Anything but a regular file is refused: -EINVAL, -ELOOP for a symbolic link. */
     int (*open)(void *ctx, yore_dir *dir, const char *name, uint32_t flags, yore_file **out);
     void (*close)(void *ctx, yore_file *file);
     int64_t (*size)(void *ctx, yore_file *file);
