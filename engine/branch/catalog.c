@@ -1,0 +1,360 @@
+#include "engine/branch/catalog.h"
+
+#include "engine/base/epoch.h"
+#include "engine/base/hash.h"
+#include "engine/base/mem.h"
+#include "engine/base/yr_assert.h"
+
+enum { ID_CHUNK = 1024, ID_TOP = 4096, FIRST_SLOTS = 16 };
+
+typedef struct id_chunk {
+    _Atomic(yr_branch *) branches[ID_CHUNK];
+} id_chunk;
+
+/* An array of names by hash, linear probing. A removed name leaves `gone` behind. */
+typedef struct name_table {
+    struct name_table *older;
+    uint32_t slot_count; /* power of two */
+    uint32_t used;       /* names and removed ones; writer's */
+    _Atomic(const yr_branch_name *) slots[];
+} name_table;
+
+struct yr_catalog {
+    const yore_env *env;
+    _Atomic(name_table *) names;
+    _Atomic uint32_t last_id;
+    _Atomic uint64_t live;
+    _Atomic uint64_t bytes;
+    yr_arena arena; /* branches and names: they live as long as the store */
+    yr_retire_list retired; /* outgrown filters */
+    _Atomic(id_chunk *) ids[ID_TOP];
+};
+
+static const yr_branch_name gone; /* marks a slot whose name was removed */
+
+static uint32_t name_hash(yore_slice name)
+{
+    return (uint32_t)yr_hash64(name.data, name.size, 0);
+}
+
+static uint64_t table_bytes(uint32_t slots)
+{
+    return sizeof(name_table) + slots * sizeof(_Atomic(const yr_branch_name *));
+}
+
+static void count_bytes(yr_catalog *catalog, uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&catalog->bytes, bytes, memory_order_relaxed); /* a statistic */
+}
+
+static name_table *table_create(yr_catalog *catalog, uint32_t slots)
+{
+    name_table *table = yr_alloc_zero(catalog->env, table_bytes(slots));
+    if (!table) return NULL;
+    table->slot_count = slots;
+    count_bytes(catalog, table_bytes(slots));
+    return table;
+}
+
+yr_catalog *yr_catalog_create(const yore_env *env)
+{
+    yr_catalog *catalog = yr_alloc_zero(env, sizeof *catalog);
+    if (!catalog) return NULL;
+    catalog->env = env;
+    yr_arena_init(&catalog->arena, env);
+    yr_retire_init(&catalog->retired, env, catalog);
+    name_table *table = table_create(catalog, FIRST_SLOTS);
+    if (!table) {
+        yr_catalog_destroy(catalog);
+        return NULL;
+    }
+    atomic_store_explicit(&catalog->names, table, memory_order_release);
+    return catalog;
+}
+
+void yr_catalog_destroy(yr_catalog *catalog)
+{
+    if (!catalog) return;
+    const yore_env *env = catalog->env;
+    yr_retire_deinit(&catalog->retired);
+    for (uint32_t id = 1; id <= yr_catalog_last_id(catalog); id++) {
+        yr_branch *branch = yr_catalog_by_id(catalog, id);
+        if (branch) yr_branch_filter_destroy(env, atomic_load_explicit(&branch->filter, memory_order_relaxed));
+    }
+    name_table *table = atomic_load_explicit(&catalog->names, memory_order_relaxed);
+    while (table) {
+        name_table *older = table->older;
+        yr_free(env, table, table_bytes(table->slot_count));
+        table = older;
+    }
+    for (uint32_t i = 0; i < ID_TOP; i++) {
+        yr_free(env, atomic_load_explicit(&catalog->ids[i], memory_order_relaxed), sizeof(id_chunk));
+    }
+    yr_arena_deinit(&catalog->arena);
+    yr_free(env, catalog, sizeof *catalog);
+}
+
+yr_branch *yr_catalog_by_id(const yr_catalog *catalog, uint32_t id)
+{
+    if (id / ID_CHUNK >= ID_TOP) return NULL;
+    /* acquires pair with the releases in add_branch */
+    const id_chunk *chunk = atomic_load_explicit(&catalog->ids[id / ID_CHUNK], memory_order_acquire);
+    return chunk ? atomic_load_explicit(&chunk->branches[id % ID_CHUNK], memory_order_acquire) : NULL;
+}
+
+static bool is_live(const yr_branch *branch)
+{
+    return atomic_load_explicit(&branch->deleted_version, memory_order_acquire) == 0;
+}
+
+yr_branch *yr_catalog_by_name(const yr_catalog *catalog, yore_slice name)
+{
+    const name_table *table = atomic_load_explicit(&catalog->names, memory_order_acquire); /* grow_names */
+    uint32_t hash = name_hash(name), mask = table->slot_count - 1;
+    for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
+        const yr_branch_name *at = atomic_load_explicit(&table->slots[i], memory_order_acquire); /* put_name */
+        if (!at) return NULL;
+        if (at == &gone || at->hash != hash || at->size != name.size) continue;
+        if (memcmp(at->text, name.data, name.size) == 0) return is_live(at->branch) ? at->branch : NULL;
+    }
+}
+
+uint32_t yr_catalog_last_id(const yr_catalog *catalog)
+{
+    return atomic_load_explicit(&catalog->last_id, memory_order_acquire); /* pairs with add_branch */
+}
+
+uint64_t yr_catalog_live_count(const yr_catalog *catalog)
+{
+    return atomic_load_explicit(&catalog->live, memory_order_relaxed);
+}
+
+uint64_t yr_catalog_bytes(const yr_catalog *catalog)
+{
+    return atomic_load_explicit(&catalog->bytes, memory_order_relaxed);
+}
+
+/* -- preparing: everything that can fail -- */
+
+static void put_name(name_table *table, const yr_branch_name *name)
+{
+    uint32_t mask = table->slot_count - 1, i = name->hash & mask;
+    while (atomic_load_explicit(&table->slots[i], memory_order_relaxed)) i = (i + 1) & mask;
+    atomic_store_explicit(&table->slots[i], name, memory_order_release); /* pairs with yr_catalog_by_name */
+    table->used++;
+}
+
+/* Room for one more name. The old array stays for readers that are in it. */
+static bool grow_names(yr_catalog *catalog)
+{
+    name_table *old = atomic_load_explicit(&catalog->names, memory_order_relaxed);
+    if ((old->used + 1) * 2 <= old->slot_count) return true;
+    name_table *table = table_create(catalog, old->slot_count * 2);
+    if (!table) return false;
+    table->older = old;
+    for (uint32_t i = 0; i < old->slot_count; i++) {
+        const yr_branch_name *name = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
+        if (name && name != &gone) put_name(table, name);
+    }
+    atomic_store_explicit(&catalog->names, table, memory_order_release); /* pairs with yr_catalog_by_name */
+    return true;
+}
+
+static yr_branch_name *name_create(yr_catalog *catalog, yr_branch *branch, yore_slice text)
+{
+    yr_branch_name *name = yr_arena_alloc(&catalog->arena, sizeof *name + text.size + 1);
+    if (!name) return NULL;
+    *name = (yr_branch_name){.hash = name_hash(text), .size = (uint32_t)text.size, .branch = branch};
+    memcpy(name->text, text.data, text.size);
+    name->text[text.size] = 0;
+    count_bytes(catalog, sizeof *name + text.size + 1);
+    return name;
+}
+
+bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_record *record,
+                               uint64_t create_version, yr_catalog_change *out)
+{
+    *out = (yr_catalog_change){0};
+    if (id / ID_CHUNK >= ID_TOP || !grow_names(catalog)) return false;
+    _Atomic(id_chunk *) *place = &catalog->ids[id / ID_CHUNK];
+    if (!atomic_load_explicit(place, memory_order_relaxed)) {
+        id_chunk *chunk = yr_alloc_zero(catalog->env, sizeof *chunk);
+        if (!chunk) return false;
+        count_bytes(catalog, sizeof *chunk);
+        atomic_store_explicit(place, chunk, memory_order_release); /* pairs with yr_catalog_by_id */
+    }
+    yr_branch *branch = yr_arena_alloc(&catalog->arena, sizeof *branch);
+    if (!branch) return false;
+    memset(branch, 0, sizeof *branch);
+    branch->id = id;
+    branch->parent = record->parent ? yr_catalog_by_id(catalog, record->parent) : NULL;
+    branch->depth = branch->parent ? branch->parent->depth + 1 : 1;
+    branch->fork_version = record->fork_version;
+    branch->create_version = create_version;
+    branch->created_ns = record->created_ns;
+    branch->ttl_ns = record->ttl_ns;
+    branch->flags = record->flags & YR_BRANCH_HIDDEN;
+    out->name = name_create(catalog, branch, record->name);
+    if (!out->name) return false;
+    atomic_store_explicit(&branch->name, out->name, memory_order_relaxed); /* published with the branch */
+    out->created = branch;
+    count_bytes(catalog, sizeof *branch);
+    return true;
+}
+
+bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_branch_record *record,
+                               yr_catalog_change *out)
+{
+    *out = (yr_catalog_change){.target = target, .deleted_version = record->deleted_version};
+    const yr_branch_name *now = atomic_load_explicit(&target->name, memory_order_relaxed);
+    bool same_name = now->size == record->name.size && memcmp(now->text, record->name.data, now->size) == 0;
+    if (!grow_names(catalog)) return false; /* a recovered branch needs a slot for its old name too */
+    if (!same_name) {
+        out->name = name_create(catalog, target, record->name);
+        if (!out->name) return false;
+    }
+    return true;
+}
+
+void yr_catalog_abandon(yr_catalog *catalog, yr_catalog_change *change)
+{
+    (void)catalog; /* what was prepared lies in the arena, unreachable, until close */
+    *change = (yr_catalog_change){0};
+}
+
+/* -- applying: cannot fail -- */
+
+static void remove_name(yr_catalog *catalog, const yr_branch_name *name)
+{
+    name_table *table = atomic_load_explicit(&catalog->names, memory_order_relaxed);
+    uint32_t mask = table->slot_count - 1;
+    for (uint32_t i = name->hash & mask;; i = (i + 1) & mask) {
+        const yr_branch_name *at = atomic_load_explicit(&table->slots[i], memory_order_relaxed);
+        if (!at) return;
+        if (at == name) {
+            atomic_store_explicit(&table->slots[i], &gone, memory_order_release); /* yr_catalog_by_name */
+            return;
+        }
+    }
+}
+
+static void add_branch(yr_catalog *catalog, yr_branch *branch, yr_branch_name *name)
+{
+    if (branch->parent) {
+        branch->next_sibling = branch->parent->first_child;
+        branch->parent->first_child = branch;
+        atomic_fetch_add_explicit(&branch->parent->live_children, 1, memory_order_relaxed); /* a statistic */
+    }
+    id_chunk *chunk = atomic_load_explicit(&catalog->ids[branch->id / ID_CHUNK], memory_order_relaxed);
+    atomic_store_explicit(&chunk->branches[branch->id % ID_CHUNK], branch, memory_order_release); /* by_id */
+    if (branch->id > yr_catalog_last_id(catalog)) {
+        atomic_store_explicit(&catalog->last_id, branch->id, memory_order_release); /* yr_catalog_last_id */
+    }
+    put_name(atomic_load_explicit(&catalog->names, memory_order_relaxed), name);
+    atomic_fetch_add_explicit(&catalog->live, 1, memory_order_relaxed);
+}
+
+static void set_deleted(yr_catalog *catalog, yr_branch *branch, uint64_t version)
+{
+    bool was = !is_live(branch), is = version != 0;
+    atomic_store_explicit(&branch->deleted_version, version, memory_order_release); /* pairs with is_live */
+    if (was == is) return;
+    uint64_t step = is ? (uint64_t)-1 : 1;
+    atomic_fetch_add_explicit(&catalog->live, step, memory_order_relaxed);
+    if (branch->parent) atomic_fetch_add_explicit(&branch->parent->live_children, (uint32_t)step, memory_order_relaxed);
+}
+
+void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change)
+{
+    if (change->created) {
+        add_branch(catalog, change->created, change->name);
+        return;
+    }
+    yr_branch *target = change->target;
+    if (!target) return;
+    const yr_branch_name *old = atomic_load_explicit(&target->name, memory_order_relaxed);
+    bool was_live = is_live(target), is = change->deleted_version == 0;
+    if (was_live && (change->name || !is)) remove_name(catalog, old);
+    if (change->name) atomic_store_explicit(&target->name, change->name, memory_order_release); /* yr_branch_text */
+    set_deleted(catalog, target, change->deleted_version);
+    if (is && (change->name || !was_live)) {
+        put_name(atomic_load_explicit(&catalog->names, memory_order_relaxed), change->name ? change->name : old);
+    }
+}
+
+/* -- own keys -- */
+
+static void add_to_filter(void *sink, uint64_t key_hash)
+{
+    yr_branch_filter_add(sink, key_hash);
+}
+
+static void release_filter(void *owner, void *block, uint64_t size)
+{
+    (void)size;
+    yr_catalog *catalog = owner;
+    yr_branch_filter_destroy(catalog->env, block);
+}
+
+bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_hash, yr_own_keys_walk walk, void *arg)
+{
+    uint64_t keys = atomic_load_explicit(&branch->own_keys, memory_order_relaxed); /* one writer */
+    if (branch->parent) {
+        yr_branch_filter *filter = atomic_load_explicit(&branch->filter, memory_order_relaxed);
+        if (!filter || yr_branch_filter_is_full(filter)) {
+            yr_branch_filter *grown = yr_branch_filter_create(catalog->env, filter ? filter->key_count * 2 : 1);
+            if (!grown) return false;
+            if (filter && !walk(arg, branch, add_to_filter, grown)) {
+                yr_branch_filter_destroy(catalog->env, grown);
+                return false;
+            }
+            count_bytes(catalog, yr_branch_filter_bytes(grown) - (filter ? yr_branch_filter_bytes(filter) : 0));
+            atomic_store_explicit(&branch->filter, grown, memory_order_release); /* pairs with yr_lineage_find */
+            if (filter) yr_retire(&catalog->retired, filter, 0, release_filter);
+            filter = grown;
+        }
+        yr_branch_filter_add(filter, key_hash);
+    }
+    atomic_store_explicit(&branch->own_keys, keys + 1, memory_order_release); /* pairs with yr_lineage_find */
+    return true;
+}
+
+void yr_branch_record_of(const yr_branch *branch, yr_branch_record *record)
+{
+    uint64_t deleted = atomic_load_explicit(&branch->deleted_version, memory_order_acquire);
+    const char *name = yr_branch_text(branch);
+    *record = (yr_branch_record){.parent = branch->parent ? branch->parent->id : 0,
+                                 .flags = branch->flags | (deleted ? YR_BRANCH_DELETED : 0),
+                                 .fork_version = branch->fork_version,
+                                 .created_ns = branch->created_ns,
+                                 .ttl_ns = branch->ttl_ns,
+                                 .deleted_version = deleted,
+                                 .name = yore_str(name)};
+}
+
+bool yr_catalog_check(const yr_catalog *catalog, const char **problem)
+{
+    uint64_t live = 0;
+    for (uint32_t id = 1; id <= yr_catalog_last_id(catalog); id++) {
+        const yr_branch *branch = yr_catalog_by_id(catalog, id);
+        if (!branch) {
+            *problem = "a branch id below the last one is missing";
+            return false;
+        }
+        if (branch->parent && (branch->parent->id >= id || branch->fork_version >= branch->create_version)) {
+            *problem = "a branch is older than its parent or its fork point";
+            return false;
+        }
+        if (!is_live(branch)) continue;
+        live++;
+        if (yr_catalog_by_name(catalog, yore_str(yr_branch_text(branch))) != branch) {
+            *problem = "a branch is not found by its name";
+            return false;
+        }
+    }
+    if (live != yr_catalog_live_count(catalog)) {
+        *problem = "the count of live branches is wrong";
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,102 @@
+/* The branch catalog: names and ids to branches, in memory, rebuilt from the registry's rows at open.
+ *
+ * One writer (the commit leader, or replay); readers take no lock: branches live until the store closes
+ * (ids are never reused, deleted branches stay readable as id:N), the name table is an open-addressing
+ * array of pointers that is replaced by a larger one when it fills, and old arrays and names are kept
+ * until close (a rename costs its name's bytes until then).
+ *
+ * B1 a branch's parent has a smaller id, and its fork version is below its create version.
+ * B2 a name leads to at most one live branch.
+ * A change is applied after its commit is durable and just before it is published; a reader that sees it
+ * a moment early is harmless, because it still reads at published versions only.
+ */
+#ifndef YR_CATALOG_H
+#define YR_CATALOG_H
+
+#include <stdatomic.h>
+
+#include "engine/base/arena.h"
+#include "engine/format/registry_format.h"
+#include "engine/mem/branch_filter.h"
+
+typedef struct yr_branch yr_branch;
+
+typedef struct yr_branch_name {
+    uint32_t hash;
+    uint32_t size;
+    yr_branch *branch;
+    char text[]; /* NUL-terminated */
+} yr_branch_name;
+
+struct yr_branch {
+    /* Read on every lookup through the lineage. */
+    uint32_t id;
+    uint32_t depth;         /* 1 for a root; immutable */
+    yr_branch *parent;      /* NULL for a root; immutable */
+    uint64_t fork_version;  /* immutable */
+    _Atomic uint64_t own_keys;
+    _Atomic(yr_branch_filter *) filter; /* of the own keys; NULL for roots and for branches without keys */
+    _Atomic uint64_t head;  /* newest own data commit, published or about to be; 0 = none */
+    /* The rest. */
+    _Atomic uint64_t own_bytes;
+    _Atomic uint64_t deleted_version; /* 0 = live */
+    uint64_t create_version;
+    int64_t created_ns;
+    int64_t ttl_ns;
+    uint32_t flags; /* YR_BRANCH_HIDDEN */
+    _Atomic uint32_t live_children;
+    yr_branch *first_child; /* writer's */
+    yr_branch *next_sibling;
+    _Atomic(const yr_branch_name *) name;
+};
+
+typedef struct yr_catalog yr_catalog;
+
+yr_catalog *yr_catalog_create(const yore_env *env);
+void yr_catalog_destroy(yr_catalog *catalog);
+
+/* Readers, any thread. NULL when there is none. */
+yr_branch *yr_catalog_by_id(const yr_catalog *catalog, uint32_t id);
+yr_branch *yr_catalog_by_name(const yr_catalog *catalog, yore_slice name); /* live ones only */
+uint32_t yr_catalog_last_id(const yr_catalog *catalog);
+uint64_t yr_catalog_live_count(const yr_catalog *catalog);
+
+static inline const char *yr_branch_text(const yr_branch *branch)
+{
+    /* acquire pairs with the release in catalog_rename */
+    return atomic_load_explicit(&branch->name, memory_order_acquire)->text;
+}
+
+/* Writer: get everything ready for a change, so that applying it cannot fail. */
+typedef struct yr_catalog_change {
+    yr_branch *created;       /* for a new branch */
+    yr_branch *target;        /* for a change of an existing one */
+    yr_branch_name *name;     /* a new name, NULL when it stays */
+    uint64_t deleted_version; /* for `target` */
+} yr_catalog_change;
+
+/* A new branch from its record. False when memory is out. */
+bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_record *record,
+                               uint64_t create_version, yr_catalog_change *out);
+/* A change of an existing branch to what the record says. */
+bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_branch_record *record,
+                               yr_catalog_change *out);
+void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change);
+void yr_catalog_abandon(yr_catalog *catalog, yr_catalog_change *change);
+
+/* Writer: count a key (and bytes) the branch wrote. key_hash is branch-independent. The filter of a branch
+ * with a parent grows by calling `each` for the hash of every key it has so far.
+ * False when memory is out. */
+typedef void (*yr_key_hash_sink)(void *sink, uint64_t key_hash);
+typedef bool (*yr_own_keys_walk)(void *arg, const yr_branch *branch, yr_key_hash_sink sink, void *sink_arg);
+bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_hash, yr_own_keys_walk walk, void *arg);
+
+/* The record that describes a branch as it is. */
+void yr_branch_record_of(const yr_branch *branch, yr_branch_record *record);
+
+uint64_t yr_catalog_bytes(const yr_catalog *catalog);
+
+/* B1, B2, counts. */
+bool yr_catalog_check(const yr_catalog *catalog, const char **problem);
+
+#endif
