@@ -15,7 +15,7 @@ BELOW = {
     "index": ["engine/base"],
     "engine/format": ["engine/base"],
     "engine/wal": ["engine/format"],
-    "engine/mem": ["index"],
+    "engine/mem": ["index", "engine/format"],
     "engine/mvcc": ["engine/mem", "engine/wal"],
     "engine/branch": ["engine/mvcc"],
     "engine/db": ["engine/branch"],

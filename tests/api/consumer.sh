@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# An installed yore, moved to another directory, serves a stranger's project through find_package (shared and
+# static) and through pkg-config (shared and static).
+set -euo pipefail
+
+temp=$(mktemp -d)
+trap 'rm -rf "$temp"' EXIT
+consumer=$YORE_SOURCE_DIR/tests/api/consumer
+
+cmake --install "$YORE_BUILD_DIR" --prefix "$temp/first" >"$temp/install.log" || { cat "$temp/install.log"; exit 1; }
+mv "$temp/first" "$temp/prefix" # whatever names the first place is broken now
+libdir=$(dirname "$(find "$temp/prefix" -name libyore.a)")
+
+expect() { # WHAT PROGRAM
+    local out
+    out=$(LD_LIBRARY_PATH="$libdir" "$2")
+    [ "$out" = "old value, new value" ] || { printf '%s: printed "%s"\n' "$1" "$out"; exit 1; }
+    printf 'ok: %s\n' "$1"
+}
+
+for static in OFF ON; do
+    cmake -S "$consumer" -B "$temp/cmake-$static" -DCMAKE_PREFIX_PATH="$temp/prefix" \
+        -DYORE_USE_STATIC_LIBS=$static >"$temp/log" 2>&1 &&
+        cmake --build "$temp/cmake-$static" >>"$temp/log" 2>&1 || { cat "$temp/log"; exit 1; }
+    expect "find_package, static $static" "$temp/cmake-$static/consumer"
+done
+ldd "$temp/cmake-OFF/consumer" | grep -q libyore || { echo 'the shared consumer is not shared'; exit 1; }
+if ldd "$temp/cmake-ON/consumer" | grep -q libyore; then echo 'the static consumer is not static'; exit 1; fi
+
+export PKG_CONFIG_PATH=$libdir/pkgconfig
+if pkg-config --variable=prefix yore | grep -q "$temp/first"; then echo 'yore.pc is not relocatable'; exit 1; fi
+# shellcheck disable=SC2046
+${CC:-cc} "$consumer/main.c" $(pkg-config --cflags --libs yore) -o "$temp/pc-shared"
+expect 'pkg-config, shared' "$temp/pc-shared"
+# shellcheck disable=SC2046
+${CC:-cc} "$consumer/main.c" $(pkg-config --cflags yore) "$libdir/libyore.a" -lpthread -o "$temp/pc-static"
+expect 'pkg-config, static' "$temp/pc-static"
+
+YORE_DB=:memory: "$temp/prefix/bin/yore" version >/dev/null
+echo 'ok: the installed command'
