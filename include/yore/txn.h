@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 
+#include <yore/snap.h>
 #include <yore/types.h>
 
 #ifdef __cplusplus
