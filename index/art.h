@@ -22,6 +22,8 @@ void yr_art_destroy(yr_art *art);
 
 /* The entry with exactly this tree key, 0 when there is none. */
 yr_ref yr_art_find(const yr_art *art, yore_slice tree_key);
+/* The same for a key in parts, which need not lie together. */
+yr_ref yr_art_find_key(const yr_art *art, uint32_t branch, uint32_t primitive, yore_slice user_key);
 
 /* Writer: insert an entry by its tree key. YORE_OK; YORE_EXISTS (not inserted); YORE_ERR_NOMEM (unchanged). */
 yore_status yr_art_insert(yr_art *art, yr_ref entry);

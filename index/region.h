@@ -7,6 +7,7 @@
 #ifndef YR_REGION_H
 #define YR_REGION_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "engine/base/epoch.h"
@@ -18,15 +19,18 @@ typedef uint32_t yr_ref; /* 0 = none */
 #define YR_REGION_BYTES_MAX (UINT64_C(1) << 34)
 #define YR_REGION_CLASSES 160u /* free lists for blocks of 8, 16, ... up to 1,280 bytes; larger by power of two */
 #define YR_REGION_LARGE 32u
+#define YR_REGION_PREFAULT (UINT64_C(2) << 20) /* how far ahead of the cursor pages are asked for */
 
 typedef struct yr_region {
-    /* Read by everyone, written never after init: its own cache lines, away from the writer's cursor. */
-    _Alignas(128) uint8_t *base;
+    /* Read by everyone, written never after init. The padding keeps it off the writer's cache lines wherever
+     * the struct is allocated (128: neighbouring lines are fetched in pairs). */
+    uint8_t *base;
     uint64_t capacity; /* bytes */
-    /* The writer's. */
-    _Alignas(128) uint64_t used; /* bytes handed out from the start; atomic relaxed for stats readers */
-    uint64_t prefaulted;
-    uint64_t free_bytes; /* in free lists */
+    uint8_t pad[112];
+    /* The writer's. The atomics have one writer; stats threads read them relaxed, as plain numbers. */
+    _Atomic uint64_t used;       /* bytes handed out from the start, free blocks included */
+    _Atomic uint64_t free_bytes; /* in free lists */
+    uint64_t prefaulted;         /* pages below this offset were asked for or touched */
     yr_ref free_small[YR_REGION_CLASSES + 1];
     yr_ref free_large[YR_REGION_LARGE];
     const yore_env *env;
@@ -35,6 +39,7 @@ typedef struct yr_region {
 
 /* False when the address space is refused. */
 bool yr_region_init(yr_region *region, const yore_env *env, uint64_t bytes_max);
+/* No reader may be inside any more. A zeroed region is fine. */
 void yr_region_deinit(yr_region *region);
 /* 8-aligned, zeroed on first use but NOT after reuse from a free list; 0 when the region is full. */
 yr_ref yr_region_alloc(yr_region *region, uint64_t bytes);
