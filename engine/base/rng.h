@@ -18,7 +18,7 @@ static inline uint64_t yr_rng_next(yr_rng *rng)
 /* 0 .. bound-1; bound > 0. */
 static inline uint64_t yr_rng_below(yr_rng *rng, uint64_t bound)
 {
-    return (uint64_t)(((unsigned __int128)yr_rng_next(rng) * bound) >> 64);
+    return __extension__(uint64_t)(((unsigned __int128)yr_rng_next(rng) * bound) >> 64);
 }
 
 #endif
