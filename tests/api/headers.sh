@@ -19,7 +19,8 @@ warnings=(-Wall -Wextra -Wpedantic -pedantic-errors -Werror -Wconversion -Wsign-
 public=$(cd include && find . -name '*.h' | sed 's,^\./,,' | sort)
 for header in $public; do
     try "${CC:-gcc}" -x c -std=c11 "${warnings[@]}" -Wstrict-prototypes -Iinclude "$header"
-    try "${CXX:-g++}" -x c++ -std=c++17 "${warnings[@]}" -Wold-style-cast -Wzero-as-null-pointer-constant -Iinclude "$header"
+    try "${CXX:-g++}" -x c++ -std=c++17 "${warnings[@]}" -Wold-style-cast -Wzero-as-null-pointer-constant \
+        -Iinclude "$header"
 done
 for header in $(find engine index cli bench -name '*.h' | sort); do
     try "${CC:-gcc}" -x c -std=c17 "${warnings[@]}" -Wno-pedantic -I. -Iinclude "$header"

@@ -26,6 +26,8 @@ FRONT = ("cli", "bench", "docs")  # built on the public API alone
 STANDARD = {
     "assert.h", "ctype.h", "errno.h", "float.h", "inttypes.h", "limits.h", "math.h", "stdalign.h", "stdarg.h",
     "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h",
+    # the compiler's own
+    "emmintrin.h", "immintrin.h", "sanitizer/asan_interface.h",
 }
 SYSTEM_CALLS = re.compile(
     r"(?<![\w>.])(open|openat|close|read|write|pread|pwrite|lseek|fsync|fdatasync|ftruncate|rename|renameat|unlink"

@@ -34,14 +34,16 @@ class Layers(Tree):
         return list(check_layers.check(self.write(name, text)))
 
     def test_a_layer_may_include_what_is_below(self):
-        self.assertEqual(self.problems("engine/mvcc/x.c", '#include "engine/base/buf.h"\n#include <yore/types.h>\n'), [])
+        text = '#include "engine/base/buf.h"\n#include <yore/types.h>\n'
+        self.assertEqual(self.problems("engine/mvcc/x.c", text), [])
 
     def test_a_layer_may_not_include_what_is_above(self):
         self.assertEqual(len(self.problems("engine/base/x.c", '#include "index/art.h"\n')), 1)
         self.assertEqual(len(self.problems("engine/format/x.c", '#include "engine/wal/wal.h"\n')), 1)
 
     def test_the_command_sees_only_the_umbrella_header(self):
-        self.assertEqual(self.problems("cli/x.c", '#include <yore.h>\n#include "cli/a.h"\n#include <unistd.h>\n'), [])
+        text = '#include <yore.h>\n#include "cli/a.h"\n#include <unistd.h>\n'
+        self.assertEqual(self.problems("cli/x.c", text), [])
         self.assertEqual(len(self.problems("cli/x.c", '#include "engine/base/buf.h"\n#include <yore/db.h>\n')), 2)
 
     def test_system_calls_belong_to_base(self):
@@ -50,7 +52,8 @@ class Layers(Tree):
         self.assertEqual(self.problems("engine/base/x.c", text), [])
 
     def test_calls_through_the_environment_and_comments_are_no_system_calls(self):
-        self.assertEqual(self.problems("index/x.c", '/* write(1) */ int f(void) { return env->open(c, "read(1)"); }\n'), [])
+        text = '/* write(1) */ int f(void) { return env->open(c, "read(1)"); }\n'
+        self.assertEqual(self.problems("index/x.c", text), [])
 
     def test_banned_functions_are_found_everywhere(self):
         for name in ("engine/base/x.c", "cli/x.c", "tests/unit/x.c"):
@@ -65,8 +68,8 @@ class Style(Tree):
         self.assertEqual(self.problems("int x; /* TOD" + "O(ann): when segments hold histories */\n"), [])
 
     def test_leftovers_are_found(self):
-        for text in ("int x; \n", "\tint x;\n", "int x;", "/* TOD" + "O later */\n", "#if 0\n", 'char *p = "/ro' + 'ot/x";\n',
-                     "int " + "x" * 130 + ";\n", "int\r\n"):
+        for text in ("int x; \n", "\tint x;\n", "int x;", "/* TOD" + "O later */\n", "#if 0\n",
+                     'char *p = "/ro' + 'ot/x";\n', "int " + "x" * 130 + ";\n", "int\r\n"):
             self.assertNotEqual(self.problems(text), [], text)
 
     def test_long_functions_are_found_by_name(self):
