@@ -30,10 +30,10 @@ if ldd "$temp/cmake-ON/consumer" | grep -q libyore; then echo 'the static consum
 export PKG_CONFIG_PATH=$libdir/pkgconfig
 if pkg-config --variable=prefix yore | grep -q "$temp/first"; then echo 'yore.pc is not relocatable'; exit 1; fi
 # shellcheck disable=SC2046
-${CC:-cc} "$consumer/main.c" $(pkg-config --cflags --libs yore) -o "$temp/pc-shared"
+${CC:-cc} "$consumer/consumer.c" $(pkg-config --cflags --libs yore) -o "$temp/pc-shared"
 expect 'pkg-config, shared' "$temp/pc-shared"
 # shellcheck disable=SC2046
-${CC:-cc} "$consumer/main.c" $(pkg-config --cflags yore) "$libdir/libyore.a" -lpthread -o "$temp/pc-static"
+${CC:-cc} "$consumer/consumer.c" $(pkg-config --cflags yore) "$libdir/libyore.a" -lpthread -o "$temp/pc-static"
 expect 'pkg-config, static' "$temp/pc-static"
 
 YORE_DB=:memory: "$temp/prefix/bin/yore" version >/dev/null

@@ -16,9 +16,9 @@ BELOW = {
     "engine/format": ["engine/base"],
     "engine/wal": ["engine/format"],
     "engine/mem": ["index", "engine/format"],
-    "engine/mvcc": ["engine/mem", "engine/wal"],
-    "engine/branch": ["engine/mvcc"],
-    "engine/db": ["engine/branch"],
+    "engine/branch": ["engine/mem"],
+    "engine/mvcc": ["engine/branch", "engine/wal"],
+    "engine/db": ["engine/mvcc"],
     "search": ["engine/db"],
 }
 FRONT = ("cli", "bench", "docs")  # built on the public API alone
