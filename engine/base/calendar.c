@@ -65,7 +65,8 @@ void yr_calendar_from_ns(int64_t ns, int32_t offset_s, yr_civil *out)
 {
     YR_ASSERT(offset_s >= -S_PER_DAY && offset_s <= S_PER_DAY);
     int64_t seconds = floor_div(ns, NS_PER_S);
-    out->ns = (int32_t)(ns - seconds * NS_PER_S);
+    int64_t rest = ns % NS_PER_S; /* not `ns - seconds * NS_PER_S`: that product may leave int64 */
+    out->ns = (int32_t)(rest < 0 ? rest + NS_PER_S : rest);
     seconds += offset_s; /* far from the ends of int64: it was divided by 1e9 */
     int64_t days = floor_div(seconds, S_PER_DAY);
     int32_t of_day = (int32_t)(seconds - days * S_PER_DAY);
