@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the commands that the documentation shows.
+"""Runs the commands and programs that the documentation shows.
 
 Every ```console block of README.md and docs/ is run, a document's blocks in order in one empty directory with
 `yore` (the one at YORE_BIN) in the PATH and no YORE_ variable set. In a block
@@ -11,6 +11,9 @@ Every ```console block of README.md and docs/ is run, a document's blocks in ord
 A `...` stands for any text within a line, a line of only `...` for any lines. `(exit N)` as the last line of an
 output is the exit status a `?` command must have. Commands without output lines may print what they like.
 `$GIT_PROJECT` is this repository.
+
+Every ```c block with a main is a program: it must compile without a warning as C11 against the built library,
+run, and print what the ```output block right behind it says.
 
 Links to files of the tree must lead somewhere, too.
 """
@@ -24,6 +27,7 @@ import tempfile
 import tree
 
 BLOCK = re.compile(r"^```console[^\n]*\n(.*?)^```", re.S | re.M)
+PROGRAM = re.compile(r"^```c\n(.*?)^```(?:\n+```output\n(.*?)^```)?", re.S | re.M)
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 TIMEOUT_S = 120
 
@@ -103,6 +107,28 @@ def run_document(name, count):
                     return  # later commands build on this one
 
 
+def run_programs(name, count):
+    source, build = tree.text(name), pathlib.Path(os.environ["YORE_BUILD_DIR"])
+    compiler = [os.environ.get("CC", "cc"), "-std=c11", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+                f"-I{tree.ROOT}/include"]
+    with tempfile.TemporaryDirectory(prefix="yore-docs-") as folder:
+        for match in PROGRAM.finditer(source):
+            if "int main(" not in match.group(1):
+                continue
+            count[0] += 1
+            where = f"{name}:{tree.line_of(source, match.start(1))}"
+            (pathlib.Path(folder) / "program.c").write_text(match.group(1))
+            built = subprocess.run([*compiler, "program.c", str(build / "libyore.a"), "-lpthread", "-o", "program"],
+                                   cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if built.returncode:
+                yield f"{where}: does not compile:\n{built.stdout}"
+                continue
+            expected = (match.group(2) or "").splitlines()
+            problem = run(("$", "./program", expected, 0), folder, environment())
+            if problem:
+                yield f"{where}: the program {problem}"
+
+
 def dead_links(name):
     source = tree.text(name)
     for match in LINK.finditer(source):
@@ -116,9 +142,10 @@ def main():
     problems = [p for n in tree.files(".md") for p in dead_links(n)]
     for name in documents():
         problems += list(run_document(name, count))
+        problems += list(run_programs(name, count))
     if not count[0]:
         problems.append("no command found in README.md and docs/")
-    print(f"docs: {count[0]} commands run")
+    print(f"docs: {count[0]} commands and programs run")
     return tree.finish("docs", problems)
 
 
