@@ -241,7 +241,8 @@ static void take_yajl_error(json_run *run)
     unsigned char *text = yajl_get_error(run->yajl, 0, run->text, run->size);
     const char *words = text == NULL ? "not JSON" : (const char *)text;
     const char *colon = strstr(words, ": ");
-    run->problem->off = yajl_get_bytes_consumed(run->yajl);
+    size_t consumed = yajl_get_bytes_consumed(run->yajl);
+    run->problem->off = consumed > 0 ? consumed - 1 : 0; /* the refused token's last byte */
     (void)snprintf(run->problem->message, sizeof run->problem->message, "%s", colon == NULL ? words : colon + 2);
     run->problem->message[strcspn(run->problem->message, "\n")] = 0;
     size_t length = strlen(run->problem->message);
