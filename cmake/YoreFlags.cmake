@@ -31,6 +31,11 @@ elseif(YORE_HARDEN)
     $<$<BOOL:${YORE_HAS_AUTO_INIT}>:-ftrivial-auto-var-init=zero>)
 endif()
 
+if(YORE_FUZZ) # libFuzzer steers by the coverage of all code
+  target_compile_options(yore_flags INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(yore_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 if(YORE_PLANTED_BUGS)
   target_compile_definitions(yore_flags INTERFACE YORE_PLANTED_BUGS)
 endif()

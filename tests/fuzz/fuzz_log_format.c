@@ -1,6 +1,6 @@
 /* File headers, links, records, MANIFEST and LOCK: any bytes are refused or give what the encoder makes of it again.
- * The first byte picks the decoder; its next bit has the checksum mended first, so that what lies behind it is
- * reached as well. */
+ * The first byte picks the decoder; with its top bit set the input is taken as field values and encoded first, so
+ * that nonsense with right checksums is tried too. */
 #include "tests/fuzz/fuzz_target.h"
 
 #include "engine/base/bytes.h"
@@ -70,10 +70,49 @@ static void try_lock(yore_slice bytes)
     (void)yr_lock_watermark(bytes, uuid);
 }
 
+/* Any field values, with the checksums an encoder gives them. */
+static void try_made(uint8_t what, yore_slice fields)
+{
+    yr_reader r = yr_reader_of(fields);
+    uint8_t out[FUZZ_INPUT_MAX];
+    yr_file_header header = {.kind = (uint16_t)yr_take_le16(&r), .major = yr_take_le16(&r)};
+    header.must_understand = yr_take_u8(&r);
+    header.file_id = yr_take_le64(&r);
+    if (what == HEADER) {
+        yr_file_header_encode(&header, out);
+        try_header(yore_bytes(out, YR_FILE_HEADER_BYTES));
+    } else if (what == RECORD) {
+        yr_wal_record_header record = {.type = yr_take_u8(&r), .prev = yr_take_le64(&r)};
+        record.lsn = yr_take_le64(&r);
+        record.durable_lsn = yr_take_le64(&r);
+        yore_slice payload = yore_bytes(r.p, r.left);
+        yr_wal_record_encode(&record, payload, SEED, OFF, out);
+        try_record(yore_bytes(out, YR_WAL_RECORD_HEADER_BYTES));
+    } else if (what == MANIFEST) {
+        yr_manifest_entry entries[8] = {{0}};
+        yr_manifest_fixed fixed = {
+            .header = header, .next_id = yr_take_le64(&r), .durable_lsn = yr_take_le64(&r)};
+        fixed.count = yr_take_u8(&r) % 9u;
+        for (uint32_t i = 0; i < fixed.count; i++) {
+            entries[i].closed = yr_take_u8(&r) & 1;
+            entries[i].id = yr_take_le64(&r);
+            entries[i].first_lsn = yr_take_le64(&r);
+            entries[i].last_lsn = yr_take_le64(&r);
+            entries[i].end_off = yr_take_le64(&r);
+        }
+        yr_manifest_encode(&fixed, entries, out);
+        try_manifest(yore_bytes(out, (size_t)yr_manifest_bytes(fixed.count)));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0) return 0;
     yore_slice bytes = yore_bytes(data + 1, size - 1);
+    if (data[0] & 0x80u) {
+        try_made(data[0] & 0x7fu, bytes);
+        return 0;
+    }
     switch (data[0] % WHAT_COUNT) {
     case HEADER: try_header(bytes); break;
     case LINK: try_link(bytes); break;
@@ -120,6 +159,12 @@ size_t fuzz_example(yr_rng *rng, uint8_t out[FUZZ_INPUT_MAX])
 {
     uint8_t *body = out + 1;
     out[0] = (uint8_t)yr_rng_below(rng, WHAT_COUNT);
+    if (yr_rng_below(rng, 4) == 0) {
+        size_t size = 1 + (size_t)yr_rng_below(rng, 300);
+        out[0] |= 0x80u;
+        for (size_t i = 1; i < size; i++) out[i] = yr_rng_below(rng, 3) ? 0 : (uint8_t)yr_rng_below(rng, 4);
+        return size;
+    }
     switch (out[0]) {
     case HEADER: {
         yr_file_header header = some_header(rng, YR_FILE_WAL);
