@@ -21,7 +21,7 @@ const char *cli_value(const cli *c, const char *flag);
 
 /* Values of flags as numbers. Each leaves *out alone when the flag was not given; returns 0 or an exit code. */
 int cli_value_u64(cli *c, const char *flag, uint64_t *out);
-int cli_value_version(cli *c, const char *flag, uint64_t *out);   /* v12 */
+int cli_value_version(cli *c, const char *flag, uint64_t *out);    /* v12 */
 int cli_value_duration_ns(cli *c, const char *flag, int64_t *out); /* a span, months counted from now */
 
 /* Text as numbers: the whole text, decimal digits only (a leading '-' for i64). */

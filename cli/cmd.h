@@ -22,7 +22,7 @@ typedef struct cmd_flag {
     const char *name; /* long name without the dashes */
     const char *arg;  /* name of its value in help ("SPEC"), NULL for a switch */
     const char *help;
-    char letter;      /* short name, 0 = none */
+    char letter; /* short name, 0 = none */
 } cmd_flag;
 
 /* What a command does to the store: for help and the man page. */
@@ -45,19 +45,41 @@ typedef struct cmd {
 
 #define CMD_ARGS_ANY UINT16_MAX
 #define CMD_COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define CMD_FLAGS(array) (array), CMD_COUNT(array)
+#define CMD_ENTRY_FLAGS(array) .flags = (array), .flag_count = CMD_COUNT(array)
 
 /* The tables (cmd_table.c). */
-extern const cmd cmd_table[];
+extern const cmd *const cmd_table[];
 extern const size_t cmd_table_count;
 extern const cmd_flag cmd_global_flags[];
 extern const size_t cmd_global_flag_count;
 
-/* Verbs defined in files of their own. */
-int cmd_import_run(cli *c);
-int cmd_export_run(cli *c);
-extern const cmd cmd_import_entry; /* cmd_import.c */
-extern const cmd cmd_export_entry; /* cmd_export.c */
+/* The entries: each lives in the file of its verb (cmd_get.c has cmd_get_entry), related small verbs together. */
+extern const cmd cmd_at_entry;
+extern const cmd cmd_branch_entry;
+extern const cmd cmd_cas_entry;
+extern const cmd cmd_check_entry;
+extern const cmd cmd_completion_entry;
+extern const cmd cmd_config_entry;
+extern const cmd cmd_cp_entry;
+extern const cmd cmd_del_entry;
+extern const cmd cmd_exists_entry;
+extern const cmd cmd_export_entry;
+extern const cmd cmd_get_entry;
+extern const cmd cmd_help_entry;
+extern const cmd cmd_history_entry;
+extern const cmd cmd_import_entry;
+extern const cmd cmd_incr_entry;
+extern const cmd cmd_init_entry;
+extern const cmd cmd_log_entry;
+extern const cmd cmd_ls_entry;
+extern const cmd cmd_mv_entry;
+extern const cmd cmd_put_entry;
+extern const cmd cmd_scan_entry;
+extern const cmd cmd_show_entry;
+extern const cmd cmd_stats_entry;
+extern const cmd cmd_tag_entry;
+extern const cmd cmd_upgrade_entry;
+extern const cmd cmd_version_entry;
 
 /* One parsed flag or positional argument; see cli/args.h. */
 typedef struct cli_arg {
@@ -67,16 +89,17 @@ typedef struct cli_arg {
 
 /* The state of one call. */
 struct cli {
-    const cmd *parent;  /* `branch` of `branch list`, else NULL */
+    const cmd *parent; /* `branch` of `branch list`, else NULL */
     const cmd *command;
-    char **args;        /* positional arguments after the verb (and subcommand) */
+    char **args; /* positional arguments after the verb (and subcommand) */
     size_t arg_count;
-    cli_arg *given;     /* flags as given, global ones too */
+    cli_arg *given; /* flags as given, global ones too */
     size_t given_count;
 
-    const char *db_path; /* -d, NULL = not given */
-    const char *branch;  /* -b or YORE_BRANCH, NULL = neither */
-    bool branch_given;   /* by -b */
+    const char *db_path;  /* -d, NULL = not given */
+    const char *branch;   /* -b or YORE_BRANCH, NULL = neither */
+    bool branch_given;    /* by -b or an address */
+    char *address_branch; /* owned: the branch of a --address key */
     bool json;
     bool quiet;
     bool color_out;
@@ -85,17 +108,17 @@ struct cli {
     bool tty_out;
     bool tty_err;
     bool ok_if_none;
-    bool address;        /* keys are full addresses */
-    bool key_hex;        /* keys are given as hex */
+    bool address; /* keys are full addresses */
+    bool key_hex; /* keys are given as hex */
     bool key_b64;
-    bool zone_given;     /* by --utc-offset */
+    bool zone_given; /* by --utc-offset */
     int32_t zone_s;
-    uint32_t sync;       /* YORE_SYNC_..., 0 = the store's */
+    uint32_t sync; /* YORE_SYNC_..., 0 = the store's */
     uint32_t wait_ms;
-    int64_t now_ns;      /* the clock when the call began */
+    int64_t now_ns; /* the clock when the call began */
 
-    yore_db *db;         /* set by cli_open_...; closed by main */
-    char *store_path;    /* the path it was opened at */
+    yore_db *db;      /* set by cli_open_...; closed by main */
+    char *store_path; /* the path it was opened at */
 };
 
 #endif

@@ -7,10 +7,10 @@
 
 #include <yore.h>
 
-void *cli_alloc(size_t size);               /* zeroed */
+void *cli_alloc(size_t size); /* zeroed */
 void *cli_realloc(void *old, size_t size);
 char *cli_strdup(const char *text);
-char *cli_strdup_slice(yore_slice text);    /* with a NUL added */
+char *cli_strdup_slice(yore_slice text);                                         /* with a NUL added */
 char *cli_printf(const char *format, ...) __attribute__((format(printf, 1, 2))); /* free() it */
 
 /* Growing bytes. Zeroed = empty; data is never NULL after a first append and has a NUL past its end. */

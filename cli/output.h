@@ -39,9 +39,9 @@ typedef struct cli_json {
     bool comma; /* the next member needs one */
 } cli_json;
 
-void cli_json_begin(cli_json *j);                        /* { at the top */
-void cli_json_line(cli_json *j);                         /* } newline, flush */
-void cli_json_object(cli_json *j, const char *name);     /* "name":{ ; name NULL inside an array */
+void cli_json_begin(cli_json *j);                    /* { at the top */
+void cli_json_line(cli_json *j);                     /* } newline, flush */
+void cli_json_object(cli_json *j, const char *name); /* "name":{ ; name NULL inside an array */
 void cli_json_object_end(cli_json *j);
 void cli_json_array(cli_json *j, const char *name);
 void cli_json_array_end(cli_json *j);
@@ -64,7 +64,7 @@ void cli_time_text(const cli *c, int64_t ns, char out[YORE_TIME_TEXT_SIZE]);
 
 /* -- tables -- */
 
-/* Rows of cells: aligned under a header on a terminal, TAB-separated without header when piped. */
+/* Rows of cells: aligned under a header on a terminal, TAB-separated without header when piped. headers may be NULL. */
 typedef struct cli_table cli_table;
 cli_table *cli_table_create(cli *c, const char *const *headers, size_t columns);
 void cli_table_cell(cli_table *t, yore_slice raw); /* escaped by the table */

@@ -7,9 +7,9 @@
 
 typedef struct cli_progress {
     const cli *c;
-    const char *what;  /* "importing" */
-    const char *unit;  /* "events" */
-    uint64_t total;    /* 0 = unknown */
+    const char *what; /* "importing" */
+    const char *unit; /* "events" */
+    uint64_t total;   /* 0 = unknown */
     int64_t start_ns;
     int64_t shown_ns;
     bool shown;

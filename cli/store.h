@@ -28,6 +28,15 @@ const char *cli_branch(const cli *c);
  * explicit -b is a usage error. 0 or an exit code. */
 int cli_at(cli *c, const char *spec, yore_at *out);
 
+/* As cli_at for a SPEC that is a source, not the place of work: its branch may differ from -b. */
+int cli_at_any(cli *c, const char *spec, yore_at *out);
+
+/* cli_at, and where it is. */
+int cli_resolve(cli *c, const char *spec, yore_at *at, yore_where *where);
+
+/* As cli_snap, for a source (cli_at_any). */
+int cli_snap_from(cli *c, const char *spec, yore_snap **snap, yore_where *where);
+
 /* Open a snapshot as of a SPEC (NULL = now). *snap is closed by the caller; *where is filled. */
 int cli_snap(cli *c, const char *spec, yore_snap **snap, yore_where *where);
 
@@ -38,7 +47,9 @@ const char *cli_branch_name(cli *c, uint32_t id);
  * agree with -b). *bytes holds decoded bytes and must outlive *out. 0 or an exit code. */
 int cli_key(cli *c, const char *text, cli_bytes *bytes, yore_key *out);
 /* Part of a key (a prefix, a bound): as cli_key, but may be empty. */
-int cli_key_part(cli *c, const char *text, cli_bytes *bytes, yore_slice *out);
+int cli_key_part(cli *c, const char *text, cli_bytes *bytes, uint32_t *primitive, yore_slice *out);
+/* A key for a message: escaped, long ones cut. free() it. */
+char *cli_shown(yore_slice key);
 const char *cli_primitive_name(uint32_t primitive);
 bool cli_primitive_parse(yore_slice name, uint32_t *out);
 
@@ -52,11 +63,13 @@ typedef struct cli_record {
     const char *branch;
     const yore_row *row;
     yore_slice note;
-    bool has_value; /* print `value` */
+    bool has_value; /* print `value`; row->value is set in any case, for `bytes` */
 } cli_record;
 void cli_record_write(FILE *to, const cli_record *record);
 /* Members only, into an open object. */
 void cli_record_members(cli_json *j, const cli_record *record);
+/* What names a key in a list: the key, or with --address its whole address. Valid until the next call. */
+yore_slice cli_key_cell(const cli *c, const char *branch, const yore_row *row);
 /* The note of a commit, empty when there is none. */
 yore_slice cli_note_of(cli *c, uint64_t version);
 

@@ -1,0 +1,154 @@
+/* yore del: keys, or everything under a prefix, in one commit. */
+#include <stdlib.h>
+
+#include "cli/args.h"
+#include "cli/fail.h"
+#include "cli/list.h"
+#include "cli/output.h"
+#include "cli/write.h"
+
+/* Deleting what has no value writes nothing; so the count says what really went. */
+typedef struct deletion {
+    cli *c;
+    yore_txn *txn;
+    cli_table *list; /* of a dry run */
+    uint64_t count;
+    uint64_t was; /* of the last key */
+} deletion;
+
+static int delete_key(deletion *d, yore_key key)
+{
+    yore_error err = YORE_ERROR_INIT;
+    uint64_t was = cli_version_before(d->txn, key);
+
+    if (was == 0) return 0;
+    d->was = was;
+    d->count++;
+    if (d->list != NULL && d->c->json) {
+        cli_json j = {.to = stdout};
+        cli_json_begin(&j);
+        cli_json_bytes(&j, "key", key.user);
+        cli_json_u64(&j, "version", was);
+        cli_json_line(&j);
+    } else if (d->list != NULL) {
+        cli_table_cell(d->list, key.user);
+        cli_table_cell_version(d->list, was);
+    }
+    return yore_del(d->txn, key, NULL, &err) < 0 ? cli_fail(d->c, &err) : 0;
+}
+
+static int delete_keys(deletion *d)
+{
+    cli_bytes bytes = {0};
+    int code = 0;
+
+    for (size_t i = 0; i < d->c->arg_count && code == 0; i++) {
+        yore_key key;
+        code = cli_key(d->c, d->c->args[i], &bytes, &key);
+        if (code == 0) code = delete_key(d, key);
+    }
+    cli_bytes_deinit(&bytes);
+    return code;
+}
+
+static int delete_row(void *arg, const yore_row *row)
+{
+    yore_key key = {row->key, row->primitive};
+    return delete_key(arg, key);
+}
+
+static int delete_prefix(deletion *d, yore_range *range)
+{
+    yore_snap *snap = NULL;
+    yore_where where;
+    int code = cli_snap(d->c, NULL, &snap, &where);
+
+    range->keys_only = true;
+    if (code == 0) code = cli_scan(d->c, snap, range, delete_row, d);
+    yore_snap_close(snap);
+    return code;
+}
+
+static int finish(deletion *d)
+{
+    cli *c = d->c;
+    cli_change change = {.op = YORE_OP_DEL, .was = d->was, .note = cli_value(c, "message")};
+    cli_bytes bytes = {0};
+    yore_where where = YORE_WHERE_INIT;
+
+    if (d->list != NULL) {
+        cli_note(c, "dry run: %llu key%s would be deleted", (unsigned long long)d->count,
+                 d->count == 1 ? "" : "s");
+        return 0;
+    }
+    if (d->count == 0) {
+        (void)snprintf(where.branch, sizeof where.branch, "%s", cli_branch(c));
+        if (c->json) {
+            cli_report_commit(c, &where, "del", 0, NULL);
+        } else {
+            cli_note(c, "nothing to delete on %s", where.branch);
+        }
+        return 0;
+    }
+    int code = cli_commit(c, d->txn, change.note, &where);
+    d->txn = NULL; /* ended by the commit */
+    if (code != 0) return code;
+    if (c->arg_count == 1 && cli_key(c, c->args[0], &bytes, &change.key) == 0) {
+        change.where = &where;
+        cli_report_change(c, &change);
+    } else {
+        cli_report_commit(c, &where, "del", d->count, change.note);
+    }
+    cli_bytes_deinit(&bytes);
+    return 0;
+}
+
+static int run_del(cli *c)
+{
+    static const char *const headers[] = {"KEY", "VERSION"};
+    const char *prefix = cli_value(c, "prefix");
+    deletion d = {.c = c};
+    cli_bytes bytes = {0};
+    yore_range range = YORE_RANGE_INIT;
+    int code = 0;
+
+    if (prefix != NULL && c->arg_count > 0)
+        return cli_usage_error(c, NULL, "keys and --prefix exclude each other");
+    if (prefix == NULL && c->arg_count == 0) {
+        return cli_usage_error(c, "yore del KEY, yore del --prefix P --dry-run",
+                               "'yore del' needs KEY... or --prefix P");
+    }
+    /* Bad keys are found before anything is opened, and an address names the branch. */
+    for (size_t i = 0; i < c->arg_count && code == 0; i++) {
+        yore_key key;
+        code = cli_key(c, c->args[i], &bytes, &key);
+    }
+    if (prefix != NULL) code = cli_key_part(c, prefix, &bytes, &range.primitive, &range.prefix);
+    if (code == 0) code = cli_open_write(c, false);
+    if (code == 0) code = cli_begin(c, &d.txn);
+    if (code == 0 && cli_has(c, "dry-run")) d.list = cli_table_create(c, headers, CMD_COUNT(headers));
+    if (code == 0) code = prefix != NULL ? delete_prefix(&d, &range) : delete_keys(&d);
+    if (code == 0) code = finish(&d);
+
+    cli_table_destroy(d.list);
+    yore_rollback(d.txn);
+    cli_bytes_deinit(&bytes);
+    return code;
+}
+
+static const cmd_flag flags[] = {
+    {"prefix", "P", "every key that starts with P", 0},
+    {"dry-run", NULL, "list what would go and change nothing", 0},
+    CLI_FLAG_MESSAGE,
+};
+
+const cmd cmd_del_entry = {
+    .name = "del",
+    .usage = "KEY... [-m NOTE]\n--prefix P [--dry-run] [-m NOTE]",
+    .summary = "delete keys in one commit; their history stays",
+    .details = "Deleting a key without a value writes nothing and is no error.",
+    CMD_ENTRY_FLAGS(flags),
+    .run = run_del,
+    .store = CMD_WRITES,
+    .args_max = CMD_ARGS_ANY,
+};

@@ -1,0 +1,19 @@
+/* Lanes beside a list of commits, newest first: which line of history each belongs to. */
+#ifndef YORE_CLI_GRAPH_H
+#define YORE_CLI_GRAPH_H
+
+#include "cli/mem.h"
+
+typedef struct graph {
+    uint64_t *lanes; /* the version each lane waits for */
+    size_t count;
+    size_t cap;
+    bool merges; /* draw further parents as lanes of their own */
+} graph;
+
+/* The drawing of the next commit into `row`; what stands between it and the one after into `below`
+ * (empty when nothing changes lanes). Both are cleared first. */
+void graph_step(graph *g, const yore_commit_info *info, cli_bytes *row, cli_bytes *below);
+void graph_deinit(graph *g);
+
+#endif
