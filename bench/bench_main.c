@@ -1,0 +1,271 @@
+/* yore_bench: yore beside LMDB, RocksDB, SQLite and WiredTiger, in one run, on the same keys and values. */
+#define _GNU_SOURCE
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/report.h"
+
+#ifndef BENCH_HAVE_YORE
+#define BENCH_HAVE_YORE 0
+#endif
+#ifndef BENCH_HAVE_LMDB
+#define BENCH_HAVE_LMDB 0
+#endif
+#ifndef BENCH_HAVE_ROCKSDB
+#define BENCH_HAVE_ROCKSDB 0
+#endif
+#ifndef BENCH_HAVE_SQLITE
+#define BENCH_HAVE_SQLITE 0
+#endif
+#ifndef BENCH_HAVE_WIREDTIGER
+#define BENCH_HAVE_WIREDTIGER 0
+#endif
+
+bench_options bench_opt = {
+    .keys = 1000000,
+    .durable_ops = 2000,
+    .fork_levels = {1, 1000, 100000},
+    .rounds = 5,
+    .mixed_ms = 300,
+};
+
+const bench_driver *const report_drivers[ENGINE_COUNT] = {
+#if BENCH_HAVE_YORE
+    [ENGINE_YORE] = &bench_driver_yore,
+#endif
+#if BENCH_HAVE_LMDB
+    [ENGINE_LMDB] = &bench_driver_lmdb,
+#endif
+#if BENCH_HAVE_ROCKSDB
+    [ENGINE_ROCKSDB] = &bench_driver_rocksdb,
+#endif
+#if BENCH_HAVE_SQLITE
+    [ENGINE_SQLITE] = &bench_driver_sqlite,
+#endif
+#if BENCH_HAVE_WIREDTIGER
+    [ENGINE_WIREDTIGER] = &bench_driver_wiredtiger,
+#endif
+    [ENGINE_BARE] = &bench_driver_bare,
+};
+
+static char data_dir[3800];
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    interrupted = number;
+}
+
+static void usage(FILE *out)
+{
+    fputs("usage: yore_bench [--workload NAME,...] [--engines NAME,...] [--rounds N] [--keys N] [--reads N]\n"
+          "                  [--quick] [--json FILE] [--dir DIR] [--list]\n"
+          "  --workload  rows whose names start with one of these (default all; --list names them)\n"
+          "  --engines   yore,lmdb,rocksdb,sqlite,wiredtiger,bare (default all that were built in)\n"
+          "  --rounds    rounds, engines alternating in each (default 5)\n"
+          "  --keys      keys of 100 B values (default 1000000)\n"
+          "  --reads     point reads a round (default as many as keys)\n"
+          "  --quick     100000 keys, 2 rounds: to see that it works, not to judge by\n"
+          "  --json      also write everything to FILE\n"
+          "  --dir       where to make a temporary directory (default beside this program)\n",
+          out);
+}
+
+static uint64_t parse_count(const char *name, const char *text, uint64_t min, uint64_t max)
+{
+    char *end = NULL;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || value < min || value > max) {
+        fprintf(stderr, "yore_bench: --%s wants a number from %llu to %llu, not '%s'\n", name,
+                (unsigned long long)min, (unsigned long long)max, text);
+        exit(2);
+    }
+    return value;
+}
+
+static void list_rows(void)
+{
+    for (int metric = 0; metric < M_COUNT; metric++) {
+        puts(report_rows[metric].name);
+    }
+}
+
+static void parse_options(int argc, char **argv, const char **parent_dir)
+{
+    static const struct option options[] = {{"workload", required_argument, NULL, 'w'},
+                                            {"engines", required_argument, NULL, 'e'},
+                                            {"rounds", required_argument, NULL, 'r'},
+                                            {"keys", required_argument, NULL, 'k'},
+                                            {"reads", required_argument, NULL, 'n'},
+                                            {"quick", no_argument, NULL, 'q'},
+                                            {"json", required_argument, NULL, 'j'},
+                                            {"dir", required_argument, NULL, 'd'},
+                                            {"list", no_argument, NULL, 'l'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (option) {
+        case 'w': bench_opt.workloads = optarg; break;
+        case 'e': bench_opt.engines = optarg; break;
+        case 'r': bench_opt.rounds = (uint32_t)parse_count("rounds", optarg, 1, REPORT_ROUNDS_MAX); break;
+        case 'k': bench_opt.keys = parse_count("keys", optarg, 1000, 100000000); break;
+        case 'n': bench_opt.reads = parse_count("reads", optarg, 1000, 1000000000); break;
+        case 'q':
+            bench_opt.quick = true;
+            bench_opt.keys = 100000;
+            bench_opt.rounds = 2;
+            bench_opt.durable_ops = 300;
+            bench_opt.mixed_ms = 100;
+            break;
+        case 'j': bench_opt.json_path = optarg; break;
+        case 'd': *parent_dir = optarg; break;
+        case 'l': list_rows(); exit(0);
+        case 'h': usage(stdout); exit(0);
+        default: usage(stderr); exit(2);
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "yore_bench: unexpected argument '%s'\n", argv[optind]);
+        exit(2);
+    }
+}
+
+static void remove_data_dir(void)
+{
+    bench_dir_remove(data_dir);
+}
+
+/* A directory of our own below `parent`, or beside the program. */
+static void make_data_dir(const char *parent)
+{
+    char self[3600];
+    if (parent == NULL) {
+        ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        if (length <= 0) {
+            bench_fatal("cannot find this program's directory; give one with --dir");
+        }
+        self[length] = '\0';
+        *strrchr(self, '/') = '\0';
+        parent = self;
+    }
+    snprintf(data_dir, sizeof(data_dir), "%.3600s/bench-data-%ld", parent, (long)getpid());
+    if (mkdir(data_dir, 0755) != 0) {
+        bench_fatal("cannot make '%s'", data_dir);
+    }
+    bench_opt.data_dir = data_dir;
+    atexit(remove_data_dir);
+}
+
+static bool engine_selected(enum bench_engine engine)
+{
+    const char *list = bench_opt.engines;
+    const char *name = report_drivers[engine] == NULL ? NULL : report_drivers[engine]->name;
+    if (name == NULL || list == NULL) {
+        return name != NULL;
+    }
+    size_t length = strlen(name);
+    for (const char *at = list; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == '\0')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void progress(uint32_t round, const char *group, const char *engine)
+{
+    if (isatty(STDERR_FILENO)) {
+        fprintf(stderr, "\r\033[Kround %u of %u: %s, %s", round + 1, bench_opt.rounds, group, engine);
+    }
+}
+
+typedef void (*group_run)(enum bench_engine engine, const bench_driver *driver);
+
+/* One group of workloads on each engine in turn; every round starts with another engine. */
+static void run_group(uint32_t round, const char *name, group_run run, bool with_bare)
+{
+    for (uint32_t i = 0; i < ENGINE_COUNT && !interrupted; i++) {
+        enum bench_engine engine = (enum bench_engine)((i + round) % ENGINE_COUNT);
+        if (engine_selected(engine) && (engine != ENGINE_BARE || with_bare)) {
+            progress(round, name, report_drivers[engine]->name);
+            run(engine, report_drivers[engine]);
+        }
+    }
+}
+
+static void run_round(uint32_t round)
+{
+    bool point = bench_wants_any(M_PUT_RANDOM, M_PUT_RANDOM) || bench_wants_any(M_GET_RANDOM, M_SCAN) ||
+                 bench_wants_any(M_MIXED_READ, M_MIXED_WRITE) || bench_wants(M_SPACE_PLAIN);
+    report_round_set(round);
+    if (point) {
+        run_group(round, "point reads and writes", workload_point, false);
+    }
+    if (bench_wants(M_PUT_BATCH)) {
+        run_group(round, "batches", workload_batch, false);
+    }
+    if (bench_wants_any(M_VERSION_PUT, M_LATEST_GET) || bench_wants(M_SPACE_VERSIONS)) {
+        run_group(round, "versions", workload_versions, false);
+    }
+    if (bench_wants_any(M_DURABLE_1, M_DURABLE_16)) {
+        run_group(round, "durable", workload_durable, true);
+    }
+#if BENCH_HAVE_YORE
+    if (!engine_selected(ENGINE_YORE) || interrupted) {
+        return;
+    }
+    if (bench_wants_any(M_FORK_FIRST, M_FORK_RSS)) {
+        progress(round, "forks", "yore");
+        workload_forks();
+    }
+    if (bench_wants_any(M_DEPTH_FOUND_1, M_DEPTH_MISSING_32)) {
+        progress(round, "lineage", "yore");
+        workload_lineage();
+    }
+    /* Counts of bytes do not vary from round to round. */
+    if (round == 0 && bench_wants_any(M_MEMORY_FIRST, M_MEMORY_RSS)) {
+        progress(round, "memory", "yore");
+        workload_memory();
+    }
+#endif
+}
+
+int main(int argc, char **argv)
+{
+    const char *parent_dir = NULL;
+    struct sigaction action;
+    parse_options(argc, argv, &parent_dir);
+    bench_opt.reads = bench_opt.reads == 0 ? bench_opt.keys : bench_opt.reads;
+    bench_opt.version_keys = bench_opt.keys / BENCH_VERSIONS_PER_KEY;
+    bench_opt.memory_keys = bench_opt.keys;
+    make_data_dir(parent_dir);
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = on_signal;
+    action.sa_flags = (int)SA_RESETHAND;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+
+    report_print_machine(stdout);
+    fflush(stdout);
+    for (uint32_t round = 0; round < bench_opt.rounds && !interrupted; round++) {
+        run_round(round);
+    }
+    if (isatty(STDERR_FILENO)) {
+        fputs("\r\033[K", stderr);
+    }
+    if (interrupted) {
+        fprintf(stderr, "yore_bench: interrupted, no report\n");
+        return 130;
+    }
+    report_print(stdout);
+    if (bench_opt.json_path != NULL) {
+        report_write_json(bench_opt.json_path);
+    }
+    return 0;
+}

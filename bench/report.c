@@ -1,0 +1,246 @@
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "bench/report.h"
+
+#define NOTES_MAX 32u
+
+/* The bars are the ones of the project's first issue; docs/bench.md explains each row. */
+const report_row report_rows[M_COUNT] = {
+    [M_PUT_RANDOM] = {"put_random", "k/s", false, BAR_BEST_PEER, 2.5, 0},
+    [M_PUT_BATCH] = {"put_batch1000", "k/s", false, BAR_BEST_PEER, 2.5, 0},
+    [M_GET_RANDOM] = {"get_random", "k/s", false, BAR_BEST_PEER, 2.0, 0},
+    [M_GET_MANY] = {"get_many16", "k/s", false, BAR_BEST_PEER, 6.0, 0},
+    [M_GET_MISSING] = {"get_missing", "k/s", false, BAR_BEST_PEER, 5.0, 0},
+    [M_SCAN] = {"scan100", "k rows/s", false, BAR_LMDB, 0.9, 0},
+    [M_VERSION_PUT] = {"version_put", "k/s", false, BAR_BEST_PEER, 8.0, 0},
+    [M_ASOF_GET] = {"asof_get", "k/s", false, BAR_BEST_PEER, 1.5, 0},
+    [M_LATEST_GET] = {"latest_get", "k/s", false, BAR_BEST_PEER, 3.0, 0},
+    [M_DURABLE_1] = {"durable_put1", "/s", false, BAR_BARE, 0.9, 0},
+    [M_DURABLE_16] = {"durable_put16", "/s", false, BAR_METRIC_MIN, 5.0, M_DURABLE_1},
+    [M_MIXED_READ] = {"mixed_read", "k/s", false, BAR_NONE, 0, 0},
+    [M_MIXED_WRITE] = {"mixed_write", "k/s", false, BAR_NONE, 0, 0},
+    [M_FORK_FIRST] = {"fork_1", "us p50", true, BAR_AT_MOST, 5.0, 0},
+    [M_FORK_SECOND] = {"fork_1000", "us p50", true, BAR_AT_MOST, 5.0, 0},
+    [M_FORK_THIRD] = {"fork_100000", "us p50", true, BAR_AT_MOST, 5.0, 0},
+    [M_FORK_FLAT] = {"fork_flat", "max/min", true, BAR_AT_MOST, 1.5, 0},
+    [M_FORK_MEMORY] = {"fork_memory", "B/branch", true, BAR_AT_MOST, 1024.0, 0},
+    [M_FORK_RSS] = {"fork_rss", "B/branch", true, BAR_NONE, 0, 0},
+    [M_DEPTH_FOUND_1] = {"depth1_found", "ns", true, BAR_NONE, 0, 0},
+    [M_DEPTH_FOUND_8] = {"depth8_found", "ns", true, BAR_METRIC_MAX, 1.3, M_DEPTH_FOUND_1},
+    [M_DEPTH_FOUND_32] = {"depth32_found", "ns", true, BAR_METRIC_MAX, 1.6, M_DEPTH_FOUND_1},
+    [M_DEPTH_MISSING_1] = {"depth1_missing", "ns", true, BAR_NONE, 0, 0},
+    [M_DEPTH_MISSING_8] = {"depth8_missing", "ns", true, BAR_METRIC_MAX, 1.3, M_DEPTH_MISSING_1},
+    [M_DEPTH_MISSING_32] = {"depth32_missing", "ns", true, BAR_METRIC_MAX, 1.6, M_DEPTH_MISSING_1},
+    [M_MEMORY_FIRST + 0] = {"memory_decimal", "B over", true, BAR_AT_MOST, 96.0, 0},
+    [M_MEMORY_FIRST + 1] = {"memory_base64", "B over", true, BAR_AT_MOST, 96.0, 0},
+    [M_MEMORY_FIRST + 2] = {"memory_uuid", "B over", true, BAR_AT_MOST, 96.0, 0},
+    [M_MEMORY_FIRST + 3] = {"memory_path", "B over", true, BAR_AT_MOST, 96.0, 0},
+    [M_MEMORY_FIRST + 4] = {"memory_user", "B over", true, BAR_AT_MOST, 112.0, 0},
+    [M_MEMORY_LATER + 0] = {"memory_decimal_later", "B over", true, BAR_AT_MOST, 48.0, 0},
+    [M_MEMORY_LATER + 1] = {"memory_base64_later", "B over", true, BAR_AT_MOST, 48.0, 0},
+    [M_MEMORY_LATER + 2] = {"memory_uuid_later", "B over", true, BAR_AT_MOST, 48.0, 0},
+    [M_MEMORY_LATER + 3] = {"memory_path_later", "B over", true, BAR_AT_MOST, 48.0, 0},
+    [M_MEMORY_LATER + 4] = {"memory_user_later", "B over", true, BAR_AT_MOST, 48.0, 0},
+    [M_MEMORY_BATCH] = {"memory_user_batch1000", "B over", true, BAR_NONE, 0, 0},
+    [M_MEMORY_SECOND] = {"memory_user_second", "B over", true, BAR_NONE, 0, 0},
+    [M_MEMORY_RSS] = {"memory_rss", "rss/stats", true, BAR_NONE, 0, 0},
+    [M_SPACE_PLAIN] = {"space_plain", "MB", true, BAR_NONE, 0, 0},
+    [M_SPACE_VERSIONS] = {"space_versions", "MB", true, BAR_NONE, 0, 0},
+};
+
+static report_cell cells[M_COUNT][ENGINE_COUNT];
+static uint32_t round_now;
+
+static struct {
+    char key[32];
+    char text[512];
+} notes[NOTES_MAX];
+static size_t note_count;
+
+static bool list_has_prefix_of(const char *list, const char *name)
+{
+    while (*list != '\0') {
+        size_t length = strcspn(list, ",");
+        if (length > 0 && strncmp(list, name, length) == 0) {
+            return true;
+        }
+        list += length + (list[length] == ',');
+    }
+    return false;
+}
+
+bool bench_wants(enum report_metric metric)
+{
+    return bench_opt.workloads == NULL || list_has_prefix_of(bench_opt.workloads, report_rows[metric].name);
+}
+
+bool bench_wants_any(enum report_metric first, enum report_metric last)
+{
+    for (enum report_metric metric = first; metric <= last; metric++) {
+        if (bench_wants(metric)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void report_round_set(uint32_t round)
+{
+    round_now = round;
+}
+
+void report_add(enum bench_engine engine, enum report_metric metric, double value, bench_latency *latency)
+{
+    report_cell *cell = &cells[metric][engine];
+    cell->value[round_now] = value;
+    if (latency != NULL) {
+        cell->p50[round_now] = bench_latency_at(latency, 0.50);
+        cell->p99[round_now] = bench_latency_at(latency, 0.99);
+    }
+    cell->count = round_now + 1;
+}
+
+void report_answers(enum bench_engine engine, enum report_metric metric, uint64_t found, uint64_t sum)
+{
+    cells[metric][engine].found[round_now] = found;
+    cells[metric][engine].sum[round_now] = sum;
+    cells[metric][engine].has_answers[round_now] = true;
+    for (int other = 0; other < ENGINE_COUNT; other++) {
+        const report_cell *cell = &cells[metric][other];
+        if (cell->has_answers[round_now] &&
+            (cell->found[round_now] != found || cell->sum[round_now] != sum)) {
+            bench_fatal("%s: %s found %llu (sum %llx), %s found %llu (sum %llx): the answers differ",
+                        report_rows[metric].name, report_drivers[engine]->name, (unsigned long long)found,
+                        (unsigned long long)sum, report_drivers[other]->name,
+                        (unsigned long long)cell->found[round_now], (unsigned long long)cell->sum[round_now]);
+        }
+    }
+}
+
+void report_note(const char *key, const char *format, ...)
+{
+    size_t i = 0;
+    va_list args;
+    while (i < note_count && strcmp(notes[i].key, key) != 0) {
+        i++;
+    }
+    if (i == NOTES_MAX) {
+        bench_fatal("too many notes");
+    }
+    note_count += i == note_count;
+    snprintf(notes[i].key, sizeof(notes[i].key), "%s", key);
+    va_start(args, format);
+    vsnprintf(notes[i].text, sizeof(notes[i].text), format, args);
+    va_end(args);
+}
+
+size_t report_notes(const char **keys, const char **texts, size_t cap)
+{
+    size_t n = note_count < cap ? note_count : cap;
+    for (size_t i = 0; i < n; i++) {
+        keys[i] = notes[i].key;
+        texts[i] = notes[i].text;
+    }
+    return n;
+}
+
+const report_cell *report_cell_get(enum report_metric metric, enum bench_engine engine)
+{
+    return &cells[metric][engine];
+}
+
+static int compare_double(const void *a, const void *b)
+{
+    double left = *(const double *)a;
+    double right = *(const double *)b;
+    return left < right ? -1 : left > right;
+}
+
+double report_median(const double *values, uint32_t count)
+{
+    double sorted[REPORT_ROUNDS_MAX];
+    if (count == 0) {
+        return 0;
+    }
+    memcpy(sorted, values, count * sizeof(double));
+    qsort(sorted, count, sizeof(double), compare_double);
+    return count % 2 == 1 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+}
+
+static double median_of(enum report_metric metric, enum bench_engine engine)
+{
+    const report_cell *cell = &cells[metric][engine];
+    return report_median(cell->value, cell->count);
+}
+
+static bool has_values(enum report_metric metric, enum bench_engine engine)
+{
+    return cells[metric][engine].count > 0;
+}
+
+/* The engine with the best median among the four peers, ENGINE_COUNT when none ran. */
+static enum bench_engine best_peer(enum report_metric metric)
+{
+    enum bench_engine best = ENGINE_COUNT;
+    for (enum bench_engine engine = ENGINE_LMDB; engine <= ENGINE_WIREDTIGER; engine++) {
+        if (!has_values(metric, engine)) {
+            continue;
+        }
+        if (best == ENGINE_COUNT ||
+            (median_of(metric, engine) > median_of(metric, best)) != report_rows[metric].lower_is_better) {
+            best = engine;
+        }
+    }
+    return best;
+}
+
+static void judge_against(report_verdict *verdict, const report_cell *ours, const report_cell *theirs)
+{
+    uint32_t rounds = ours->count < theirs->count ? ours->count : theirs->count;
+    verdict->has_ratio = true;
+    verdict->ratio = report_median(ours->value, ours->count) / report_median(theirs->value, theirs->count);
+    verdict->low = verdict->ratio;
+    verdict->high = verdict->ratio;
+    for (uint32_t i = 0; i < rounds; i++) {
+        double ratio = ours->value[i] / theirs->value[i];
+        verdict->low = fmin(verdict->low, ratio);
+        verdict->high = fmax(verdict->high, ratio);
+    }
+}
+
+report_verdict report_judge(enum report_metric metric)
+{
+    const report_row *row = &report_rows[metric];
+    const report_cell *ours = &cells[metric][ENGINE_YORE];
+    report_verdict verdict = {.against = ENGINE_COUNT};
+    if (ours->count == 0) {
+        return verdict;
+    }
+    if (row->kind == BAR_AT_MOST) {
+        verdict.has_bar = true;
+        verdict.pass = report_median(ours->value, ours->count) <= row->bar;
+        return verdict;
+    }
+    if (row->kind == BAR_METRIC_MIN || row->kind == BAR_METRIC_MAX) {
+        if (has_values(row->reference, ENGINE_YORE)) {
+            judge_against(&verdict, ours, &cells[row->reference][ENGINE_YORE]);
+            verdict.has_bar = true;
+            verdict.pass = row->kind == BAR_METRIC_MIN ? verdict.ratio >= row->bar
+                                                       : verdict.ratio <= row->bar;
+        }
+        return verdict;
+    }
+    verdict.against = row->kind == BAR_LMDB   ? ENGINE_LMDB
+                      : row->kind == BAR_BARE ? ENGINE_BARE
+                                              : best_peer(metric);
+    if (verdict.against == ENGINE_COUNT || !has_values(metric, verdict.against)) {
+        verdict.against = ENGINE_COUNT;
+        return verdict;
+    }
+    judge_against(&verdict, ours, &cells[metric][verdict.against]);
+    verdict.has_bar = row->kind != BAR_NONE;
+    verdict.pass = verdict.ratio >= row->bar;
+    return verdict;
+}

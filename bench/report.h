@@ -1,0 +1,125 @@
+/* Collects what the workloads measure, one value a round, and prints it: medians, ranges, ratios against the bars. */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include <stdio.h>
+
+#include "bench/bench.h"
+
+#define REPORT_ROUNDS_MAX 64u
+
+enum report_metric {
+    M_PUT_RANDOM,
+    M_PUT_BATCH,
+    M_GET_RANDOM,
+    M_GET_MANY,
+    M_GET_MISSING,
+    M_SCAN,
+    M_VERSION_PUT,
+    M_ASOF_GET,
+    M_LATEST_GET,
+    M_DURABLE_1,
+    M_DURABLE_16,
+    M_MIXED_READ,
+    M_MIXED_WRITE,
+    M_FORK_FIRST, /* three levels in a row */
+    M_FORK_SECOND,
+    M_FORK_THIRD,
+    M_FORK_FLAT,
+    M_FORK_MEMORY,
+    M_FORK_RSS,
+    M_DEPTH_FOUND_1,
+    M_DEPTH_FOUND_8,
+    M_DEPTH_FOUND_32,
+    M_DEPTH_MISSING_1,
+    M_DEPTH_MISSING_8,
+    M_DEPTH_MISSING_32,
+    M_MEMORY_FIRST,                      /* one a kind of key */
+    M_MEMORY_LATER = M_MEMORY_FIRST + 5, /* one a kind of key */
+    M_MEMORY_BATCH = M_MEMORY_LATER + 5,
+    M_MEMORY_SECOND,
+    M_MEMORY_RSS,
+    M_SPACE_PLAIN,
+    M_SPACE_VERSIONS,
+    M_COUNT
+};
+
+enum report_bar {
+    BAR_NONE,
+    BAR_BEST_PEER,  /* at least `bar` times the best of the four peers */
+    BAR_LMDB,       /* at least `bar` times LMDB */
+    BAR_BARE,       /* at least `bar` times the bare loop */
+    BAR_METRIC_MIN, /* at least `bar` times yore's `reference` */
+    BAR_METRIC_MAX, /* at most `bar` times yore's `reference` */
+    BAR_AT_MOST     /* at most `bar` */
+};
+
+typedef struct report_row {
+    const char *name;
+    const char *unit;
+    bool lower_is_better;
+    enum report_bar kind;
+    double bar;
+    enum report_metric reference;
+} report_row;
+
+extern const report_row report_rows[M_COUNT];
+extern const bench_driver *const report_drivers[ENGINE_COUNT]; /* NULL = not built in */
+
+/* Was this row asked for (--workload holds a prefix of its name, or is not given)? */
+bool bench_wants(enum report_metric metric);
+/* Any of the rows from `first` to `last`? */
+bool bench_wants_any(enum report_metric first, enum report_metric last);
+
+void report_round_set(uint32_t round);
+
+/* Record this round's value; `latency` may be NULL. */
+void report_add(enum bench_engine engine, enum report_metric metric, double value, bench_latency *latency);
+
+/* Record what a workload found. Engines that did the same work in the same round must agree. */
+void report_answers(enum bench_engine engine, enum report_metric metric, uint64_t found, uint64_t sum);
+
+/* A line of words for the end of the report and the JSON file (one a key; the last one said wins). */
+void report_note(const char *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+void report_print_machine(FILE *out);
+void report_print(FILE *out);
+void report_write_json(const char *path);
+
+/* -- for report_json.c -- */
+
+typedef struct report_cell {
+    double value[REPORT_ROUNDS_MAX];
+    double p50[REPORT_ROUNDS_MAX];
+    double p99[REPORT_ROUNDS_MAX];
+    uint64_t found[REPORT_ROUNDS_MAX];
+    uint64_t sum[REPORT_ROUNDS_MAX];
+    bool has_answers[REPORT_ROUNDS_MAX];
+    uint32_t count;
+} report_cell;
+
+typedef struct report_verdict {
+    bool has_ratio;
+    double ratio; /* of medians */
+    double low;   /* of the rounds' ratios */
+    double high;
+    enum bench_engine against; /* ENGINE_COUNT when not an engine */
+    bool has_bar;
+    bool pass;
+} report_verdict;
+
+const report_cell *report_cell_get(enum report_metric metric, enum bench_engine engine);
+double report_median(const double *values, uint32_t count);
+report_verdict report_judge(enum report_metric metric);
+size_t report_notes(const char **keys, const char **texts, size_t cap);
+typedef struct report_machine {
+    char cpu[128];
+    unsigned cpus;
+    unsigned long long memory_mib;
+    char kernel[160];
+    char thp[64];
+    char filesystem[32];
+} report_machine;
+report_machine report_machine_read(void);
+
+#endif
