@@ -1,0 +1,170 @@
+/* Reading and replacing MANIFEST. */
+#include <errno.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "engine/base/mem.h"
+#include "engine/base/yr_assert.h"
+#include "engine/wal/wal_file.h"
+
+void yr_manifest_deinit(yr_manifest *manifest, const yore_env *env)
+{
+    yr_free(env, manifest->entries, manifest->capacity * sizeof(yr_manifest_entry));
+    *manifest = (yr_manifest){0};
+}
+
+bool yr_manifest_grow(yr_manifest *manifest, const yore_env *env, uint32_t extra)
+{
+    if (extra > YR_MANIFEST_FILES_MAX - manifest->count) return false;
+    uint32_t want = manifest->count + extra;
+    if (want <= manifest->capacity) return true;
+    uint32_t capacity = want < 8 ? 8 : want + want / 2;
+    yr_manifest_entry *entries = yr_realloc(env, manifest->entries, manifest->capacity * sizeof(*entries),
+                                            capacity * sizeof(*entries));
+    if (!entries) return false;
+    manifest->entries = entries;
+    manifest->capacity = capacity;
+    return true;
+}
+
+static yore_status decode(const yr_wal_place *place, yore_slice bytes, yr_manifest *out, yore_error *err)
+{
+    yr_manifest_fixed fixed;
+    const char *why;
+    switch (yr_manifest_decode(bytes, &fixed, &why)) {
+    case YR_HEADER_OK:
+        break;
+    case YR_HEADER_NEWER:
+        return yr_fail(err, YORE_ERR_FORMAT, "store '%s' was made by a newer format (%u.%u), this is yore format %u.%u",
+                       place->path, fixed.header.major, fixed.header.minor, YR_FORMAT_MAJOR, YR_FORMAT_MINOR);
+    case YR_HEADER_BAD:
+        return yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s': %s", place->path, YR_WAL_MANIFEST_NAME, why);
+    }
+    memcpy(out->uuid, fixed.header.uuid, YR_UUID_BYTES);
+    out->format_major = fixed.header.major;
+    out->format_minor = fixed.header.minor;
+    out->generation = fixed.header.file_id;
+    out->next_id = fixed.next_id;
+    out->durable_lsn = fixed.durable_lsn;
+    if (!yr_manifest_grow(out, place->env, fixed.count)) {
+        return yr_fail(err, YORE_ERR_NOMEM, "no memory for %u entries of '%s/%s'", fixed.count, place->path,
+                       YR_WAL_MANIFEST_NAME);
+    }
+    out->count = fixed.count;
+    for (uint32_t i = 0; i < fixed.count; i++) yr_manifest_decode_entry(bytes, i, &out->entries[i]);
+    return YORE_OK;
+}
+
+yore_status yr_manifest_load(const yr_wal_place *place, yr_manifest *out, yore_error *err)
+{
+    const yore_env *env = place->env;
+    yore_file *file = NULL;
+    uint8_t *bytes = NULL;
+    size_t capacity = 0;
+    *out = (yr_manifest){0};
+    yore_status status = YORE_OK;
+    int rc = env->open(env->ctx, place->dir, YR_WAL_MANIFEST_NAME, 0, &file);
+    if (rc == -ENOENT) {
+        return yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s' is missing", place->path, YR_WAL_MANIFEST_NAME);
+    }
+    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot open '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+
+    int64_t size = env->size(env->ctx, file);
+    if (size >= 0 && (uint64_t)size > yr_manifest_bytes(YR_MANIFEST_FILES_MAX)) {
+        status = yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s': size does not fit its contents", place->path,
+                         YR_WAL_MANIFEST_NAME);
+        goto out;
+    }
+    int64_t n = size;
+    if (size > 0) {
+        capacity = (size_t)size;
+        bytes = yr_alloc(env, capacity);
+        if (!bytes) {
+            status = yr_fail(err, YORE_ERR_NOMEM, "no memory to read '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+            goto out;
+        }
+        n = yr_file_read_all(env, file, bytes, capacity, 0);
+    }
+    if (n < 0) {
+        status = yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+        goto out;
+    }
+    status = decode(place, (yore_slice){bytes, (size_t)n}, out, err);
+    if (status < 0) yr_manifest_deinit(out, env);
+out:
+    yr_free(env, bytes, capacity);
+    env->close(env->ctx, file);
+    return status;
+}
+
+/* The temporary file, whole and synced. *poison: a sync failed for another reason than space. */
+static yore_status write_tmp(const yr_wal_place *place, yore_slice bytes, bool *poison, yore_error *err)
+{
+    const yore_env *env = place->env;
+    yore_file *file = NULL;
+    int rc = env->unlink(env->ctx, place->dir, YR_WAL_MANIFEST_TMP);
+    if (rc == 0 || rc == -ENOENT) {
+        rc = env->open(env->ctx, place->dir, YR_WAL_MANIFEST_TMP,
+                       YORE_OPEN_WRITE | YORE_OPEN_CREATE | YORE_OPEN_EXCLUSIVE, &file);
+    }
+    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot make '%s/%s'", place->path, YR_WAL_MANIFEST_TMP);
+    rc = yr_file_write_all(env, file, bytes.data, bytes.size, 0);
+    if (rc == 0) {
+        rc = env->sync(env->ctx, file);
+        *poison = rc < 0 && !yr_errno_is_full(rc);
+    }
+    env->close(env->ctx, file);
+    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write '%s/%s'", place->path, YR_WAL_MANIFEST_TMP);
+    return YORE_OK;
+}
+
+yore_status yr_manifest_store(const yr_wal_place *place, yr_manifest *manifest, enum yr_manifest_outcome *outcome,
+                              yore_error *err)
+{
+    const yore_env *env = place->env;
+    *outcome = YR_MANIFEST_SAME;
+    yr_manifest_fixed fixed = {.next_id = manifest->next_id,
+                               .durable_lsn = manifest->durable_lsn,
+                               .count = manifest->count,
+                               .header = {.major = YR_FORMAT_MAJOR,
+                                          .minor = YR_FORMAT_MINOR,
+                                          .kind = YR_FILE_MANIFEST,
+                                          .file_id = manifest->generation + 1}};
+    memcpy(fixed.header.uuid, manifest->uuid, YR_UUID_BYTES);
+    int rc = env->random(env->ctx, fixed.header.salt, YR_SALT_BYTES);
+    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot get random bytes for '%s'", YR_WAL_MANIFEST_NAME);
+
+    size_t size = (size_t)yr_manifest_bytes(manifest->count);
+    uint8_t *bytes = yr_alloc(env, size);
+    if (!bytes) return yr_fail(err, YORE_ERR_NOMEM, "no memory to write '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+    yr_manifest_encode(&fixed, manifest->entries, bytes);
+    const char *why;
+    YR_ASSERT(yr_manifest_decode((yore_slice){bytes, size}, &fixed, &why) == YR_HEADER_OK);
+    bool poison = false;
+    yore_status status = write_tmp(place, (yore_slice){bytes, size}, &poison, err);
+    yr_free(env, bytes, size);
+    if (status < 0) {
+        (void)env->unlink(env->ctx, place->dir, YR_WAL_MANIFEST_TMP);
+        if (poison) *outcome = YR_MANIFEST_UNKNOWN;
+        return status;
+    }
+    rc = env->rename(env->ctx, place->dir, YR_WAL_MANIFEST_TMP, place->dir, YR_WAL_MANIFEST_NAME);
+    if (rc < 0) {
+        if (yr_errno_is_full(rc)) {
+            (void)env->unlink(env->ctx, place->dir, YR_WAL_MANIFEST_TMP);
+        } else {
+            *outcome = YR_MANIFEST_UNKNOWN;
+        }
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot replace '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+    }
+    *outcome = YR_MANIFEST_UNKNOWN;
+    rc = yr_wal_dir_sync(place);
+    if (rc < 0) {
+        (void)yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot sync directory '%s'", place->path);
+        if (err) err->code = YORE_ERR_IO; /* not "full": the caller cannot go on */
+        return YORE_ERR_IO;
+    }
+    manifest->generation++;
+    *outcome = YR_MANIFEST_NEW;
+    return YORE_OK;
+}
