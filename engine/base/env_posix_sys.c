@@ -85,6 +85,21 @@ static void posix_boot_id(void *ctx, char *to, size_t size)
     to[strcspn(to, "\n")] = '\0';
 }
 
+static void posix_program_name(void *ctx, char *to, size_t size)
+{
+    (void)ctx;
+    if (!size) return;
+    size_t used = 0;
+    int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        ssize_t got = read(fd, to, size - 1);
+        if (got > 0) used = (size_t)got;
+        close(fd);
+    }
+    to[used] = '\0';
+    to[strcspn(to, "\n")] = '\0';
+}
+
 /* -- memory -- */
 
 static void *posix_alloc(void *ctx, size_t size)
@@ -207,6 +222,7 @@ static yore_env posix_env = {
     .process_id = posix_process_id,
     .host_name = posix_host_name,
     .boot_id = posix_boot_id,
+    .program_name = posix_program_name,
     .alloc = posix_alloc,
     .realloc = posix_realloc,
     .free = posix_free,

@@ -84,6 +84,7 @@ typedef struct yore_env {
     int64_t (*process_id)(void *ctx);
     void (*host_name)(void *ctx, char *to, size_t size);
     void (*boot_id)(void *ctx, char *to, size_t size);
+    void (*program_name)(void *ctx, char *to, size_t size); /* may be NULL */
 
     /* -- memory -- */
     void *(*alloc)(void *ctx, size_t size);
