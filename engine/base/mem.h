@@ -10,6 +10,9 @@ static inline void *yr_alloc(const yore_env *env, size_t size)
 }
 /* Zeroed. */
 void *yr_alloc_zero(const yore_env *env, size_t size);
+/* Zeroed and 128-aligned, for structs that keep hot fields on cache lines of their own. */
+void *yr_alloc_lines(const yore_env *env, size_t size);
+void yr_free_lines(const yore_env *env, void *block, size_t size);
 static inline void *yr_realloc(const yore_env *env, void *old, size_t old_size, size_t size)
 {
     return env->realloc(env->ctx, old, old_size, size);

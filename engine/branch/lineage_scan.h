@@ -1,0 +1,46 @@
+/* Ordered listing of a view: one tree cursor a lineage hop, merged by user key, the youngest hop first. */
+#ifndef YR_LINEAGE_SCAN_H
+#define YR_LINEAGE_SCAN_H
+
+#include "engine/branch/lineage.h"
+
+#include <yore/snap.h>
+
+typedef struct yr_scan_hop yr_scan_hop;
+
+typedef struct yr_scan {
+    yr_view view;
+    const yore_env *env;
+    uint32_t primitive;
+    bool reverse, keys_only, with_deleted, ended;
+    bool started;
+    uint64_t left;      /* rows still wanted */
+    yore_slice lower;   /* inclusive; empty = open */
+    yore_slice upper;   /* exclusive; meaningful when has_upper */
+    bool has_upper;
+    yore_slice last;    /* key of the last row: where the next batch starts */
+    uint8_t *bounds;    /* copies of the range's bytes */
+    size_t bounds_bytes;
+    yr_scan_hop *hops;  /* those with keys of their own, youngest first */
+    uint32_t hop_count;
+    size_t hops_bytes;
+    uint8_t *seek_key;  /* scratch for tree keys */
+} yr_scan;
+
+/* NULL range = everything. Copies the range's bytes. */
+yore_status yr_scan_init(yr_scan *scan, const yr_view *view, const yore_range *range, yore_error *err);
+void yr_scan_deinit(yr_scan *scan);
+/* The next rows, each of row_size bytes; *n == 0 at the end. Takes its own epoch section. */
+yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err);
+
+/* Fill a row from a version. */
+void yr_row_fill(const yr_memtable *mem, const yr_version *v, const yr_entry *entry, bool visible, yore_row *row);
+
+/* Copy as much of a row as the caller's struct holds. */
+void yr_row_store(void *rows, size_t row_size, size_t i, const yore_row *row);
+
+/* The smallest byte string greater than every one that starts with `prefix`, in place (the last byte below
+ * 255 counted up). Returns its size, 0 when there is none. */
+size_t yr_prefix_end(uint8_t *prefix, size_t size);
+
+#endif

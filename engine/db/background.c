@@ -1,0 +1,103 @@
+#include "engine/db/background.h"
+
+#include <errno.h>
+
+#include "engine/base/error.h"
+
+enum { TICK_NS = 50000000, IDLE_TICKS = 10 };
+
+/* Sync or seal; returns false when nothing is left to do until somebody commits. */
+static bool tick(yr_background *background, uint64_t *seen_lsn, uint32_t *idle)
+{
+    yr_store *store = background->store;
+    yr_wal *wal = store->wal;
+    if (yr_wal_is_poisoned(wal)) return false;
+    if (yr_wal_wants_prepare(wal)) {
+        /* a full disk is reported by the commit that needs the space, not here */
+        yore_status ignored = yr_wal_prepare(wal, NULL);
+        (void)ignored;
+    }
+    uint64_t last = yr_wal_last_lsn(wal);
+    *idle = last == *seen_lsn ? *idle + 1 : 0;
+    *seen_lsn = last;
+    bool failed = false;
+    if (store->sync == YORE_SYNC_GROUP && yr_wal_durable_lsn(wal) < last) failed = yr_wal_sync(wal, NULL) < 0;
+    if (!failed && *idle >= IDLE_TICKS && !yr_wal_is_sealed(wal)) {
+        yr_store_lead(store);
+        failed = yr_wal_seal(wal, NULL) < 0;
+        if (!failed) atomic_store_explicit(&store->durable_version, store->last_version, memory_order_relaxed);
+        yr_store_unlead(store);
+    }
+    if (failed) {
+        yr_wal_poison(wal);
+        atomic_store_explicit(&store->poisoned, 1, memory_order_release); /* pairs with yr_db_writable */
+        return false;
+    }
+    return !yr_wal_is_sealed(wal);
+}
+
+static void run(void *arg)
+{
+    yr_background *background = arg;
+    uint64_t seen_lsn = 0;
+    uint32_t idle = 0;
+    yr_mutex_lock(&background->mutex);
+    while (!background->stop) {
+        yr_mutex_unlock(&background->mutex);
+        bool more = tick(background, &seen_lsn, &idle);
+        yr_mutex_lock(&background->mutex);
+        if (background->stop) break;
+        if (more) {
+            yr_cond_wait_ns(&background->cond, &background->mutex, TICK_NS);
+            continue;
+        }
+        idle = 0;
+        /* seq_cst with the load in yr_background_wake: one of the two sees the other */
+        atomic_store_explicit(&background->awake, 0, memory_order_seq_cst);
+        bool clean = yr_wal_is_poisoned(background->store->wal) || yr_wal_is_sealed(background->store->wal);
+        if (clean) yr_cond_wait(&background->cond, &background->mutex);
+        atomic_store_explicit(&background->awake, 1, memory_order_seq_cst);
+    }
+    yr_mutex_unlock(&background->mutex);
+}
+
+yore_status yr_background_start(yr_background *background, yr_store *store, yore_error *err)
+{
+    background->store = store;
+    background->stop = false;
+    yr_mutex_init(&background->mutex, YR_RANK_BACKGROUND);
+    yr_cond_init(&background->cond);
+    atomic_store_explicit(&background->awake, 1, memory_order_relaxed); /* the thread does not exist yet */
+    const yore_env *env = store->env;
+    int failed = env->thread_create(env->ctx, run, background, &background->thread);
+    if (failed) background->thread = NULL;
+    if (!failed || failed == -ENOTSUP) return YORE_OK;
+    return yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot start the background thread");
+}
+
+void yr_background_stop(yr_background *background)
+{
+    if (!background->store) return;
+    if (background->thread) {
+        yr_mutex_lock(&background->mutex);
+        background->stop = true;
+        yr_cond_signal(&background->cond);
+        yr_mutex_unlock(&background->mutex);
+        background->store->env->thread_join(background->store->env->ctx, background->thread);
+        background->thread = NULL;
+    }
+    yr_cond_deinit(&background->cond);
+    yr_mutex_deinit(&background->mutex);
+    background->store = NULL;
+}
+
+void yr_background_wake(void *arg)
+{
+    yr_background *background = arg;
+    if (!background->thread) return;
+    /* seq_cst: see run(). A commit that finds the thread awake is found by its next tick. */
+    if (atomic_load_explicit(&background->awake, memory_order_seq_cst)) return;
+    yr_mutex_lock(&background->mutex);
+    yr_cond_signal(&background->cond);
+    yr_mutex_unlock(&background->mutex);
+}

@@ -1,0 +1,318 @@
+/* Opening and closing a store: directory, lock, log, first commits, background thread. */
+#include <inttypes.h>
+#include <errno.h>
+
+#include "engine/base/error.h"
+#include "engine/base/mem.h"
+#include "engine/db/handle.h"
+#include "engine/format/registry_format.h"
+
+static bool is_memory(const char *path)
+{
+    return strcmp(path, ":memory:") == 0;
+}
+
+static yore_status copy_path(yore_db *db, const char *path, yore_error *err)
+{
+    db->path_bytes = strlen(path) + 1;
+    db->path = yr_alloc(db->env, db->path_bytes);
+    if (!db->path) return yr_fail(err, YORE_ERR_NOMEM, "out of memory while opening '%s'", path);
+    memcpy(db->path, path, db->path_bytes);
+    return YORE_OK;
+}
+
+/* -- the first commit: init, which makes `default` -- */
+
+typedef struct first_commit {
+    uint8_t key[YR_BRANCH_KEY_BYTES];
+    uint8_t record[YR_BRANCH_RECORD_MAX];
+    yr_commit_head head;
+    yr_row row;
+} first_commit;
+
+static void first_commit_make(first_commit *first, int64_t wall_ns)
+{
+    const yr_branch_record record = {.created_ns = wall_ns, .name = yore_str("default")};
+    yr_branch_key_encode(YR_DEFAULT_BRANCH, first->key);
+    size_t size = yr_branch_record_encode(&record, first->record);
+    first->row = (yr_row){.key = {first->key, sizeof first->key},
+                          .value = {first->record, size},
+                          .branch = YR_REGISTRY_BRANCH,
+                          .primitive = YORE_SYSTEM,
+                          .op = YORE_OP_PUT};
+    first->head = (yr_commit_head){.version = 1,
+                                   .time_ns = YR_TIME_FIRST,
+                                   .wall_ns = wall_ns,
+                                   .branch = YR_REGISTRY_BRANCH,
+                                   .row_count = 1,
+                                   .kind = YORE_COMMIT_INIT};
+}
+
+/* Encode the init commit as a log payload in store->group. */
+static yore_status first_payload(yore_db *db, yore_slice *payload, yore_error *err)
+{
+    first_commit first;
+    size_t at;
+    first_commit_make(&first, db->env->wall_ns(db->env->ctx));
+    yr_buf *out = &db->store.group;
+    yr_buf_clear(out);
+    if (!yr_frame_begin(out, &first.head, &at) || !yr_frame_row(out, &first.row)) {
+        return yr_fail(err, YORE_ERR_NOMEM, "out of memory while creating the store");
+    }
+    yr_frame_finish(out, at);
+    *payload = yore_bytes(out->data, out->size);
+    return YORE_OK;
+}
+
+/* -- on disk -- */
+
+static yr_wal_options wal_options(const yore_db *db, const yore_open_options *options)
+{
+    return (yr_wal_options){.env = db->env,
+                            .dir = db->dir,
+                            .path = db->path,
+                            .bytes_min = options->wal_bytes_min,
+                            .bytes_max = options->wal_bytes_max,
+                            .read_only = options->read_only,
+                            .mapped = options->sync != YORE_SYNC_COMMIT};
+}
+
+static yore_status open_dir(yore_db *db, const yore_open_options *options, yore_error *err)
+{
+    const yore_env *env = db->env;
+    bool created = false;
+    bool may_create = options->create && !options->read_only;
+    int failed = env->dir_open(env->ctx, db->path, may_create ? YORE_DIR_CREATE : 0, &created, &db->dir);
+    if (failed == -ENOENT && !may_create) {
+        yr_fail(err, YORE_ERR_NO_STORE, "no store at '%s'", db->path);
+        yr_hint(err, "yore init %s", db->path);
+        return YORE_ERR_NO_STORE;
+    }
+    if (failed == -ENOTDIR || failed == -ELOOP) {
+        return yr_fail(err, YORE_ERR_NOT_STORE, "'%s' is not a directory, so not a store", db->path);
+    }
+    if (failed) return yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot open the directory '%s'", db->path);
+    if (created && !YR_BUG(NO_DIR_SYNC)) {
+        failed = env->dir_sync_parent(env->ctx, db->path);
+        if (failed) return yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot sync the directory of '%s'", db->path);
+    }
+    return YORE_OK;
+}
+
+/* Is there a store, and should there be one? Creates it when asked to. The caller holds the lock if writing. */
+static yore_status probe(yore_db *db, const yore_open_options *options, yore_error *err)
+{
+    enum yr_store_kind kind;
+    yore_status status = yr_store_probe(db->env, db->dir, db->path, &kind, err);
+    if (status < 0) return status;
+    switch (kind) {
+    case YR_STORE_PRESENT:
+        if (!options->must_create) return YORE_OK;
+        return yr_fail(err, YORE_ERR_EXISTS, "there is a store at '%s' already", db->path);
+    case YR_STORE_DAMAGED:
+        return yr_fail(err, YORE_ERR_CORRUPT, "the store at '%s' has log files but no MANIFEST", db->path);
+    case YR_STORE_FOREIGN:
+        return yr_fail(err, YORE_ERR_NOT_STORE, "the directory '%s' holds other files and is not a store", db->path);
+    case YR_STORE_EMPTY: break;
+    }
+    if (!options->create || options->read_only) {
+        yr_fail(err, YORE_ERR_NO_STORE, "no store at '%s'", db->path);
+        yr_hint(err, "yore init %s", db->path);
+        return YORE_ERR_NO_STORE;
+    }
+    yore_slice payload;
+    status = first_payload(db, &payload, err);
+    if (status < 0) return status;
+    const yr_wal_options log = wal_options(db, options);
+    return yr_wal_create(&log, payload, err);
+}
+
+static yore_status apply_record(void *arg, uint64_t lsn, yore_slice payload, yore_error *err)
+{
+    (void)lsn;
+    return yr_store_replay(arg, payload, err);
+}
+
+/* The durability in force: the option, else the store's setting, else `commit`. */
+static uint32_t choose_sync(const yore_db *db, uint32_t asked)
+{
+    static const char *const names[] = {"commit", "group", "os", "none"};
+    if (asked) return asked;
+    yr_found found;
+    uint64_t now = yr_store_visible(&db->store);
+    if (yr_registry_get(db, 'c', yore_str("durability"), now, &found) != YORE_OK) return YORE_SYNC_COMMIT;
+    yore_slice value = yr_version_value(found.version);
+    for (uint32_t i = 0; i < 4; i++) {
+        if (yr_slice_equal(value, yore_str(names[i]))) return YORE_SYNC_COMMIT + i;
+    }
+    return YORE_SYNC_COMMIT;
+}
+
+static yore_status open_disk(yore_db *db, const yore_open_options *options, yore_error *err)
+{
+    yr_store *store = &db->store;
+    yore_status status = open_dir(db, options, err);
+    if (status == YORE_OK && !options->read_only) {
+        if (!options->create) { /* do not leave a LOCK file in a directory that is no store */
+            status = probe(db, options, err);
+            if (status < 0) return status;
+        }
+        status = yr_store_lock_acquire(db->env, db->dir, db->path, options->wait_ms, &db->lock, err);
+    }
+    if (status == YORE_OK) status = probe(db, options, err);
+    if (status < 0) return status;
+    const yr_wal_options log = wal_options(db, options);
+    status = yr_wal_open(&log, apply_record, store, &store->wal, &db->report, err);
+    if (status < 0) return status;
+    store->sync = choose_sync(db, options->sync);
+    atomic_store_explicit(&store->durable_version, store->last_version, memory_order_relaxed);
+    if (options->read_only) return YORE_OK;
+    store->unsynced = yr_background_wake;
+    store->unsynced_arg = &db->background;
+    return yr_background_start(&db->background, store, err);
+}
+
+static yore_status open_memory(yore_db *db, uint32_t sync, yore_error *err)
+{
+    yore_slice payload;
+    yore_status status = first_payload(db, &payload, err);
+    if (status < 0) return status;
+    db->store.sync = sync ? sync : YORE_SYNC_NONE;
+    return yr_store_replay(&db->store, payload, err);
+}
+
+/* Stop writing and let go of the disk. */
+static void shut(yore_db *db)
+{
+    yr_store *store = &db->store;
+    yr_background_stop(&db->background);
+    if (store->wal) {
+        yr_store_lead(store);
+        bool dirty = !store->read_only && !yr_wal_is_poisoned(store->wal) && !yr_wal_is_sealed(store->wal);
+        yore_status ignored = dirty ? yr_wal_seal(store->wal, NULL) : YORE_OK;
+        (void)ignored; /* an unsealed log is recovered at the next open */
+        yr_wal_close(store->wal);
+        store->wal = NULL;
+        yr_store_unlead(store);
+    }
+    yr_store_lock_release(db->lock);
+    db->lock = NULL;
+    if (db->dir) db->env->dir_close(db->env->ctx, db->dir);
+    db->dir = NULL;
+}
+
+static void destroy(yore_db *db)
+{
+    const yore_env *env = db->env;
+    yr_store_deinit(&db->store);
+    yr_mutex_deinit(&db->refresh_mutex);
+    yr_free(env, db->path, db->path_bytes);
+    yr_free_lines(env, db, sizeof *db);
+}
+
+yore_status yore_open(const char *path, const yore_open_options *options, yore_db **out, yore_error *err)
+{
+    static const yore_open_options defaults = YORE_OPEN_OPTIONS_INIT;
+    if (!path || !*path || !out) return yr_fail(err, YORE_ERR_MISUSE, "a path and a place for the handle are needed");
+    if (!options) options = &defaults;
+    if (options->struct_size != sizeof *options || options->sync > YORE_SYNC_NONE) {
+        return yr_fail(err, YORE_ERR_MISUSE, "open options are not initialised with YORE_OPEN_OPTIONS_INIT");
+    }
+    const yore_env *env = options->env ? options->env : yore_env_default();
+    yore_db *db = yr_alloc_lines(env, sizeof *db);
+    if (!db) return yr_fail(err, YORE_ERR_NOMEM, "out of memory while opening '%s'", path);
+    db->env = env;
+    db->store.read_only = options->read_only;
+    atomic_store_explicit(&db->refs, 1, memory_order_relaxed); /* nobody else knows it yet */
+    yr_mutex_init(&db->refresh_mutex, YR_RANK_DB);
+    yore_status status = yr_store_init(&db->store, env, options->memory_bytes_max, err);
+    if (status == YORE_OK) status = copy_path(db, path, err);
+    if (status == YORE_OK) {
+        status = is_memory(path) ? open_memory(db, options->sync, err) : open_disk(db, options, err);
+    }
+    if (status < 0) {
+        shut(db);
+        destroy(db);
+        return status;
+    }
+    *out = db;
+    return YORE_OK;
+}
+
+void yore_close(yore_db *db)
+{
+    if (!db) return;
+    atomic_store_explicit(&db->closed, 1, memory_order_release); /* pairs with yr_db_writable */
+    shut(db);
+    yr_db_unref(db);
+}
+
+void yr_db_ref(yore_db *db)
+{
+    atomic_fetch_add_explicit(&db->refs, 1, memory_order_relaxed); /* the caller holds one already */
+}
+
+void yr_db_unref(yore_db *db)
+{
+    /* acq_rel: the last one sees everything the others did before they let go */
+    if (atomic_fetch_sub_explicit(&db->refs, 1, memory_order_acq_rel) == 1) destroy(db);
+}
+
+yore_status yr_db_writable(const yore_db *db, yore_error *err)
+{
+    if (atomic_load_explicit(&db->closed, memory_order_acquire)) { /* pairs with yore_close */
+        return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' has been closed", db->path);
+    }
+    if (db->store.read_only) return yr_fail(err, YORE_ERR_READONLY, "the store '%s' is open for reading only", db->path);
+    if (atomic_load_explicit(&db->store.poisoned, memory_order_acquire)) { /* pairs with the commit leader */
+        return yr_fail(err, YORE_ERR_POISONED, "the store '%s' refuses writes since an earlier write failed; reopen it",
+                       db->path);
+    }
+    return YORE_OK;
+}
+
+uint32_t yr_db_sync_mode(const yore_db *db, uint32_t asked)
+{
+    /* a handle that logs nothing cannot make one commit durable; one that logs cannot leave one out */
+    if (!asked || db->store.sync == YORE_SYNC_NONE) return db->store.sync;
+    return asked == YORE_SYNC_NONE ? YORE_SYNC_OS : asked;
+}
+
+yore_status yore_sync(yore_db *db, yore_error *err)
+{
+    yore_status status = yr_db_writable(db, err);
+    if (status < 0 || !db->store.wal) return status == YORE_ERR_READONLY ? YORE_OK : status;
+    uint64_t version = yr_store_visible(&db->store);
+    status = yr_wal_sync(db->store.wal, err);
+    if (status < 0) {
+        atomic_store_explicit(&db->store.poisoned, 1, memory_order_release); /* pairs with yr_db_writable */
+        return status;
+    }
+    atomic_store_explicit(&db->store.durable_version, version, memory_order_relaxed); /* a statistic */
+    return YORE_OK;
+}
+
+yore_status yore_refresh(yore_db *db, yore_error *err)
+{
+    if (!db->store.read_only || !db->store.wal) return YORE_OK;
+    yr_mutex_lock(&db->refresh_mutex);
+    yore_status status = yr_wal_refresh(db->store.wal, apply_record, &db->store, err);
+    yr_mutex_unlock(&db->refresh_mutex);
+    return status;
+}
+
+yore_status yore_upgrade(const char *path, const yore_open_options *options, uint32_t *from, uint32_t *to,
+                         yore_error *err)
+{
+    yore_open_options reading = YORE_OPEN_OPTIONS_INIT;
+    if (options) reading = *options;
+    reading.create = reading.must_create = false;
+    yore_db *db;
+    /* 1.0 is the first format: a store that opens is current. Later formats rewrite here. */
+    yore_status status = yore_open(path, &reading, &db, err);
+    if (status < 0) return status;
+    if (from) *from = db->report.format_major * 1000 + db->report.format_minor;
+    if (to) *to = yore_format_version();
+    yore_close(db);
+    return YORE_OK;
+}

@@ -1,0 +1,84 @@
+/* The handles behind the public API, and who keeps whom alive.
+ *
+ * A yore_db is reference counted: the caller's handle is one reference, and every snapshot, iterator,
+ * transaction and kept pin is another. yore_close stops writing (background thread, seal, log, lock) and
+ * drops the handle's reference; the memory goes with the last one, so any order of closing is safe.
+ */
+#ifndef YR_HANDLE_H
+#define YR_HANDLE_H
+
+#include "engine/db/background.h"
+#include "engine/mvcc/commit.h"
+
+#include <yore.h>
+
+struct yore_db {
+    yr_store store;
+    _Alignas(128) _Atomic uint32_t refs;
+    _Atomic uint32_t closed;
+    yr_mutex refresh_mutex; /* one yore_refresh at a time */
+    yr_background background;
+    /* immutable after open */
+    const yore_env *env;
+    yore_dir *dir; /* NULL for ":memory:" */
+    yr_store_lock *lock;
+    char *path;
+    size_t path_bytes;
+    yr_wal_report report;
+};
+
+struct yore_snap {
+    yore_db *db;
+    yr_view view;
+};
+
+/* An iterator is one of several kinds; the first member of each. */
+struct yore_iter {
+    yore_db *db;
+    size_t bytes; /* of the whole kind, for the allocator */
+    yore_status (*next)(yore_iter *iter, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err);
+    yore_status (*next_commit)(yore_iter *iter, yore_commit_info *out, yore_error *err);
+    void (*deinit)(yore_iter *iter);
+};
+
+void yr_db_ref(yore_db *db);
+void yr_db_unref(yore_db *db);
+
+/* A zeroed iterator of `bytes` bytes holding a reference, NULL when memory is out. */
+void *yr_iter_create(yore_db *db, size_t bytes);
+
+/* May this handle write? YORE_OK, YORE_ERR_READONLY, YORE_ERR_POISONED, YORE_ERR_MISUSE. */
+yore_status yr_db_writable(const yore_db *db, yore_error *err);
+uint32_t yr_db_sync_mode(const yore_db *db, uint32_t asked);
+
+/* A live branch by name, or by "id:N" any branch. NULL after filling `err` with the nearest names. */
+yr_branch *yr_db_branch(const yore_db *db, yore_slice name, yore_error *err);
+
+/* The key is legal: 1..32,768 bytes, a primitive that may be read. */
+yore_status yr_key_check(yore_key key, yore_error *err);
+static inline uint32_t yr_key_primitive(yore_key key)
+{
+    return key.primitive ? key.primitive : YORE_KV;
+}
+
+/* Where a point is. */
+typedef struct yr_point_found {
+    yr_branch *branch;
+    uint64_t cap;     /* reads see versions <= cap */
+    int64_t time_ns;  /* decides expiry */
+    uint64_t version; /* the commit it names */
+} yr_point_found;
+yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err);
+void yr_where_fill(const yore_db *db, const yr_branch *branch, uint64_t version, uint64_t cap, int64_t cap_time_ns,
+                   yore_where *out);
+
+/* A pin on a version found in a view. */
+void yr_pin_fill(yore_db *db, const yr_found *found, yore_pin *out);
+
+/* A registry commit: queue it and describe where it landed. */
+yore_status yr_registry_commit(yore_db *db, yr_request *request, uint32_t sync, yore_where *where);
+
+/* The registry's value of a key ("t" or "c" and a name) at a version. YORE_OK or YORE_NOT_FOUND. */
+yore_status yr_registry_get(const yore_db *db, char kind, yore_slice name, uint64_t version, yr_found *out);
+
+#endif

@@ -1,0 +1,22 @@
+/* The transaction object: a view to read at, a write set, and (serializable) what was read. */
+#ifndef YR_TXN_H
+#define YR_TXN_H
+
+#include "engine/db/handle.h"
+#include "engine/mvcc/write_set.h"
+
+struct yore_txn {
+    yore_db *db;
+    yr_branch *branch;
+    yr_view view;
+    yore_txn_options options;
+    yr_arena arena; /* bytes of writes and reads; dies with the transaction */
+    yr_write_set writes;
+    yr_read *reads;
+    uint32_t read_count, read_capacity;
+};
+
+/* Remember a read, if the isolation level asks for it. */
+yore_status yr_txn_note_read(yore_txn *txn, const yr_read *read, yore_error *err);
+
+#endif

@@ -1,0 +1,96 @@
+#include "engine/mvcc/apply.h"
+
+#include "engine/base/error.h"
+#include "engine/base/mem.h"
+
+static void count_step(_Atomic uint64_t *counter, uint64_t step)
+{
+    /* release: own_keys is read with acquire to decide whether a hop has anything; one writer */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + step, memory_order_release);
+}
+
+/* Hash every key a branch has, for a filter that grows. The writer is the caller, so the tree is quiet. */
+static bool walk_own_keys(void *arg, const yr_branch *branch, yr_key_hash_sink sink, void *sink_arg)
+{
+    const yr_memtable *mem = arg;
+    uint8_t first[YR_TREE_KEY_PREFIX];
+    yr_put_be32(first, branch->id);
+    first[4] = 0;
+    yr_art_iter iter;
+    yr_art_iter_init(&iter, mem->art);
+    for (yr_ref ref = yr_art_seek(&iter, yore_bytes(first, sizeof first)); ref; ref = yr_art_next(&iter)) {
+        const yr_entry *entry = yr_entry_at(&mem->region, ref);
+        if (yr_entry_branch(entry) != branch->id) break;
+        sink(sink_arg, yr_memtable_key_hash(mem, yr_entry_primitive(entry), yr_entry_user_key(entry)));
+    }
+    bool ok = !iter.failed;
+    yr_art_iter_deinit(&iter);
+    return ok;
+}
+
+static void undo_rows(yr_store *store, yr_branch *branch, const yr_row *rows, const yr_ref *entries,
+                      const uint8_t *is_new, uint32_t count)
+{
+    while (count-- > 0) {
+        yr_memtable_undo(store->mem, entries[count]);
+        if (!branch) continue;
+        count_step(&branch->own_bytes, (uint64_t)0 - rows[count].value.size);
+        if (is_new[count]) count_step(&branch->own_keys, (uint64_t)-1);
+    }
+}
+
+/* Put one row; *entry is set when it went in. */
+static bool put_row(yr_store *store, yr_branch *branch, const yr_row *row, uint64_t key_hash, uint64_t version,
+                    yr_ref *entry, uint8_t *is_new)
+{
+    bool fresh;
+    *entry = yr_memtable_put(store->mem, row, key_hash, version, &fresh);
+    if (!*entry) return false;
+    *is_new = fresh;
+    if (!branch) return true;
+    if (fresh && !yr_branch_note_key(store->catalog, branch, key_hash, walk_own_keys, store->mem)) {
+        yr_memtable_undo(store->mem, *entry);
+        return false;
+    }
+    count_step(&branch->own_bytes, row->value.size);
+    return true;
+}
+
+yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *head, const yr_row *rows,
+                     const uint64_t *key_hashes, uint32_t row_count, yore_error *err)
+{
+    yr_ref few_entries[16] = {0};
+    uint8_t few_new[16] = {0};
+    yr_ref *entries = few_entries;
+    uint8_t *is_new = few_new;
+    uint32_t done = 0;
+    uint64_t prev = branch ? atomic_load_explicit(&branch->head, memory_order_relaxed) : 0; /* one writer */
+    if (row_count > 16) {
+        entries = yr_arena_alloc(&store->scratch, row_count * sizeof *entries);
+        is_new = yr_arena_alloc(&store->scratch, row_count);
+        if (!entries || !is_new) goto nomem;
+    }
+    for (; done < row_count; done++) {
+        if (!put_row(store, branch, &rows[done], key_hashes[done], head->version, &entries[done], &is_new[done])) {
+            goto nomem;
+        }
+    }
+    if (!yr_commit_table_append(&store->mem->commits, head, entries, row_count, prev)) goto nomem;
+    /* release pairs with yr_branch_head_at; a head above the visible version is walked over there */
+    if (branch) {
+        if (!prev) atomic_store_explicit(&branch->first, head->version, memory_order_relaxed);
+        atomic_store_explicit(&branch->head, head->version, memory_order_release);
+    }
+    return YORE_OK;
+nomem:
+    undo_rows(store, branch, rows, entries, is_new, done);
+    return yr_fail(err, YORE_ERR_NOMEM, "the memory store is full (%llu bytes); open with a larger memory limit",
+                   (unsigned long long)yr_memtable_bytes(store->mem));
+}
+
+void yr_apply_advance(yr_store *store, const yr_commit_head *head)
+{
+    store->last_version = head->version;
+    store->last_time_ns = head->time_ns;
+    if (head->kind == YORE_COMMIT_DATA) store->last_data_time_ns = head->time_ns;
+}

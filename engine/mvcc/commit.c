@@ -1,0 +1,327 @@
+#include "engine/mvcc/commit.h"
+
+#include <inttypes.h>
+
+#include "engine/base/error.h"
+#include "engine/base/mem.h"
+#include "engine/mvcc/apply.h"
+
+enum {
+    SPINS_BEFORE_SLEEP = 200,      /* a group in mode `os` is done in well under a microsecond or two */
+    YIELDS_TO_GATHER = 3,          /* before a synced group: lets other committers queue up */
+    GROUP_BYTES_MAX = 16 << 20,    /* a group past this is closed; a single larger commit is its own group */
+    GROUP_BUFFER_KEEP = 1 << 20,
+    FUTURE_SLACK_NS = 2000000000
+};
+
+static const uint64_t GROUP_BUFFER_MAX = (UINT64_C(1) << 31) + (UINT64_C(1) << 28);
+
+/* -- leading -- */
+
+static bool try_lead(yr_store *store)
+{
+    uint32_t idle = 0;
+    /* acquire pairs with the release half of yr_store_unlead: the leader's state follows the leader */
+    return atomic_load_explicit(&store->leader, memory_order_relaxed) == 0 &&
+           atomic_compare_exchange_strong_explicit(&store->leader, &idle, 1, memory_order_seq_cst,
+                                                   memory_order_relaxed);
+}
+
+void yr_store_unlead(yr_store *store)
+{
+    /* Sequentially consistent against sleep_until: either it sees leader == 0, or we see it among the sleepers. */
+    atomic_store_explicit(&store->leader, 0, memory_order_seq_cst);
+    if (atomic_load_explicit(&store->sleepers, memory_order_seq_cst) == 0) return;
+    yr_mutex_lock(&store->queue_mutex);
+    yr_cond_broadcast(&store->queue_cond);
+    yr_mutex_unlock(&store->queue_mutex);
+}
+
+static bool is_done(yr_request *request)
+{
+    return request && atomic_load_explicit(&request->done, memory_order_acquire); /* pairs with answer */
+}
+
+/* Sleep until the request is answered or nobody leads. */
+static void sleep_until(yr_store *store, yr_request *request)
+{
+    yr_mutex_lock(&store->queue_mutex);
+    atomic_fetch_add_explicit(&store->sleepers, 1, memory_order_seq_cst); /* pairs with yr_store_unlead */
+    while (!is_done(request) && atomic_load_explicit(&store->leader, memory_order_seq_cst)) {
+        yr_cond_wait(&store->queue_cond, &store->queue_mutex);
+    }
+    atomic_fetch_sub_explicit(&store->sleepers, 1, memory_order_relaxed);
+    yr_mutex_unlock(&store->queue_mutex);
+}
+
+void yr_store_lead(yr_store *store)
+{
+    while (!try_lead(store)) sleep_until(store, NULL);
+}
+
+/* -- one commit -- */
+
+/* The request's time, or a refusal (I8's clock rules: ascending, not in the future). */
+static yore_status commit_time(const yr_store *store, const yr_request *request, int64_t now_ns, int64_t *out)
+{
+    int64_t least = store->last_time_ns + 1;
+    const yore_txn_options *options = request->options;
+    if (request->plan) { /* registry commits never stand in the way of old data */
+        *out = least;
+        return YORE_OK;
+    }
+    int64_t time = options->has_time || options->time_ns ? options->time_ns : now_ns;
+    bool given = options->has_time || options->time_ns;
+    if (given && !options->allow_future && time > now_ns && time - now_ns > FUTURE_SLACK_NS) {
+        return yr_fail(request->err, YORE_ERR_TIME_RANGE,
+                       "the commit's time %" PRId64 " ns is later than now (%" PRId64 " ns)", time, now_ns);
+    }
+    if (given && options->times == YORE_TIMES_STRICT && time <= store->last_data_time_ns) {
+        return yr_fail(request->err, YORE_ERR_TIME_ORDER,
+                       "the commit's time %" PRId64 " ns is not later than the last commit's, %" PRId64 " ns", time,
+                       store->last_data_time_ns);
+    }
+    *out = time > least ? time : least;
+    return YORE_OK;
+}
+
+static yr_commit_head head_of(const yr_request *request, uint64_t version, int64_t time_ns, int64_t wall_ns)
+{
+    yr_commit_head head = {.version = version,
+                           .time_ns = time_ns,
+                           .branch = request->plan ? YR_REGISTRY_BRANCH : request->branch->id,
+                           .kind = request->plan ? request->kind : YORE_COMMIT_DATA,
+                           .note = request->note};
+    if (request->plan) {
+        head.wall_ns = wall_ns;
+    } else {
+        const yore_txn_options *options = request->options;
+        head.source_time_ns = options->has_source_time || options->source_time_ns ? options->source_time_ns : 0;
+        head.parent_count = options->parent_count;
+        head.parents = options->parents;
+        head.author = options->author;
+        head.source = options->source;
+    }
+    return head;
+}
+
+/* Append the frame to the group's record. */
+static bool encode(yr_store *store, const yr_commit_head *head, const yr_row *rows)
+{
+    size_t at;
+    bool ok = yr_frame_begin(&store->group, head, &at);
+    for (uint32_t i = 0; ok && i < head->row_count; i++) ok = yr_frame_row(&store->group, &rows[i]);
+    if (!ok) {
+        store->group.size = at;
+        return false;
+    }
+    yr_frame_finish(&store->group, at);
+    return true;
+}
+
+static bool is_urgent(const yr_commit_head *head, const yr_row *rows)
+{
+    if (head->kind != YORE_COMMIT_DATA) return true;
+    for (uint32_t i = 0; i < head->row_count; i++) {
+        if (rows[i].op != YORE_OP_DEL) return false;
+    }
+    return true; /* only deletes: they must work on a full disk (F19) */
+}
+
+static yore_status log_frame(yr_store *store, const yr_commit_head *head, const yr_row *rows, yore_error *err)
+{
+    if (!store->wal) return YORE_OK;
+    uint64_t bytes = store->group.size + yr_frame_bytes(head);
+    for (uint32_t i = 0; i < head->row_count; i++) bytes += yr_row_bytes(&rows[i]);
+    if (bytes > GROUP_BUFFER_MAX) {
+        return yr_fail(err, YORE_ERR_LIMIT, "the transaction takes %" PRIu64 " bytes of log, more than a commit may", bytes);
+    }
+    yore_status status = yr_wal_reserve(store->wal, bytes, is_urgent(head, rows), err);
+    if (status < 0) return status;
+    return encode(store, head, rows) ? YORE_OK : yr_fail(err, YORE_ERR_NOMEM, "out of memory for the log record");
+}
+
+/* Resolve, log and apply one request. Its answer is provisional until the group is durable. */
+static yore_status commit_one(yr_store *store, yr_request *request, int64_t now_ns)
+{
+    yore_error *err = request->err;
+    yr_row *rows = NULL;
+    uint64_t *hashes = NULL;
+    uint32_t row_count = 0;
+    int64_t time_ns = 0;
+    uint64_t version = store->last_version + 1;
+    size_t group_size = store->group.size;
+
+    yore_status status = commit_time(store, request, now_ns, &time_ns);
+    if (status != YORE_OK) return status;
+    if (request->plan) {
+        status = request->plan(store, request, version, now_ns);
+        if (status != YORE_OK) return status;
+        rows = request->rows;
+        row_count = request->row_count;
+        hashes = yr_arena_alloc(&store->scratch, (row_count + 1) * sizeof *hashes);
+        if (!hashes) return yr_fail(err, YORE_ERR_NOMEM, "out of memory while committing");
+        for (uint32_t i = 0; i < row_count; i++) {
+            hashes[i] = yr_memtable_key_hash(store->mem, YORE_SYSTEM, rows[i].key);
+        }
+    } else {
+        if (atomic_load_explicit(&request->branch->deleted_version, memory_order_acquire)) {
+            return yr_fail(err, YORE_ERR_NO_BRANCH, "branch '%s' has been deleted", yr_branch_text(request->branch));
+        }
+        status = yr_commit_resolve(store, request, time_ns, &rows, &hashes, &row_count);
+        if (status != YORE_OK) return status;
+        if (row_count == 0 && !request->options->allow_empty) return YORE_OK; /* version stays 0 */
+    }
+    yr_commit_head head = head_of(request, version, time_ns, now_ns);
+    head.row_count = row_count;
+    status = log_frame(store, &head, rows, err);
+    if (status == YORE_OK) {
+        status = yr_apply(store, request->plan ? NULL : request->branch, &head, rows, hashes, row_count, err);
+    }
+    if (status != YORE_OK) {
+        store->group.size = group_size;
+        return status;
+    }
+    yr_apply_advance(store, &head);
+    request->version = version;
+    request->time_ns = time_ns;
+    return YORE_OK;
+}
+
+/* -- one group -- */
+
+static void answer(yr_request *request, yore_status status)
+{
+    request->status = status;
+    atomic_store_explicit(&request->done, 1, memory_order_release); /* pairs with is_done; request is gone now */
+}
+
+static void publish(yr_store *store, uint64_t version)
+{
+    if (YR_BUG(RELAXED_PUBLISH)) {
+        atomic_store_explicit(&store->visible, version, memory_order_relaxed);
+        return;
+    }
+    atomic_store_explicit(&store->visible, version, memory_order_release); /* pairs with yr_store_visible */
+}
+
+/* Append the group's record and sync it when a member asks for that. */
+static yore_status make_durable(yr_store *store, bool sync, yore_error *err)
+{
+    uint64_t lsn;
+    yore_status status = yr_wal_append(store->wal, yore_bytes(store->group.data, store->group.size), &lsn, err);
+    if (status < 0) return status;
+    yr_point(store->env, "commit.appended");
+    atomic_fetch_add_explicit(&store->groups, 1, memory_order_relaxed); /* a statistic */
+    if (YR_BUG(PUBLISH_BEFORE_SYNC)) publish(store, store->last_version);
+    if (sync && !YR_BUG(ACK_BEFORE_SYNC)) {
+        status = yr_wal_sync(store->wal, err);
+        if (status < 0) return status;
+        atomic_store_explicit(&store->durable_version, store->last_version, memory_order_relaxed);
+    }
+    yr_wal_publish(store->wal, lsn);
+    return YORE_OK;
+}
+
+/* Commit as many of the requests as belong in one group; returns the rest. */
+static yr_request *commit_group(yr_store *store, yr_request *first)
+{
+    yr_request *rest = first, *last_applied = NULL;
+    bool sync = false;
+    yore_error err = YORE_ERROR_INIT;
+    int64_t now_ns = store->env->wall_ns(store->env->ctx);
+    uint64_t before = store->last_version;
+    yr_buf_clear(&store->group);
+
+    while (rest && store->group.size < GROUP_BYTES_MAX) {
+        yr_request *request = rest;
+        rest = rest->next;
+        request->status = atomic_load_explicit(&store->poisoned, memory_order_relaxed)
+                              ? yr_fail(request->err, YORE_ERR_POISONED,
+                                        "the store refuses writes since an earlier write failed; reopen it")
+                              : commit_one(store, request, now_ns);
+        if (request->version) sync |= request->sync == YORE_SYNC_COMMIT;
+        if (request->plan && request->version) {
+            last_applied = request; /* a registry change closes the group: later requests must see it */
+            break;
+        }
+    }
+    yore_status status = YORE_OK;
+    if (store->last_version != before) {
+        status = store->wal ? make_durable(store, sync, &err) : YORE_OK;
+        if (status == YORE_OK) {
+            for (uint32_t i = 0; last_applied && i < last_applied->change_count; i++) {
+                yr_catalog_apply(store->catalog, &last_applied->changes[i]);
+            }
+            publish(store, store->last_version);
+        } else {
+            atomic_store_explicit(&store->poisoned, 1, memory_order_release); /* pairs with stats and begin */
+            if (store->wal) yr_wal_poison(store->wal);
+        }
+    }
+    for (yr_request *request = first, *next; request != rest; request = next) {
+        next = request->next; /* the request is its thread's again once answered */
+        if (status < 0 && request->version) {
+            if (request->err) *request->err = err;
+            request->version = 0;
+            answer(request, status);
+        } else {
+            answer(request, request->status);
+        }
+    }
+    if (status == YORE_OK && !sync && store->wal && store->unsynced) store->unsynced(store->unsynced_arg);
+    yr_arena_reset(&store->scratch);
+    yr_buf_trim(&store->group, GROUP_BUFFER_KEEP);
+    return rest;
+}
+
+/* Take the queue, oldest first. */
+static yr_request *take_queue(yr_store *store)
+{
+    /* acquire pairs with the release of enqueue */
+    yr_request *newest = atomic_exchange_explicit(&store->queue, NULL, memory_order_acquire), *oldest = NULL;
+    while (newest) {
+        yr_request *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    return oldest;
+}
+
+static void enqueue(yr_store *store, yr_request *request)
+{
+    yr_request *head = atomic_load_explicit(&store->queue, memory_order_relaxed);
+    do {
+        request->next = head;
+        /* release: the leader that takes it sees its fields */
+    } while (!atomic_compare_exchange_weak_explicit(&store->queue, &head, request, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+static void lead_once(yr_store *store, const yr_request *own)
+{
+    if (own->sync == YORE_SYNC_COMMIT && store->wal) {
+        for (int i = 0; i < YIELDS_TO_GATHER; i++) store->env->yield(store->env->ctx);
+    }
+    yr_request *requests = take_queue(store);
+    while (requests) requests = commit_group(store, requests);
+}
+
+yore_status yr_commit_run(yr_store *store, yr_request *request)
+{
+    atomic_store_explicit(&request->done, 0, memory_order_relaxed); /* published by enqueue */
+    request->version = 0;
+    enqueue(store, request);
+    for (int spins = 0; !is_done(request);) {
+        if (try_lead(store)) {
+            if (!is_done(request)) lead_once(store, request);
+            yr_store_unlead(store);
+        } else if (spins++ < SPINS_BEFORE_SLEEP && request->sync != YORE_SYNC_COMMIT) {
+            yr_cpu_relax();
+        } else {
+            sleep_until(store, request);
+        }
+    }
+    return request->status;
+}

@@ -1,0 +1,244 @@
+/* Turning a transaction's operations into rows: preconditions, conflicts, and the operations whose result
+ * depends on the newest value (incr, append, cas, deletes of what may not be there). Leader only, so the
+ * newest version of a key, published or not, is the truth. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "engine/base/error.h"
+#include "engine/mvcc/commit.h"
+
+/* The value a key has for the leader, now. */
+typedef struct current {
+    const yr_version *version; /* visible one, or NULL */
+    uint64_t number;           /* its version */
+} current;
+
+static current current_of(const yr_store *store, const yr_request *request, const yr_op *op, int64_t time_ns)
+{
+    yr_view view = yr_store_view(store, request->branch, UINT64_MAX, time_ns);
+    yr_found found;
+    view.past = false;
+    if (!yr_lineage_find(&view, op->key_hash, op->primitive, op->key, &found) ||
+        !yr_version_is_visible(found.version, time_ns)) {
+        return (current){0};
+    }
+    return (current){found.version, yr_memtable_version(store->mem, found.version)};
+}
+
+static int shown(yore_slice key)
+{
+    return key.size > 64 ? 64 : (int)key.size;
+}
+
+/* The newest version the branch itself has of a key, 0 if none. */
+static uint64_t newest_own(const yr_store *store, const yr_branch *branch, uint64_t key_hash, uint8_t primitive,
+                           yore_slice key)
+{
+    yr_ref ref = yr_memtable_find(store->mem, key_hash, branch->id, primitive, key);
+    if (!ref) return 0;
+    const yr_version *v = yr_chain_newest(&store->mem->region, yr_entry_at(&store->mem->region, ref));
+    return v ? yr_memtable_version(store->mem, v) : 0;
+}
+
+/* First committer wins: has anyone committed this key on this branch since the snapshot? Parents cannot
+ * matter: what they commit after the fork is not visible here. */
+static bool is_newer_than_snapshot(uint64_t newest, uint64_t snapshot)
+{
+    if (YR_BUG(FIRST_COMMITTER)) return newest > snapshot + 1;
+    return newest > snapshot;
+}
+
+static yore_status check_preconditions(yr_store *store, const yr_request *request, const yr_op *op, current now)
+{
+    const char *key = op->key.data;
+    if (op->check_snapshot) {
+        uint64_t newest = newest_own(store, request->branch, op->key_hash, op->primitive, op->key);
+        if (is_newer_than_snapshot(newest, request->snapshot)) {
+            return yr_fail(request->err, YORE_CONFLICT,
+                           "key '%.*s' was committed by another transaction at v%" PRIu64 " (this one began at v%" PRIu64 ")",
+                           shown(op->key), key, newest, request->snapshot);
+        }
+    }
+    if (op->if_absent && now.version) {
+        return yr_fail(request->err, YORE_EXISTS, "key '%.*s' has a value already (v%" PRIu64 ")", shown(op->key), key,
+                       now.number);
+    }
+    if (op->has_if_version && now.number != op->if_version) {
+        return yr_fail(request->err, YORE_CONFLICT, "key '%.*s' is at v%" PRIu64 ", not at v%" PRIu64, shown(op->key),
+                       key, now.number, op->if_version);
+    }
+    if (op->has_expected && (!now.version || !yr_slice_equal(yr_version_value(now.version), op->expected))) {
+        return yr_fail(request->err, YORE_CONFLICT, "key '%.*s' %s", shown(op->key), key,
+                       now.version ? "has another value than expected" : "has no value");
+    }
+    return YORE_OK;
+}
+
+static yore_status check_range(yr_store *store, const yr_request *request, const yr_read *read)
+{
+    const yr_memtable *mem = store->mem;
+    uint8_t *seek = yr_arena_alloc(&store->scratch, YR_TREE_KEY_PREFIX + read->key.size);
+    if (!seek) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while validating a range");
+    yr_put_be32(seek, request->branch->id);
+    seek[4] = read->primitive;
+    if (read->key.size) memcpy(seek + YR_TREE_KEY_PREFIX, read->key.data, read->key.size);
+    yr_art_iter iter;
+    yore_status status = YORE_OK;
+    yr_art_iter_init(&iter, mem->art);
+    yr_epoch_enter();
+    yr_ref ref = yr_art_seek(&iter, yore_bytes(seek, YR_TREE_KEY_PREFIX + read->key.size));
+    for (; ref && status == YORE_OK; ref = yr_art_next(&iter)) {
+        const yr_entry *entry = yr_entry_at(&mem->region, ref);
+        if (yr_entry_branch(entry) != request->branch->id || yr_entry_primitive(entry) != read->primitive) break;
+        yore_slice key = yr_entry_user_key(entry);
+        if (read->has_upper && yr_slice_compare(key, read->upper) >= 0) break;
+        const yr_version *v = yr_chain_newest(&mem->region, entry);
+        if (v && is_newer_than_snapshot(yr_memtable_version(mem, v), request->snapshot)) {
+            status = yr_fail(request->err, YORE_CONFLICT, "key '%.*s' of a range that was read has changed at v%" PRIu64,
+                             shown(key), (const char *)key.data, yr_memtable_version(mem, v));
+        }
+    }
+    yr_epoch_exit();
+    if (status == YORE_OK && iter.failed) {
+        status = yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while validating a range");
+    }
+    yr_art_iter_deinit(&iter);
+    return status;
+}
+
+/* serializable: nothing that was read may have changed since the snapshot */
+static yore_status check_reads(yr_store *store, const yr_request *request)
+{
+    for (uint32_t i = 0; i < request->read_count; i++) {
+        const yr_read *read = &request->reads[i];
+        if (read->is_range) {
+            yore_status status = check_range(store, request, read);
+            if (status != YORE_OK) return status;
+            continue;
+        }
+        uint64_t newest = newest_own(store, request->branch, read->key_hash, read->primitive, read->key);
+        if (is_newer_than_snapshot(newest, request->snapshot)) {
+            return yr_fail(request->err, YORE_CONFLICT, "key '%.*s', which was read, has changed at v%" PRIu64,
+                           shown(read->key), (const char *)read->key.data, newest);
+        }
+    }
+    return YORE_OK;
+}
+
+/* Decimal int64 text, exactly: optional '-', digits, nothing else. */
+static bool parse_int64(yore_slice text, int64_t *out)
+{
+    const char *p = text.data;
+    size_t i = 0;
+    bool negative = text.size > 0 && p[0] == '-';
+    if (negative) i = 1;
+    if (i == text.size || text.size - i > 19) return false;
+    uint64_t n = 0;
+    for (; i < text.size; i++) {
+        if (p[i] < '0' || p[i] > '9') return false;
+        n = n * 10 + (uint64_t)(p[i] - '0');
+    }
+    if (n > (uint64_t)INT64_MAX + (negative ? 1u : 0u)) return false;
+    *out = negative ? (int64_t)(0 - n) : (int64_t)n;
+    return true;
+}
+
+yore_status yr_incr_resolve(yore_slice old, bool has_old, int64_t delta, char out[24], size_t *size, yore_error *err)
+{
+    int64_t value = 0, sum;
+    if (has_old && !parse_int64(old, &value)) {
+        return yr_fail(err, YORE_ERR_TYPE, "the value '%.*s' is not a decimal integer of 64 bits", shown(old),
+                       (const char *)old.data);
+    }
+    if (__builtin_add_overflow(value, delta, &sum)) {
+        return yr_fail(err, YORE_ERR_TYPE, "%" PRId64 " + %" PRId64 " does not fit in 64 bits", value, delta);
+    }
+    *size = (size_t)snprintf(out, 24, "%" PRId64, sum);
+    return YORE_OK;
+}
+
+/* A value that is changed in place keeps its type, metadata and expiry. */
+static void keep_attributes(current now, yr_row *row)
+{
+    if (!now.version) return;
+    row->type = yr_version_type(now.version);
+    row->meta = yr_version_meta(now.version);
+    row->expiry_ns = yr_version_expiry(now.version);
+}
+
+static yore_status resolve_incr(yr_store *store, const yr_request *request, const yr_op *op, current now, yr_row *row)
+{
+    char *text = yr_arena_alloc(&store->scratch, 24);
+    if (!text) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while committing");
+    yore_slice old = now.version ? yr_version_value(now.version) : yore_bytes("", 0);
+    row->value.data = text;
+    keep_attributes(now, row);
+    return yr_incr_resolve(old, now.version != NULL, op->delta, text, &row->value.size, request->err);
+}
+
+static yore_status resolve_append(yr_store *store, const yr_request *request, const yr_op *op, current now,
+                                  yr_row *row)
+{
+    if (!now.version) return YORE_OK; /* the row has the bytes already */
+    yore_slice old = yr_version_value(now.version);
+    size_t size = old.size + op->value.size;
+    if (size > YORE_VALUE_BYTES_MAX) {
+        return yr_fail(request->err, YORE_ERR_LIMIT, "appending %zu bytes to key '%.*s' passes the limit of %u bytes",
+                       op->value.size, shown(op->key), (const char *)op->key.data, YORE_VALUE_BYTES_MAX);
+    }
+    uint8_t *bytes = yr_arena_alloc(&store->scratch, size);
+    if (!bytes) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while committing");
+    if (old.size) memcpy(bytes, old.data, old.size);
+    if (op->value.size) memcpy(bytes + old.size, op->value.data, op->value.size);
+    row->value = yore_bytes(bytes, size);
+    keep_attributes(now, row);
+    return YORE_OK;
+}
+
+static bool needs_current(const yr_op *op)
+{
+    return op->kind != YR_OP_PUT || op->if_absent || op->has_if_version || op->has_expected;
+}
+
+/* One operation to at most one row. *wrote says whether there is one. */
+static yore_status resolve_op(yr_store *store, const yr_request *request, const yr_op *op, int64_t time_ns,
+                              yr_row *row, bool *wrote)
+{
+    current now = needs_current(op) ? current_of(store, request, op, time_ns) : (current){0};
+    yore_status status = check_preconditions(store, request, op, now);
+    *wrote = status == YORE_OK && (op->kind != YR_OP_DEL || now.version);
+    if (!*wrote) return status;
+    *row = (yr_row){.key = op->key,
+                    .value = op->value,
+                    .meta = op->meta,
+                    .branch = request->branch->id,
+                    .primitive = op->primitive,
+                    .op = op->kind == YR_OP_DEL ? YORE_OP_DEL : YORE_OP_PUT,
+                    .type = op->type};
+    if (op->expiry_ns) row->expiry_ns = op->expiry_ns;
+    if (op->ttl_ns && __builtin_add_overflow(time_ns, op->ttl_ns, &row->expiry_ns)) row->expiry_ns = INT64_MAX;
+    if (op->kind == YR_OP_INCR) return resolve_incr(store, request, op, now, row);
+    if (op->kind == YR_OP_APPEND) return resolve_append(store, request, op, now, row);
+    return YORE_OK;
+}
+
+yore_status yr_commit_resolve(yr_store *store, yr_request *request, int64_t time_ns, yr_row **rows,
+                              uint64_t **key_hashes, uint32_t *row_count)
+{
+    yore_status status = request->read_count ? check_reads(store, request) : YORE_OK;
+    *row_count = 0;
+    if (status != YORE_OK) return status;
+    yr_row *out = yr_arena_alloc(&store->scratch, (request->op_count + 1u) * sizeof *out);
+    uint64_t *hashes = yr_arena_alloc(&store->scratch, (request->op_count + 1u) * sizeof *hashes);
+    if (!out || !hashes) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while committing");
+    for (uint32_t i = 0; i < request->op_count; i++) {
+        bool wrote;
+        status = resolve_op(store, request, &request->ops[i], time_ns, &out[*row_count], &wrote);
+        if (status != YORE_OK) return status;
+        if (!wrote) continue;
+        hashes[(*row_count)++] = request->ops[i].key_hash;
+    }
+    *rows = out;
+    *key_hashes = hashes;
+    return YORE_OK;
+}
