@@ -1,8 +1,12 @@
 /* Owns a memtable's address space: the bump cursor, the pre-faulting ahead of it, and the free lists.
  *
  * A free block holds {next, units} in its first 8 bytes. Blocks up to 1,280 bytes have one list an exact
- * size; larger ones one list a power of two, list k holding blocks of 2^k units and more. What is left of
- * a large block that is too big goes back as a block of its own.
+ * size; larger ones four lists a power of two, so that arrays which grow by half find their own sizes again.
+ * A block that is too big is cut, and the rest goes back as a block of its own. Blocks are never joined.
+ *
+ * When no block has the size asked for and a sixteenth of the region is free, a larger one of the small blocks
+ * is cut, but only so that the rest is still good for a tree node: the arrays that a growing history leaves
+ * behind would otherwise cost as much as the histories.
  *
  * The first pages are left to ordinary faults, so that a store with ten keys costs a few pages; from
  * PREFAULT_FROM on the step grows with what is in use, up to 2 MiB (first-touch faults halve the puts).
@@ -25,7 +29,11 @@
 #endif
 
 #define PREFAULT_FROM (UINT64_C(64) << 10)
-#define LARGE_TRIES 8u /* blocks of the same power of two looked at before a bigger one is cut */
+#define REST_UNITS_MIN 5u /* 40 bytes, the smallest tree node */
+#define LARGE_TRIES 8u /* blocks of about the same size looked at */
+#define LARGE_LOG2 7u
+_Static_assert(YR_REGION_CLASSES >> LARGE_LOG2 == 1, "the first large list");
+_Static_assert((32 - LARGE_LOG2) * 4 <= YR_REGION_LARGE, "the last large list");
 
 typedef struct free_block {
     yr_ref next;
@@ -38,9 +46,11 @@ static uint32_t units_of(uint64_t bytes)
     return (uint32_t)((bytes + YR_REGION_UNIT - 1) / YR_REGION_UNIT);
 }
 
-static uint32_t log2_floor(uint32_t units)
+/* The list of a large block: its highest bit and the two behind it. */
+static uint32_t large_list(uint32_t units)
 {
-    return 31u - (uint32_t)__builtin_clz(units);
+    uint32_t log2 = 31u - (uint32_t)__builtin_clz(units);
+    return (log2 - LARGE_LOG2) * 4 + (units >> (log2 - 2) & 3);
 }
 
 /* Plain load and store: the writer is the only one who changes these (stats threads load relaxed). */
@@ -130,28 +140,39 @@ static yr_ref take(yr_region *region, yr_ref *link, uint32_t want)
     return cut(region, ref, block->units, want);
 }
 
-static yr_ref take_large(yr_region *region, uint32_t want)
+static yr_ref take_small(yr_region *region, uint32_t units, uint32_t want)
 {
-    uint32_t list = log2_floor(want);
+    yr_ref *link = &region->free_small[units];
+    const free_block *block = yr_region_at(region, *link);
+    if (!block->next) region->small_bits[units / 64] &= ~(UINT64_C(1) << (units % 64));
+    return take(region, link, want);
+}
+
+/* A large block of about the right size, or (any) of any sufficient one. */
+static yr_ref take_large(yr_region *region, uint32_t want, bool any)
+{
+    uint32_t list = want > YR_REGION_CLASSES ? large_list(want) : 0;
     yr_ref *link = &region->free_large[list];
     for (uint32_t i = 0; *link && i < LARGE_TRIES; i++) {
         free_block *block = yr_region_at(region, *link);
         if (block->units >= want) return take(region, link, want);
         link = &block->next;
     }
-    for (list++; list < YR_REGION_LARGE; list++) {
+    for (list++; any && list < YR_REGION_LARGE; list++) {
         if (region->free_large[list]) return take(region, &region->free_large[list], want);
     }
     return 0;
 }
 
-/* The region is full: cut any free block that is big enough. */
-static yr_ref take_any(yr_region *region, uint32_t want)
+/* `want` units cut from the smallest small block of at least `least` units. */
+static yr_ref take_cut(yr_region *region, uint32_t least, uint32_t want)
 {
-    for (uint32_t units = want; units <= YR_REGION_CLASSES; units++) {
-        if (region->free_small[units]) return take(region, &region->free_small[units], want);
+    for (uint32_t word = least / 64; least <= YR_REGION_CLASSES && word <= YR_REGION_CLASSES / 64; word++) {
+        uint64_t bits = region->small_bits[word];
+        if (word == least / 64) bits &= UINT64_MAX << (least % 64);
+        if (bits) return take_small(region, word * 64 + (uint32_t)__builtin_ctzll(bits), want);
     }
-    return take_large(region, want);
+    return 0;
 }
 
 yr_ref yr_region_alloc(yr_region *region, uint64_t bytes)
@@ -159,17 +180,19 @@ yr_ref yr_region_alloc(yr_region *region, uint64_t bytes)
     YR_ASSERT(bytes > 0);
     if (bytes > region->capacity) return 0;
     uint32_t units = units_of(bytes);
-    if (units <= YR_REGION_CLASSES) {
-        if (region->free_small[units]) return take(region, &region->free_small[units], units);
-    } else if (atomic_load_explicit(&region->free_bytes, memory_order_relaxed) >= bytes) {
-        yr_ref ref = take_large(region, units);
+    uint64_t used = atomic_load_explicit(&region->used, memory_order_relaxed);
+    uint64_t free_bytes = atomic_load_explicit(&region->free_bytes, memory_order_relaxed);
+    if (units <= YR_REGION_CLASSES && region->free_small[units]) return take_small(region, units, units);
+    if (free_bytes >= bytes && free_bytes > used / 16) {
+        yr_ref ref = units > YR_REGION_CLASSES ? take_large(region, units, false)
+                                               : take_cut(region, units + REST_UNITS_MIN, units);
         if (ref) return ref;
     }
-    uint64_t used = atomic_load_explicit(&region->used, memory_order_relaxed);
     uint64_t size = (uint64_t)units * YR_REGION_UNIT;
     if (YR_UNLIKELY(size > region->capacity - used)) {
         (void)yr_retire_collect(&region->retired);
-        return take_any(region, units);
+        yr_ref ref = take_cut(region, units, units);
+        return ref ? ref : take_large(region, units, true);
     }
     atomic_store_explicit(&region->used, used + size, memory_order_relaxed);
     if (YR_UNLIKELY(used + size > region->prefaulted) && used + size > PREFAULT_FROM) prefault(region, used + size);
@@ -181,10 +204,11 @@ void yr_region_free(yr_region *region, yr_ref ref, uint64_t bytes)
     uint32_t units = units_of(bytes);
     YR_ASSERT(ref != 0);
     YR_ASSERT(units != 0);
-    yr_ref *list = units <= YR_REGION_CLASSES ? &region->free_small[units] : &region->free_large[log2_floor(units)];
+    yr_ref *list = units <= YR_REGION_CLASSES ? &region->free_small[units] : &region->free_large[large_list(units)];
     free_block *block = yr_region_at(region, ref);
     *block = (free_block){.next = *list, .units = units};
     *list = ref;
+    if (units <= YR_REGION_CLASSES) region->small_bits[units / 64] |= UINT64_C(1) << (units % 64);
     poison(region, ref, units);
     add_relaxed(&region->free_bytes, (uint64_t)units * YR_REGION_UNIT);
 }

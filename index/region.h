@@ -17,8 +17,8 @@ typedef uint32_t yr_ref; /* 0 = none */
 
 #define YR_REGION_UNIT 8u
 #define YR_REGION_BYTES_MAX (UINT64_C(1) << 34)
-#define YR_REGION_CLASSES 160u /* free lists for blocks of 8, 16, ... up to 1,280 bytes; larger by power of two */
-#define YR_REGION_LARGE 32u
+#define YR_REGION_CLASSES 160u /* free lists for blocks of 8, 16, ... up to 1,280 bytes */
+#define YR_REGION_LARGE 100u   /* for larger ones, four to each power of two */
 #define YR_REGION_PREFAULT (UINT64_C(2) << 20) /* how far ahead of the cursor pages are asked for */
 
 typedef struct yr_region {
@@ -33,6 +33,7 @@ typedef struct yr_region {
     uint64_t prefaulted;         /* pages below this offset were asked for or touched */
     yr_ref free_small[YR_REGION_CLASSES + 1];
     yr_ref free_large[YR_REGION_LARGE];
+    uint64_t small_bits[YR_REGION_CLASSES / 64 + 1]; /* which of free_small are not empty */
     const yore_env *env;
     yr_retire_list retired;
 } yr_region;
