@@ -72,6 +72,11 @@ static bool take_b64(event_parse *p, yore_slice *out)
     return true;
 }
 
+static bool take_bytes(event_parse *p, bool is_b64, yore_slice *out)
+{
+    return is_b64 ? take_b64(p, out) : take_string(p, out);
+}
+
 static bool take_bool(event_parse *p, bool *out)
 {
     if (p->at->kind != JSON_BOOL) {
@@ -153,14 +158,16 @@ static void take_value(event_parse *p)
 }
 
 typedef enum member_id {
-    M_ADDRESS, M_AUTHOR, M_BRANCH, M_BYTES, M_COMMIT, M_DELETE, M_DROP, M_EMPTY, M_EXPIRY, M_FORK, M_FROM, M_HIDDEN,
-    M_INTO, M_KEY, M_KEY_B64, M_MERGE, M_META, M_META_B64, M_NOTE, M_OP, M_PARENTS, M_PRIMITIVE, M_SCHEMA, M_SOURCE,
+    M_ADDRESS, M_ADDRESS_B64, M_AUTHOR, M_AUTHOR_B64, M_BRANCH, M_BYTES, M_COMMIT, M_DELETE, M_DROP,
+    M_EMPTY, M_EXPIRES, M_EXPIRY, M_FORK, M_FROM, M_HIDDEN, M_INTO, M_KEY, M_KEY_B64, M_MERGE, M_META,
+    M_META_B64, M_NOTE, M_NOTE_B64, M_OP, M_PARENTS, M_PRIMITIVE, M_SCHEMA, M_SOURCE, M_SOURCE_B64,
     M_SOURCE_TIME, M_TAG, M_TIME, M_TTL, M_TYPE, M_VALUE, M_VALUE_B64, M_VERSION, M_COUNT
 } member_id;
 
 static const char *const MEMBER_NAMES[M_COUNT] = {
-    "address", "author", "branch", "bytes", "commit", "delete", "drop", "empty", "expiry", "fork", "from", "hidden",
-    "into", "key", "key_b64", "merge", "meta", "meta_b64", "note", "op", "parents", "primitive", "schema", "source",
+    "address", "address_b64", "author", "author_b64", "branch", "bytes", "commit", "delete", "drop",
+    "empty", "expires", "expiry", "fork", "from", "hidden", "into", "key", "key_b64", "merge", "meta",
+    "meta_b64", "note", "note_b64", "op", "parents", "primitive", "schema", "source", "source_b64",
     "source_time", "tag", "time", "ttl", "type", "value", "value_b64", "version"};
 
 static member_id member_of(yore_slice name)
@@ -179,11 +186,9 @@ static bool take_what(event_parse *p, member_id id)
     event *out = p->out;
     switch (id) {
     case M_KEY:
-        p->has_key = true;
-        return take_string(p, &out->key);
     case M_KEY_B64:
         p->has_key = true;
-        return take_b64(p, &out->key);
+        return take_bytes(p, id == M_KEY_B64, &out->key);
     case M_VALUE:
         take_value(p);
         return true;
@@ -193,9 +198,8 @@ static bool take_what(event_parse *p, member_id id)
     case M_DELETE:
         return take_bool(p, &p->has_delete);
     case M_META:
-        return take_string(p, &out->meta);
     case M_META_B64:
-        return take_b64(p, &out->meta);
+        return take_bytes(p, id == M_META_B64, &out->meta);
     case M_FORK:
         p->is_fork = true;
         return take_name(p, &out->name);
@@ -225,14 +229,17 @@ static bool take_more(event_parse *p, member_id id)
     event *out = p->out;
     switch (id) {
     case M_AUTHOR:
+    case M_AUTHOR_B64:
         out->has_author = true;
-        return take_string(p, &out->author);
+        return take_bytes(p, id == M_AUTHOR_B64, &out->author);
     case M_NOTE:
+    case M_NOTE_B64:
         out->has_note = true;
-        return take_string(p, &out->note);
+        return take_bytes(p, id == M_NOTE_B64, &out->note);
     case M_SOURCE:
+    case M_SOURCE_B64:
         out->has_source = true;
-        return take_string(p, &out->source);
+        return take_bytes(p, id == M_SOURCE_B64, &out->source);
     case M_COMMIT:
         out->commit = p->at->raw;
         return p->at->kind == JSON_STRING || p->at->kind == JSON_NUMBER || wrong_type(p, "a string or a number");
@@ -248,6 +255,7 @@ static bool take_more(event_parse *p, member_id id)
     case M_SOURCE_TIME:
         out->has_source_time = true;
         return take_time(p, &out->source_time_ns);
+    case M_EXPIRES:
     case M_EXPIRY:
         return take_time(p, &out->expiry_ns);
     case M_PARENTS:

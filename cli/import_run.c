@@ -291,7 +291,8 @@ int import_tick(import *im)
     if (import_stopped()) {
         return report_interrupted(im);
     }
-    cli_progress_update(&im->progress, im->progress.total > 0 ? im->in.off : im->commits);
+    bool in_bytes = strcmp(im->progress.unit, "bytes") == 0;
+    cli_progress_update(&im->progress, in_bytes ? im->in.off : im->commits);
     if (!im->store_open || im->c->sync != YORE_SYNC_OS || (im->commits & 63u) != 0) {
         return EXIT_DONE;
     }

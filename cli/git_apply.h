@@ -1,0 +1,13 @@
+/* The changes of one git commit, written into a transaction as differences to its first parent. */
+#ifndef YORE_CLI_GIT_APPLY_H
+#define YORE_CLI_GIT_APPLY_H
+
+#include "cli/git_stream.h"
+
+/* Writes the operations of stream->record. `branch` is where `txn` was begun. False with *problem filled. */
+bool git_apply(git_stream *stream, yore_txn *txn, const char *branch);
+
+/* Read a span of the input into `to` (cleared first). */
+bool git_read_span(git_stream *stream, git_span span, cli_bytes *to);
+
+#endif
