@@ -46,6 +46,9 @@ static const char *check_entries(yore_slice bytes, const yr_manifest_fixed *fixe
         yr_manifest_decode_entry(bytes, i, &entry);
         if (entry.id <= before.id || entry.id >= fixed->next_id) return "file ids out of order";
         if (entry.closed && !before.closed) return "a closed file behind an open one";
+        const uint8_t *raw = (const uint8_t *)bytes.data + YR_MANIFEST_FIXED_BYTES + (size_t)i * YR_MANIFEST_ENTRY_BYTES;
+        if (yr_get_le64(raw + 40) & ~ENTRY_CLOSED) return "unknown fields";
+        if (!entry.closed && (entry.last_lsn || entry.end_off || entry.end_chain)) return "an open file with an end";
         if (entry.closed && (entry.last_lsn <= before.last_lsn || entry.end_off < 8)) return "file ends out of order";
         before = entry;
     }
@@ -70,6 +73,8 @@ enum yr_header_verdict yr_manifest_decode(yore_slice bytes, yr_manifest_fixed *f
     *why = "checksum mismatch";
     uint64_t sum = yr_hash64(p, bytes.size - 8, yr_file_seed(&fixed->header));
     if (yr_get_le64(p + bytes.size - 8) != sum) return YR_HEADER_BAD;
+    *why = "unknown fields";
+    if (yr_get_le32(p + 84) != 0 || yr_get_le64(p + 88) != 0) return YR_HEADER_BAD;
     *why = check_entries(bytes, fixed);
     return *why ? YR_HEADER_BAD : YR_HEADER_OK;
 }

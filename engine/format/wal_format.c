@@ -32,6 +32,7 @@ bool yr_wal_link_decode(yore_slice bytes, uint64_t file_seed, yr_wal_link *link)
     link->prev_last_lsn = yr_get_le64(p + 16);
     link->prev_chain = yr_get_le64(p + 24);
     link->bytes = yr_get_le64(p + 32);
+    if (yr_get_le32(p + 4) != 0 || yr_get_le64(p + 40) != 0 || yr_get_le64(p + 48) != 0) return false;
     return link->bytes >= YR_WAL_START_OFF && link->bytes <= YR_WAL_FILE_BYTES_MAX && link->bytes % 8 == 0;
 }
 

@@ -106,6 +106,7 @@ typedef struct yr_wal_recovery {
     uint64_t durable_lsn;
     uint64_t prepared_id; /* a listed file without records behind the current one, 0 = none */
     bool rewrite_seal;
+    bool is_copied; /* MANIFEST was or may have been replaced */
 } yr_wal_recovery;
 /* Make the tail safe to append to: W4. Fills in current... */
 yore_status yr_wal_settle_tail(const yr_wal_options *options, yr_wal_recovery *recovery, yore_error *err);

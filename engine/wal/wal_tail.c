@@ -7,7 +7,11 @@
  * cache has (F10), after a kill nothing is served that a power cut could still take (F11), and no byte of a torn
  * tail is ever in front of, between or behind new records (F7).
  *
- * A power cut anywhere in here leaves the old MANIFEST with the old files, or the new one with the new file. */
+ * A power cut anywhere in here leaves the old MANIFEST with the old files, or the new one with the new file.
+ *
+ * Where the disk has no room for the copy, the same is done in place: the unproven records are written once more
+ * over themselves, the torn bytes are zeroed, and the file is synced. A cut in the middle of that leaves the same
+ * records and a tail torn otherwise. */
 #include "engine/wal/wal_internal.h"
 
 #include <inttypes.h>
@@ -30,8 +34,12 @@ typedef struct plan {
     uint32_t from_index; /* the first file to read */
     uint64_t from_lsn;   /* the first record to copy */
     uint32_t keep;       /* entries that stay, closed */
-    uint64_t bytes;      /* at most this much of records */
 } plan;
+
+static uint64_t records_end(const yr_wal_walk *walk, uint32_t index)
+{
+    return index == walk->index ? walk->off : walk->manifest.entries[index].end_off;
+}
 
 static plan make_plan(const yr_wal_walk *walk)
 {
@@ -40,11 +48,8 @@ static plan make_plan(const yr_wal_walk *walk)
         uint64_t first = walk->manifest.entries[i].first_lsn;
         if (first && first <= p.from_lsn) p.from_index = i;
     }
-    for (uint32_t i = p.from_index; i <= walk->index; i++) {
-        uint64_t end = i == walk->index ? walk->off : walk->manifest.entries[i].end_off;
-        uint64_t bytes = end - YR_WAL_START_OFF;
-        p.bytes += bytes;
-        if (i == p.from_index && bytes <= COPY_WHOLE_BYTES_MAX) p.from_lsn = walk->manifest.entries[i].first_lsn;
+    if (records_end(walk, p.from_index) - YR_WAL_START_OFF <= COPY_WHOLE_BYTES_MAX) {
+        p.from_lsn = walk->manifest.entries[p.from_index].first_lsn;
     }
     p.keep = p.from_lsn == walk->manifest.entries[p.from_index].first_lsn ? p.from_index : p.from_index + 1;
     return p;
@@ -252,12 +257,12 @@ static yore_status copy_tail(const yr_wal_options *options, yr_wal_recovery *rec
     if (status < 0) goto out;
     uint64_t end_off = from.off;
     uint64_t end_chain = from.chain;
-    if (p.keep <= p.from_index && p.keep > 0) end_chain = walk->manifest.entries[p.keep - 1].end_chain;
-
+    uint64_t bytes = records_end(walk, p.from_index) - from.off;
+    for (uint32_t i = p.from_index + 1; i <= walk->index; i++) bytes += records_end(walk, i) - YR_WAL_START_OFF;
     yr_wal_link link = {.prev_id = p.keep ? walk->manifest.entries[p.keep - 1].id : 0,
                         .prev_last_lsn = p.from_lsn - 1,
                         .prev_chain = end_chain,
-                        .bytes = new_file_size(options, p.bytes)};
+                        .bytes = new_file_size(options, bytes)};
     status = yr_wal_make_begin(&c.making, &walk->place, walk->manifest.uuid, walk->manifest.next_id, &link, err);
     if (status < 0) goto out;
     c.off = c.buffer_off = YR_WAL_START_OFF;
@@ -283,6 +288,7 @@ static yore_status copy_tail(const yr_wal_options *options, yr_wal_recovery *rec
     recovery->chain = c.chain;
     recovery->durable_lsn = walk->lsn;
 out:
+    recovery->is_copied = outcome != YR_MANIFEST_SAME;
     if (outcome == YR_MANIFEST_SAME) {
         yr_wal_make_abandon(&c.making);
     } else if (c.making.file) {
@@ -309,6 +315,54 @@ static yore_status go_on_in_place(yr_wal_recovery *recovery, uint64_t off, yore_
     return YORE_OK;
 }
 
+static int write_zeros_over(const yore_env *env, yore_file *file, uint64_t off, uint64_t end)
+{
+    static const uint8_t zeros[4096];
+    int rc = 0;
+    while (rc == 0 && off < end) {
+        size_t n = end - off < sizeof(zeros) ? (size_t)(end - off) : sizeof(zeros);
+        rc = yr_file_write_all(env, file, zeros, n, off);
+        off += n;
+    }
+    return rc;
+}
+
+static bool can_cut_in_place(const yr_wal_recovery *recovery)
+{
+    const yr_wal_walk *walk = &recovery->walk;
+    uint64_t first = walk->manifest.entries[walk->index].first_lsn;
+    bool unproven_here = first && (first <= walk->proven + 1 || walk->proven >= walk->lsn);
+    return unproven_here && recovery->tail.later_bytes == 0 && walk->index + 2 >= walk->manifest.count;
+}
+
+static yore_status cut_in_place(yr_wal_recovery *recovery, yore_error *err)
+{
+    yr_wal_walk *walk = &recovery->walk;
+    const yore_env *env = walk->place.env;
+    plan p = {.from_index = walk->index, .from_lsn = walk->proven < walk->lsn ? walk->proven + 1 : walk->lsn};
+    yr_wal_walk from = {0};
+    int rc = 0;
+    yore_status status = go_on_in_place(recovery, walk->off, err);
+    if (status == YORE_OK) status = find_start(walk, &p, &from, err);
+    while (status == YORE_OK && rc == 0 && from.lsn < walk->lsn) {
+        yr_wal_record record;
+        status = yr_wal_walk_step(&from, &record, err);
+        if (status != YORE_OK) break;
+        const uint8_t *whole = (const uint8_t *)record.payload.data - YR_WAL_RECORD_HEADER_BYTES;
+        size_t size = (size_t)yr_wal_record_bytes(record.payload.size);
+        rc = yr_file_write_all(env, recovery->current.file, whole, size, record.off);
+    }
+    yr_wal_walk_deinit(&from);
+    if (status == YORE_END) status = yr_fail(err, YORE_ERR_IO, "the log of '%s' changed while it was read", walk->place.path);
+    if (status < 0) return status;
+    if (rc == 0) rc = write_zeros_over(env, recovery->current.file, walk->off, recovery->tail.end_off);
+    if (rc == 0) rc = env->sync(env->ctx, recovery->current.file);
+    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot cut the torn end of the log of '%s'", walk->place.path);
+    recovery->durable_lsn = walk->lsn;
+    recovery->rewrite_seal = false;
+    return YORE_OK;
+}
+
 yore_status yr_wal_settle_tail(const yr_wal_options *options, yr_wal_recovery *recovery, yore_error *err)
 {
     const yr_wal_walk *walk = &recovery->walk;
@@ -320,5 +374,9 @@ yore_status yr_wal_settle_tail(const yr_wal_options *options, yr_wal_recovery *r
         uint64_t end = recovery->tail.end_off;
         return go_on_in_place(recovery, end > walk->off ? end : walk->off, err);
     }
-    return copy_tail(options, recovery, err);
+    yore_error why = YORE_ERROR_INIT;
+    yore_status status = copy_tail(options, recovery, &why);
+    if (status == YORE_ERR_FULL && !recovery->is_copied && can_cut_in_place(recovery)) return cut_in_place(recovery, err);
+    if (status < 0 && err) *err = why;
+    return status;
 }

@@ -133,6 +133,14 @@ yore_status yr_wal_walk_enter(yr_wal_walk *walk, uint32_t index, yore_error *err
     yr_wal_opened opened;
     yore_status status = open_entry(walk, index, &opened, err);
     if (status < 0) return status;
+    uint64_t first_lsn = walk->manifest.entries[index].first_lsn;
+    if (first_lsn && first_lsn != walk->lsn + 1) {
+        walk->place.env->close(walk->place.env->ctx, opened.file);
+        char name[YR_WAL_NAME_BYTES];
+        yr_wal_file_name(opened.id, false, name);
+        return yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s' should begin with lsn %" PRIu64 " by MANIFEST, but lsn %" PRIu64 " is next",
+                       walk->place.path, name, first_lsn, walk->lsn + 1);
+    }
     close_file(walk);
     walk->opened = opened;
     walk->index = index;
