@@ -87,6 +87,7 @@ static yr_sim_node *node_clone(const yr_sim_node *from)
     yr_sim_node *node = yr_sim_need(malloc(sizeof *node));
     *node = *from;
     node->refs = 1;
+    node->pages = NULL; /* a clipped file keeps an array with nothing in it */
     if (from->page_count) {
         node->pages = yr_sim_need(malloc(from->page_count * sizeof(yr_sim_page *)));
         for (uint32_t i = 0; i < from->page_count; i++) {
