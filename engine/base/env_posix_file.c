@@ -59,16 +59,13 @@ static int dir_open_fd(int at, const char *name, uint32_t flags, int nofollow, b
             return -errno;
         }
     }
+    /* Before the open: a umask that takes our own rights away would refuse it. */
+    if (*created && fchmodat(at, name, DIR_MODE, 0) != 0) return -errno;
     int fd;
     do {
         fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | nofollow);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0) return -errno;
-    if (*created && fchmod(fd, DIR_MODE) != 0) {
-        int failed = -errno;
-        close(fd);
-        return failed;
-    }
     return fd;
 }
 
