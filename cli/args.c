@@ -114,12 +114,12 @@ static void nearest_offer(nearest *n, const char *name)
     n->distances[at] = distance;
 }
 
-/* "did you mean `get`, `set`?" Far ones are dropped, but the nearest is always named. free() it. */
+/* "get, set": far ones are dropped, but the nearest is always named. free() it. */
 static char *nearest_text(const nearest *n, const char *dashes)
 {
     cli_bytes text = {0};
 
-    cli_bytes_append(&text, "nearest: ", strlen("nearest: "));
+    cli_bytes_append(&text, "", 0);
     for (size_t i = 0; i < n->count; i++) {
         if (i > 0 && n->distances[i] > n->distances[0] + 1) break;
         if (i > 0) cli_bytes_append(&text, ", ", 2);
@@ -132,7 +132,7 @@ static char *nearest_text(const nearest *n, const char *dashes)
 static int unknown_verb(const cli *c, const char *word)
 {
     nearest n = {.word = word};
-    char *hint;
+    const char *parent = c->command != NULL ? c->command->name : "";
     int code;
 
     if (c->command != NULL) {
@@ -140,14 +140,15 @@ static int unknown_verb(const cli *c, const char *word)
     } else {
         for (size_t i = 0; i < cmd_table_count; i++) nearest_offer(&n, cmd_table[i]->name);
     }
-    char *before = c->command != NULL ? cli_printf("yore %s ", c->command->name) : cli_strdup("yore ");
-    hint = nearest_text(&n, before);
-    free(before);
+    char *names = nearest_text(&n, "");
+    char *hint = cli_printf("yore help %s%s%s", parent, *parent ? " " : "", n.names[0]);
     if (c->command != NULL) {
-        code = cli_usage_error(c, hint, "unknown subcommand '%s' of 'yore %s'", word, c->command->name);
+        code = cli_usage_error(c, hint, "unknown subcommand '%s' of 'yore %s' (nearest: %s)", word, parent,
+                               names);
     } else {
-        code = cli_usage_error(c, hint, "unknown verb '%s'", word);
+        code = cli_usage_error(c, hint, "unknown verb '%s' (nearest: %s)", word, names);
     }
+    free(names);
     free(hint);
     return code;
 }
@@ -155,6 +156,14 @@ static int unknown_verb(const cli *c, const char *word)
 static void offer_flags(nearest *n, const cmd_flag *flags, size_t count)
 {
     for (size_t i = 0; i < count; i++) nearest_offer(n, flags[i].name);
+}
+
+static void offer_cmd_flags(nearest *n, const cmd *command)
+{
+    offer_flags(n, command->flags, command->flag_count);
+    for (size_t i = 0; i < command->sub_count; i++) {
+        offer_flags(n, command->subs[i].flags, command->subs[i].flag_count);
+    }
 }
 
 static int unknown_flag(const cli *c, const char *token)
@@ -167,19 +176,18 @@ static int unknown_flag(const cli *c, const char *token)
     if (size > WORD_BYTES_MAX) size = WORD_BYTES_MAX;
     memcpy(word, name, size);
     word[size] = '\0';
-    if (c->command != NULL) {
-        offer_flags(&n, c->command->flags, c->command->flag_count);
-        for (size_t i = 0; i < c->command->sub_count; i++) {
-            offer_flags(&n, c->command->subs[i].flags, c->command->subs[i].flag_count);
-        }
-    }
+    if (c->command != NULL) offer_cmd_flags(&n, c->command);
+    for (size_t i = 0; i < cmd_table_count && c->command == NULL; i++) offer_cmd_flags(&n, cmd_table[i]);
     offer_flags(&n, cmd_global_flags, cmd_global_flag_count);
 
-    char *hint = nearest_text(&n, "--");
-    const char *verb = c->command == NULL ? "" : c->command->name;
-    const char *parent = c->parent == NULL ? "" : c->parent->name;
-    int code = cli_usage_error(c, hint, "unknown flag '%s'%s%s%s%s%s", token, *verb ? " of 'yore " : "",
-                               parent, *parent ? " " : "", verb, *verb ? "'" : "");
+    char *names = nearest_text(&n, "--");
+    char *verb = c->command == NULL  ? cli_strdup("yore")
+                 : c->parent == NULL ? cli_printf("yore %s", c->command->name)
+                                     : cli_printf("yore %s %s", c->parent->name, c->command->name);
+    char *hint = cli_printf("%s --help", verb);
+    int code = cli_usage_error(c, hint, "unknown flag '%s' of '%s' (nearest: %s)", token, verb, names);
+    free(names);
+    free(verb);
     free(hint);
     return code;
 }

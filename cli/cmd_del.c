@@ -10,29 +10,41 @@
 /* Deleting what has no value writes nothing; so the count says what really went. */
 typedef struct deletion {
     cli *c;
-    yore_txn *txn;
+    yore_snap *snap;
+    yore_txn *txn;   /* NULL in a dry run */
     cli_table *list; /* of a dry run */
     uint64_t count;
     uint64_t was; /* of the last key */
 } deletion;
 
+static void list_key(const deletion *d, yore_key key)
+{
+    if (!d->c->json) {
+        cli_table_cell(d->list, key.user);
+        cli_table_cell_version(d->list, d->was);
+        return;
+    }
+    cli_json j = {.to = stdout};
+    cli_json_begin(&j);
+    cli_json_bytes(&j, "key", key.user);
+    cli_json_u64(&j, "version", d->was);
+    cli_json_line(&j);
+}
+
 static int delete_key(deletion *d, yore_key key)
 {
     yore_error err = YORE_ERROR_INIT;
-    uint64_t was = cli_version_before(d->txn, key);
+    yore_pin pin = YORE_PIN_INIT;
+    yore_status status = yore_get(d->snap, key, &pin, &err);
 
-    if (was == 0) return 0;
-    d->was = was;
+    if (status < 0) return cli_fail(d->c, &err);
+    if (status == YORE_NOT_FOUND) return 0;
+    d->was = pin.version;
     d->count++;
-    if (d->list != NULL && d->c->json) {
-        cli_json j = {.to = stdout};
-        cli_json_begin(&j);
-        cli_json_bytes(&j, "key", key.user);
-        cli_json_u64(&j, "version", was);
-        cli_json_line(&j);
-    } else if (d->list != NULL) {
-        cli_table_cell(d->list, key.user);
-        cli_table_cell_version(d->list, was);
+    yore_unpin(&pin);
+    if (d->txn == NULL) {
+        list_key(d, key);
+        return 0;
     }
     return yore_del(d->txn, key, NULL, &err) < 0 ? cli_fail(d->c, &err) : 0;
 }
@@ -59,14 +71,8 @@ static int delete_row(void *arg, const yore_row *row)
 
 static int delete_prefix(deletion *d, yore_range *range)
 {
-    yore_snap *snap = NULL;
-    yore_where where;
-    int code = cli_snap(d->c, NULL, &snap, &where);
-
     range->keys_only = true;
-    if (code == 0) code = cli_scan(d->c, snap, range, delete_row, d);
-    yore_snap_close(snap);
-    return code;
+    return cli_scan(d->c, d->snap, range, delete_row, d);
 }
 
 static int finish(deletion *d)
@@ -76,7 +82,7 @@ static int finish(deletion *d)
     cli_bytes bytes = {0};
     yore_where where = YORE_WHERE_INIT;
 
-    if (d->list != NULL) {
+    if (d->txn == NULL) {
         cli_note(c, "dry run: %llu key%s would be deleted", (unsigned long long)d->count,
                  d->count == 1 ? "" : "s");
         return 0;
@@ -110,6 +116,7 @@ static int run_del(cli *c)
     deletion d = {.c = c};
     cli_bytes bytes = {0};
     yore_range range = YORE_RANGE_INIT;
+    yore_where where;
     int code = 0;
 
     if (prefix != NULL && c->arg_count > 0)
@@ -124,14 +131,17 @@ static int run_del(cli *c)
         code = cli_key(c, c->args[i], &bytes, &key);
     }
     if (prefix != NULL) code = cli_key_part(c, prefix, &bytes, &range.primitive, &range.prefix);
-    if (code == 0) code = cli_open_write(c, false);
-    if (code == 0) code = cli_begin(c, &d.txn);
-    if (code == 0 && cli_has(c, "dry-run")) d.list = cli_table_create(c, headers, CMD_COUNT(headers));
+    bool dry = cli_has(c, "dry-run");
+    if (code == 0) code = dry ? cli_open_read(c) : cli_open_write(c, false);
+    if (code == 0) code = cli_snap(c, NULL, &d.snap, &where);
+    if (code == 0 && !dry) code = cli_begin(c, &d.txn);
+    if (code == 0 && dry && !c->json) d.list = cli_table_create(c, headers, CMD_COUNT(headers));
     if (code == 0) code = prefix != NULL ? delete_prefix(&d, &range) : delete_keys(&d);
     if (code == 0) code = finish(&d);
 
     cli_table_destroy(d.list);
     yore_rollback(d.txn);
+    yore_snap_close(d.snap);
     cli_bytes_deinit(&bytes);
     return code;
 }

@@ -56,10 +56,11 @@ static int show_inherited(shown *s, const yore_at *at)
     yore_status status = yore_get(snap, s->key, &pin, &err);
     if (status < 0) {
         code = cli_fail(s->c, &err);
-    } else if (status == YORE_OK) {
+    } else {
         char *key = cli_shown(s->key.user);
-        cli_note(s->c, "note: v%" PRIu64 " did not touch '%s'; its value then was of v%" PRIu64,
-                 s->info->version, key, pin.version);
+        char then[48] = "it had no value then";
+        if (status == YORE_OK) (void)snprintf(then, sizeof then, "its value then was of v%" PRIu64, pin.version);
+        cli_note(s->c, "note: v%" PRIu64 " did not touch '%s'; %s", s->info->version, key, then);
         free(key);
     }
     yore_unpin(&pin);

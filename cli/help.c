@@ -36,10 +36,9 @@ int cli_help_overview(const cli *c, FILE *to)
 }
 
 /* A usage of several lines has one form a line. */
-static void usage_lines(FILE *to, const cmd *parent, const cmd *command)
+static void usage_lines(FILE *to, const char *before, const cmd *parent, const cmd *command)
 {
     const char *rest = command->usage;
-    const char *before = "usage:";
 
     do {
         size_t size = strcspn(rest, "\n");
@@ -54,9 +53,10 @@ int cli_help_command(const cli *c, FILE *to, const cmd *parent, const cmd *comma
 {
     (void)c;
     if (command->subs != NULL) {
-        for (size_t i = 0; i < command->sub_count; i++) usage_lines(to, command, &command->subs[i]);
+        for (size_t i = 0; i < command->sub_count; i++)
+            usage_lines(to, i == 0 ? "usage:" : "      ", command, &command->subs[i]);
     } else {
-        usage_lines(to, parent, command);
+        usage_lines(to, "usage:", parent, command);
     }
     fprintf(to, "\n%s\n", command->summary);
     if (command->details != NULL) fprintf(to, "\n%s\n", command->details);

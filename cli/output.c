@@ -64,10 +64,13 @@ void cli_size_text(uint64_t bytes, char out[32])
 
 int cli_out_finish(cli *c)
 {
+    bool failed = ferror(stdout) != 0; /* earlier; its errno is gone */
+
     errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout)) return EXIT_DONE;
+    if (fflush(stdout) == 0 && !failed) return EXIT_DONE;
     int os_errno = errno;
     clearerr(stdout);
     if (os_errno == EPIPE) return EXIT_INTERNAL; /* a reader that left wants no words about it */
-    return cli_os_error(c, os_errno != 0 ? os_errno : EIO, "cannot write", "standard output");
+    if (os_errno != 0) return cli_os_error(c, os_errno, "cannot write", "standard output");
+    return cli_error(c, YORE_ERR_IO, NULL, NULL, "cannot write 'standard output'");
 }

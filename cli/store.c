@@ -153,7 +153,8 @@ const char *cli_branch_name(cli *c, uint32_t id)
     yore_branch_info info;
     char which[24];
 
-    if (id == name_id && id != 0) return name;
+    if (id == 0) return ""; /* commits of the store as a whole */
+    if (id == name_id) return name;
     memset(&info, 0, sizeof info);
     info.struct_size = sizeof info;
     (void)snprintf(which, sizeof which, "id:%u", id);

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""What the command does on a terminal, played on a pseudo-terminal: escapes, tables, colour, questions, progress."""
+import os
+import pathlib
+import pty
+import select
+import subprocess
+import sys
+import tempfile
+
+YORE = str(pathlib.Path(os.environ["YORE_BIN"]).resolve())
+TIMEOUT_S = 30
+
+
+def play(words, folder, typed=b"", env=()):
+    """Run yore with all three streams on a terminal. Returns (what it showed, exit status)."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("YORE_") and k != "NO_COLOR"}
+        os.execve(YORE, [YORE, *words], {**clean, "TZ": "UTC", "TERM": "xterm", **dict(env)})
+    if typed:
+        os.write(fd, typed)
+    shown = b""
+    while True:
+        ready, _, _ = select.select([fd], [], [], TIMEOUT_S)
+        try:
+            part = os.read(fd, 65536) if ready else b""
+        except OSError:  # the terminal is gone: the command has ended
+            part = b""
+        if not part:
+            break
+        shown += part
+    os.close(fd)
+    _, status = os.waitpid(pid, 0)
+    return shown.replace(b"\r\n", b"\n"), os.waitstatus_to_exitcode(status)
+
+
+def quietly(*words, folder, data=None):
+    subprocess.run([YORE, "-q", *words], cwd=folder, input=data, check=True, stdout=subprocess.DEVNULL)
+
+
+def main():
+    failures = 0
+
+    def check(fact, good, shown=b""):
+        nonlocal failures
+        failures += not good
+        print(f"{'ok' if good else 'FAILED'}: {fact}{'' if good else ': ' + repr(shown)}")
+
+    with tempfile.TemporaryDirectory(prefix="yore-tty-") as folder:
+        quietly("init", folder=folder)
+        quietly("put", "k", "-", folder=folder, data=b"a\x1b[31m\x00\n\tb\xff")
+        quietly("put", "text", "line\n", folder=folder)
+
+        shown, status = play(["get", "k"], folder)
+        check("get escapes control bytes on a terminal and ends the line",
+              shown == b"a\\x1b[31m\\x00\n\tb\\xff\n" and status == 0, shown)
+        shown, _ = play(["get", "text"], folder)
+        check("get adds no second newline", shown == b"line\n", shown)
+
+        shown, _ = play(["ls", "-l"], folder)
+        check("a table has a header in bold and aligned columns",
+              shown.startswith(b"\x1b[1mKEY ") and b"mk     v2       2" in shown, shown)
+        shown, _ = play(["ls", "-l"], folder, env=[("NO_COLOR", "1")])
+        check("NO_COLOR takes the colour away", shown.startswith(b"KEY "), shown)
+        shown, _ = play(["ls", "-l", "--color", "always"], folder, env=[("NO_COLOR", "1")])
+        check("--color always wins over NO_COLOR", shown.startswith(b"\x1b[1mKEY"), shown)
+        shown, _ = play(["at", "@now"], folder, env=[("TZ", "Asia/Kolkata")])
+        check("times are in the display zone", b"+05:30" in shown, shown)
+        shown, _ = play(["at", "@now"], folder, env=[("TZ", "UTC")])
+        check("UTC is shown as Z", shown.rstrip().endswith(b"Z"), shown)
+
+        for words in (["put", "x", "-"], ["put", "--stdin"], ["put", "x", "-f", "-"]):
+            shown, status = play(words, folder)
+            check(f"'yore {' '.join(words)}' shows its help instead of waiting", b"usage: yore put" in shown and status == 2,
+                  shown)
+
+        quietly("branch", "create", "exp", folder=folder)
+        shown, status = play(["branch", "delete", "exp"], folder, typed=b"n\n")
+        check("branch delete asks, and no means no", b"delete branch 'exp'? [y/N]" in shown and status == 9, shown)
+        shown, status = play(["branch", "delete", "exp"], folder, typed=b"y\n")
+        check("branch delete asks, and y deletes", b"deleted, 1 branch in all" in shown and status == 0, shown)
+        shown, status = play(["get", "none"], folder)
+        check("errors are coloured", b"\x1b[31merror[NOT_FOUND]:\x1b[0m" in shown and status == 1, shown)
+        shown, status = play(["log", "--json"], folder)
+        check("--json has neither colour nor header", shown.startswith(b'{"version":') and status == 0, shown)
+    print(f"terminal: {'FAILED' if failures else 'passed'}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
