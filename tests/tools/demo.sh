@@ -15,7 +15,7 @@ git=(git -c safe.directory='*' -c advice.detachedHead=false)
 say() { printf '\n# %s\n' "$*"; }
 show() {
     printf '$ %s\n' "$1"
-    bash -o pipefail -c "$1"
+    bash -c "$1" 2>&1 # no pipefail: `head` may close a pipe early
 }
 
 make_sample() {
@@ -111,6 +111,6 @@ show "yore log experiment -n 2"
 show 'yore branch list'
 
 say 'does git agree?'
-show "yore get $file --as-of $branch@v$version | cmp - <(git show $first:$file) && echo 'the first version is the same'"
+show "yore get $file --as-of $branch@v$version | cmp - <(git show ${first:0:12}:$file) && echo 'the first version is the same'"
 show "yore get $file -b $branch | cmp - <(git show $branch:$file) && echo 'the newest version is the same'"
 show 'yore check'
