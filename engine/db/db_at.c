@@ -157,6 +157,7 @@ static yore_status find_time(yore_db *db, int64_t time_ns, uint64_t visible, yr_
                        (time_ns - now + FUTURE_SLACK_NS) / 1000000000);
     }
     out->cap = yr_commit_at_time(&store->mem->commits, visible, time_ns);
+    if (out->cap == 0) out->cap = 1; /* before the first commit: as empty as that one, which can be named */
     out->time_ns = time_ns;
     out->version = shown_version(store, out->branch, out->cap);
     return YORE_OK;
