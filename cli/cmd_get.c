@@ -106,7 +106,7 @@ static void put_record(cli *c, const yore_where *where, yore_key key, const yore
         .value = pin->value,
         .meta = pin->meta,
         .version = pin->version,
-        .time_ns = pin->time_ns,
+        .time_ns = yore_pin_time(pin),
         .expiry_ns = pin->expiry_ns,
         .branch_id = pin->branch_id,
         .primitive = key.primitive,
@@ -124,7 +124,7 @@ static void put_verbose(cli *c, const yore_where *where, yore_key key, const yor
     char size[32];
     char *shown = cli_shown(key.user);
 
-    cli_time_text(c, pin->time_ns, time);
+    cli_time_text(c, yore_pin_time(pin), time);
     cli_size_text(pin->value.size, size);
     fprintf(stderr, "%s:%s:%s  v%" PRIu64 "  %s  %s", where->branch, cli_primitive_name(key.primitive), shown,
             pin->version, time, size);

@@ -59,7 +59,8 @@ static int show_inherited(shown *s, const yore_at *at)
     } else {
         char *key = cli_shown(s->key.user);
         char then[48] = "it had no value then";
-        if (status == YORE_OK) (void)snprintf(then, sizeof then, "its value then was of v%" PRIu64, pin.version);
+        if (status == YORE_OK)
+            (void)snprintf(then, sizeof then, "its value then was of v%" PRIu64, pin.version);
         cli_note(s->c, "note: v%" PRIu64 " did not touch '%s'; %s", s->info->version, key, then);
         free(key);
     }
