@@ -30,13 +30,16 @@ endfunction()
 
 # A C test: an executable over the internal libraries, cmocka and tests/support.
 #   yore_test(NAME test_art SOURCES test_art.c LABELS fast [LIBRARIES x] [ARGS a] [TIMEOUT 600] [SERIAL])
+# or another run of one that is built already:
+#   yore_test(NAME test_art_million PROGRAM test_art LABELS slow ARGS 1000000)
 function(yore_test)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL" "NAME;TIMEOUT" "SOURCES;LABELS;LIBRARIES;ARGS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "SERIAL" "NAME;PROGRAM;TIMEOUT" "SOURCES;LABELS;LIBRARIES;ARGS")
   yore_test_wanted("${arg_LABELS}" wanted)
   if(NOT wanted)
     return()
   endif()
-  if(NOT TARGET ${arg_NAME})
+  if(NOT arg_PROGRAM)
+    set(arg_PROGRAM ${arg_NAME})
     set(support)
     if(TARGET yr_test_support)
       set(support yr_test_support)
@@ -44,7 +47,7 @@ function(yore_test)
     yore_executable(NAME ${arg_NAME} SOURCES ${arg_SOURCES}
       LIBRARIES ${support} ${arg_LIBRARIES} PkgConfig::CMOCKA PkgConfig::XXHASH Threads::Threads)
   endif()
-  add_test(NAME ${arg_NAME} COMMAND ${arg_NAME} ${arg_ARGS})
+  add_test(NAME ${arg_NAME} COMMAND ${arg_PROGRAM} ${arg_ARGS})
   yore_test_properties(${arg_NAME} "${arg_LABELS}" "${arg_TIMEOUT}" "${arg_SERIAL}")
 endfunction()
 
