@@ -196,11 +196,13 @@ static uint64_t *stress_block(void)
 static void test_readers_never_see_a_released_block(void **state)
 {
     (void)state;
-    stress s = {0};
+    stress s;
+    atomic_init(&s.cell, stress_block());
+    atomic_init(&s.is_over, false);
+    atomic_init(&s.bad, 0);
     pthread_t readers[STRESS_READERS];
     yr_retire_list list;
     yr_retire_init(&list, yore_env_default(), NULL);
-    atomic_store(&s.cell, stress_block());
     for (int i = 0; i < STRESS_READERS; i++)
         assert_int_equal(pthread_create(&readers[i], NULL, stress_read, &s), 0);
     for (int i = 0; i < 200000; i++) {
