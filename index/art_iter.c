@@ -46,6 +46,22 @@ static bool path_grow(yr_art_iter *iter)
     return true;
 }
 
+static const _Atomic art_ptr *ordered_children(const art_node *node)
+{
+    return node->type == ART_N4 ? ((const art_node4 *)node)->child : ((const art_node16 *)node)->child;
+}
+
+/* Have the inner nodes below a small node on their way: a walk will stand on them one after the other, and
+ * each would be a miss of its own. Slots are asked in storage order; which comes first does not matter. */
+static void prefetch_children(const yr_art *art, const art_node *node, uint32_t count)
+{
+    const _Atomic art_ptr *children = ordered_children(node);
+    for (uint32_t i = 0; i < count; i++) {
+        art_ptr child = art_load(&children[i]);
+        if (child && !art_is_leaf(child)) __builtin_prefetch(art_node_at(art, art_ref(child)));
+    }
+}
+
 bool yr_art_push(yr_art_iter *iter, art_ptr ptr)
 {
     if (YR_UNLIKELY(iter->depth == iter->capacity) && !path_grow(iter)) return false;
@@ -60,15 +76,11 @@ bool yr_art_push(yr_art_iter *iter, art_ptr ptr)
         step->order = art_word(&((const art_node16 *)node)->order);
         step->count = (uint8_t)art_order_count(step->order);
     }
+    if (node->type <= ART_N16) prefetch_children(iter->art, node, node->type == ART_N4 ? 4 : 16);
     return true;
 }
 
 /* -- one step -- */
-
-static const _Atomic art_ptr *ordered_children(const art_node *node)
-{
-    return node->type == ART_N4 ? ((const art_node4 *)node)->child : ((const art_node16 *)node)->child;
-}
 
 static uint8_t ordered_key(const art_node *node, uint32_t slot)
 {

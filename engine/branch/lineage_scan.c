@@ -3,7 +3,7 @@
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
 
-enum { AHEAD = 32 }; /* leaves fetched and prefetched together: fewer leave memory latency uncovered */
+enum { AHEAD = 128 }; /* leaves fetched and prefetched together: fewer leave memory latency uncovered */
 
 struct yr_scan_hop {
     const yr_branch *branch;
@@ -29,10 +29,8 @@ void yr_row_store(void *rows, size_t row_size, size_t i, const yore_row *row)
 
 void yr_row_fill(const yr_memtable *mem, const yr_version *v, const yr_entry *entry, bool visible, yore_row *row)
 {
-    uint64_t version = yr_memtable_version(mem, v);
     *row = (yore_row){.key = yr_entry_user_key(entry),
-                      .version = version,
-                      .time_ns = yr_commit_time(&mem->commits, version),
+                      .version = yr_memtable_version(mem, v),
                       .expiry_ns = yr_version_expiry(v),
                       .branch_id = yr_entry_branch(entry),
                       .primitive = yr_entry_primitive(entry),
@@ -234,6 +232,18 @@ static const yr_version *take_key(yr_scan *scan, uint64_t want, const yr_entry *
     return found;
 }
 
+void yr_rows_fill_times(const yr_memtable *mem, void *rows, size_t row_size, size_t n)
+{
+    uint8_t *at = rows;
+    if (row_size < offsetof(yore_row, time_ns) + sizeof(int64_t)) return;
+    for (size_t i = 0; i < n; i++, at += row_size) {
+        uint64_t version;
+        memcpy(&version, at + offsetof(yore_row, version), sizeof version);
+        int64_t time_ns = yr_commit_time(&mem->commits, version);
+        memcpy(at + offsetof(yore_row, time_ns), &time_ns, sizeof time_ns);
+    }
+}
+
 yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
 {
     *n = 0;
@@ -262,6 +272,7 @@ yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap,
         scan->left--;
     }
     yr_epoch_exit();
+    yr_rows_fill_times(scan->view.mem, rows, row_size, *n);
     for (uint32_t i = 0; i < scan->hop_count; i++) {
         if (scan->hops[i].iter.failed) return yr_fail(err, YORE_ERR_NOMEM, "out of memory in a scan");
     }

@@ -33,8 +33,11 @@ void yr_scan_deinit(yr_scan *scan);
 /* The next rows, each of row_size bytes; *n == 0 at the end. Takes its own epoch section. */
 yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err);
 
-/* Fill a row from a version. */
+/* Fill a row from a version, but for its time. */
 void yr_row_fill(const yr_memtable *mem, const yr_version *v, const yr_entry *entry, bool visible, yore_row *row);
+
+/* Fill the times of rows already stored. All at once, so that the cache misses overlap. */
+void yr_rows_fill_times(const yr_memtable *mem, void *rows, size_t row_size, size_t n);
 
 /* Copy as much of a row as the caller's struct holds. */
 void yr_row_store(void *rows, size_t row_size, size_t i, const yore_row *row);

@@ -133,6 +133,7 @@ static yore_status history_next(yore_iter *base, void *rows, size_t row_size, si
         yr_row_store(rows, row_size, (*n)++, &row);
         iter->limit--;
     }
+    yr_rows_fill_times(mem, rows, row_size, *n);
     return YORE_OK;
 }
 
@@ -214,6 +215,7 @@ static yore_status changes_next(yore_iter *base, void *rows, size_t row_size, si
         iter->version++;
         iter->row = 0;
     }
+    yr_rows_fill_times(mem, rows, row_size, *n);
     return YORE_OK;
 }
 
@@ -325,6 +327,9 @@ static bool log_wants(const log_iter *iter, uint64_t version)
     if (iter->by_version) {
         bool is_data = yr_commit_kind(commits, version) == YORE_COMMIT_DATA;
         if (!is_data && !iter->system) return false;
+        if (is_data && iter->own_only && iter->view_branch && yr_commit_branch(commits, version) != iter->view_branch->id) {
+            return false;
+        }
         uint64_t cap;
         if (is_data && iter->view_branch &&
             !(yr_lineage_has(iter->view_branch, iter->view_cap, yr_commit_branch(commits, version), &cap) && version <= cap)) {

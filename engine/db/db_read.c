@@ -41,11 +41,9 @@ void yr_pin_fill(yore_db *db, const yr_found *found, yore_pin *out)
 {
     const yr_memtable *mem = db->store.mem;
     const yr_version *v = found->version;
-    uint64_t version = yr_memtable_version(mem, v);
     out->value = yr_version_value(v);
     out->meta = yr_version_meta(v);
-    out->version = version;
-    out->time_ns = yr_commit_time(&mem->commits, version);
+    out->version = yr_memtable_version(mem, v);
     out->expiry_ns = yr_version_expiry(v);
     out->branch_id = found->branch;
     out->type = yr_version_type(v);
@@ -110,6 +108,12 @@ yore_status yore_get_many(yore_snap *snap, const yore_key *keys, size_t n, yore_
         yr_epoch_exit();
     }
     return YORE_OK;
+}
+
+int64_t yore_pin_time(const yore_pin *pin)
+{
+    const yore_db *db = pin->own[0];
+    return db ? yr_commit_time(&db->store.mem->commits, pin->version) : 0;
 }
 
 yore_status yore_pin_keep(yore_pin *pin, yore_error *err)

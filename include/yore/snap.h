@@ -66,6 +66,12 @@ YORE_API YORE_NODISCARD yore_status yore_get(yore_snap *snap, yore_key key, yore
 YORE_API YORE_NODISCARD yore_status yore_get_many(yore_snap *snap, const yore_key *keys, size_t n, yore_pin *out,
                                                   yore_status *each, yore_error *err);
 
+/* When the commit that wrote the pinned value was made. Not part of the pin, because looking it up is a
+ * cache miss that most readers have no use for.
+ * Returns the time in ns UTC; 0 for a transaction's own write, which has none yet.
+ * Threads as the snapshot.   Blocks never.   Cost O(1). */
+YORE_API int64_t yore_pin_time(const yore_pin *pin);
+
 /* Make a pin owned: valid after its snapshot and its store are closed, until yore_unpin.
  * Returns YORE_OK; YORE_ERR_NOMEM.   Threads as the snapshot.   Blocks never.   Cost one atomic add. */
 YORE_API YORE_NODISCARD yore_status yore_pin_keep(yore_pin *pin, yore_error *err);

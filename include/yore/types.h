@@ -137,15 +137,14 @@ typedef struct yore_where {
 typedef struct yore_pin {
     yore_slice value;
     yore_slice meta;   /* metadata stored with the version, often empty */
-    uint64_t version;  /* the commit that wrote it */
-    int64_t time_ns;   /* that commit's time */
+    uint64_t version;  /* the commit that wrote it; its time: yore_pin_time */
     int64_t expiry_ns; /* when it expires, 0 = never */
     uint32_t branch_id; /* the lineage hop that holds it */
     uint32_t type;     /* YORE_TYPE_... */
     void *own[2];      /* the library's; zero before first use */
 } yore_pin;
 
-#define YORE_PIN_INIT {{0, 0}, {0, 0}, 0, 0, 0, 0, 0, {0, 0}}
+#define YORE_PIN_INIT {{0, 0}, {0, 0}, 0, 0, 0, 0, {0, 0}}
 
 #define YORE_OP_PUT 1u
 #define YORE_OP_DEL 2u
