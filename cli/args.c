@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <yore/time.h>
 
 #include "cli/fail.h"
-#include "cli/mem.h"
+#include "cli/memory.h"
 #include "cli/output.h"
 
 #define SUGGESTIONS_MAX 3u

@@ -4,7 +4,7 @@
  * man page, shell completion and the nearest-name hints all read this table and nothing else. A verb with
  * subcommands (`branch`, `tag`, `config`) has `subs` and no function.
  *
- * A verb's function returns the process's exit code (cli/fail.h). It opens the store itself (cli/store.h),
+ * A verb's function returns the process's exit code (cli/fail.h). It opens the store itself (cli/locate.h),
  * because only it knows whether it reads, writes or creates.
  */
 #ifndef YORE_CLI_CMD_H

@@ -5,7 +5,7 @@
 #include "cli/args.h"
 #include "cli/fail.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 #define VALUE_BYTES_MAX 4096u
 

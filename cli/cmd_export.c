@@ -8,7 +8,7 @@
 
 #include "cli/args.h"
 #include "cli/export.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 static int read_format(cli *c, export_run *run)
 {

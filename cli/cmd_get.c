@@ -7,7 +7,7 @@
 #include "cli/args.h"
 #include "cli/fail.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 /* The reason for an absence that people trip over: the point lies before anything was written. */
 static void note_birth(cli *c, const yore_where *where)

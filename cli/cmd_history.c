@@ -5,7 +5,7 @@
 #include "cli/fail.h"
 #include "cli/list.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 typedef struct versions {
     cli *c;

@@ -8,7 +8,7 @@
 #include "cli/import.h"
 #include "cli/import_atomic.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 #include "cli/write.h"
 
 static int choose(const cli *c, const char *flag, const char *const *names, size_t count, size_t *out)

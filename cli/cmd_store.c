@@ -7,7 +7,7 @@
 #include "cli/args.h"
 #include "cli/fail.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 static const char *const sync_names[] = {"default", "commit", "group", "os", "none"};
 

@@ -5,7 +5,7 @@
 #include "cli/args.h"
 #include "cli/fail.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 static void write_record(const yore_tag_info *info)
 {

@@ -3,7 +3,7 @@
 #define YORE_CLI_COMMIT_RECORD_H
 
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 /* What a commit wrote. */
 typedef struct cli_commit_sums {

@@ -11,7 +11,7 @@
 
 #include "cli/cmd.h"
 #include "cli/fail.h"
-#include "cli/mem.h"
+#include "cli/memory.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli/list.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 static bool wants(const export_run *run, const yore_row *row)
 {

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/mem.h"
+#include "cli/memory.h"
 
 /* Zero it. Number 0 is a legal key. */
 typedef struct git_numbers {

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "cli/mem.h"
+#include "cli/memory.h"
 
 /* Read a path of a fast-export line at *at: quoted as in C, or plain up to the line's end (`last`) or a blank. *at
  * moves behind it (and behind the blank). Returns NULL, or what is wrong. */

@@ -2,7 +2,7 @@
 #ifndef YORE_CLI_GRAPH_H
 #define YORE_CLI_GRAPH_H
 
-#include "cli/mem.h"
+#include "cli/memory.h"
 
 typedef struct graph {
     uint64_t *lanes; /* the version each lane waits for */

@@ -13,7 +13,7 @@
 #include "cli/cmd.h"
 #include "cli/fail.h"
 #include "cli/import_in.h"
-#include "cli/mem.h"
+#include "cli/memory.h"
 #include "cli/progress.h"
 
 #define EXIT_INTERRUPTED 130

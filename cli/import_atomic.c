@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/store.h"
+#include "cli/locate.h"
 
 #define COPY_BYTES ((size_t)1 << 20)
 #define OPEN_FILES_MAX 16

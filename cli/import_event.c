@@ -8,7 +8,7 @@
 
 #include "cli/args.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 /* What a line is read into, besides the event: which members were there. */
 typedef struct event_parse {

@@ -12,7 +12,7 @@
 
 #include "cli/import_event.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 typedef struct version_pair {
     uint64_t there;

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "cli/mem.h"
+#include "cli/memory.h"
 
 struct cli;
 

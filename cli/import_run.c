@@ -8,7 +8,7 @@
 
 #include "cli/import.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 #define SYNC_EVERY_NS INT64_C(1000000000)
 #define FUTURE_SLACK_NS INT64_C(2000000000)

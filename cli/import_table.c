@@ -16,7 +16,7 @@
 #include "cli/import.h"
 #include "cli/json_in.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 #define ROWS_PER_COMMIT 1000u
 #define COLUMNS_MAX 100000u

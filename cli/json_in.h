@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/mem.h"
+#include "cli/memory.h"
 
 #define JSON_DEPTH_MAX 512u
 

@@ -1,5 +1,5 @@
 /* Key arguments: plain, hex, base64, or full `branch:primitive:key` addresses. */
-#include "cli/store.h"
+#include "cli/locate.h"
 
 #include <stdlib.h>
 #include <string.h>

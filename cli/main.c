@@ -13,7 +13,7 @@
 #include "cli/fail.h"
 #include "cli/help.h"
 #include "cli/output.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 #define WAIT_MS_DEFAULT 5000u
 

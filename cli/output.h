@@ -11,10 +11,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include <yore/time.h>
 
 #include "cli/cmd.h"
-#include "cli/mem.h"
+#include "cli/memory.h"
 
 /* Is this well-formed UTF-8 (no surrogates, no overlong forms)? */
 bool cli_is_utf8(yore_slice text);

@@ -1,5 +1,5 @@
 /* A stored value as the JSON record of CLI.md, section 4. */
-#include "cli/store.h"
+#include "cli/locate.h"
 
 yore_slice cli_note_of(cli *c, uint64_t version)
 {

@@ -3,7 +3,7 @@
 #define YORE_CLI_WRITE_H
 
 #include "cli/cmd.h"
-#include "cli/store.h"
+#include "cli/locate.h"
 
 /* Begin on the branch in force. 0 or an exit code. */
 int cli_begin(cli *c, yore_txn **txn);

@@ -1,6 +1,6 @@
 /* Finding and opening the store; branches and points in history as the command line names them. */
 #define _POSIX_C_SOURCE 200809L
-#include "cli/store.h"
+#include "cli/locate.h"
 
 #include <errno.h>
 #include <limits.h>

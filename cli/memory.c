@@ -1,5 +1,5 @@
 /* Allocation, formatted strings and growing bytes of the command. */
-#include "cli/mem.h"
+#include "cli/memory.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Memory of the command: allocation that ends the process with exit 3 when there is none, and a growing
  * byte buffer. A command lives for one call, so running out of memory has no better answer than a message. */
-#ifndef YORE_CLI_MEM_H
-#define YORE_CLI_MEM_H
+#ifndef YORE_CLI_MEMORY_H
+#define YORE_CLI_MEMORY_H
 
 #include <stddef.h>
 

@@ -3,13 +3,13 @@
  * Path: -d, else YORE_DB, else the nearest `.yore` directory (or directory that is itself a store) upward.
  * Reads open read-only and never create; writers wait --wait for another one.
  */
-#ifndef YORE_CLI_STORE_H
-#define YORE_CLI_STORE_H
+#ifndef YORE_CLI_LOCATE_H
+#define YORE_CLI_LOCATE_H
 
 #include <stdio.h>
 
 #include "cli/cmd.h"
-#include "cli/mem.h"
+#include "cli/memory.h"
 #include "cli/output.h"
 
 /* Open into c->db; 0, or the exit code of a reported error. main closes it. */
