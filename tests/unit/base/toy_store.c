@@ -62,6 +62,7 @@ static int log_replace(toy *t, uint64_t records)
         failed = record_copy(t, fresh, (n - 1) * TOY_RECORD_BYTES);
     }
     if (!failed && !(t->ways & TOY_RENAME_BEFORE_SYNC)) failed = sync_file(t, fresh);
+    if (!failed && t->log && t->ways & TOY_UNLINK_FIRST) failed = env->unlink(env->ctx, t->dir, "log");
     if (!failed) failed = env->rename(env->ctx, t->dir, "log.new", t->dir, "log");
     if (!failed && !(t->ways & TOY_NO_DIR_SYNC)) failed = env->dir_sync(env->ctx, t->dir);
     if (!failed && t->ways & TOY_MAPPED) failed = env->map(env->ctx, fresh, TOY_LOG_BYTES);
@@ -137,7 +138,18 @@ int toy_append(toy *t, yr_sim *sim)
     return 0;
 }
 
+static int rewrite_in_place(toy *t)
+{
+    uint8_t records[TOY_LOG_BYTES];
+    int64_t got = t->env->pread(t->env->ctx, t->log, records, sizeof records, 0);
+    if (got < 0) return (int)got;
+    int failed = t->env->truncate(t->env->ctx, t->log, 0);
+    if (!failed) failed = write_all(t, t->log, records, (size_t)got, 0);
+    return failed ? failed : sync_file(t, t->log);
+}
+
 int toy_rewrite(toy *t)
 {
+    if (t->ways & TOY_REWRITE_IN_PLACE) return rewrite_in_place(t);
     return log_replace(t, t->records);
 }

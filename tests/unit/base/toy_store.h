@@ -16,6 +16,8 @@
 #define TOY_NO_CHECKSUM 32u        /* a record counts when its number is right */
 #define TOY_KEEP_TORN_TAIL 64u     /* reopening appends behind what it could not read */
 #define TOY_RETRY_SYNC 128u        /* a failed sync is tried again and believed */
+#define TOY_UNLINK_FIRST 512u      /* the old log's name goes before the new one takes it */
+#define TOY_REWRITE_IN_PLACE 1024u /* the log is cut and written again where it is */
 /* Not a bug: append through a mapping into a log written full of zeros. */
 #define TOY_MAPPED 256u
 
