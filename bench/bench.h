@@ -101,6 +101,7 @@ extern bench_options bench_opt;
 
 void bench_fatal(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 uint64_t bench_now_ns(void);
+void bench_sleep_ms(unsigned ms);
 /* Pins the calling thread to a CPU; threads it creates later inherit that, so stores are opened unpinned. */
 void bench_pin(unsigned cpu);
 void bench_unpin(void);

@@ -17,7 +17,8 @@ typedef struct yore_reader {
     yore_snap *now;
     yore_snap **past;
     size_t past_count;
-    yore_pin pins[BENCH_MANY]; /* of get_many, released between calls */
+    yore_pin pins[BENCH_MANY];      /* of get_many, released between calls */
+    yore_row rows[BENCH_SCAN_ROWS]; /* of scan */
 } yore_reader;
 
 void yore_help_must(yore_status status, const yore_error *err, const char *what)
@@ -209,7 +210,6 @@ static size_t scan(void *handle, bench_slice from, size_t rows, uint64_t *sum)
 {
     yore_reader *reader = handle;
     yore_range range = YORE_RANGE_INIT;
-    yore_row batch[BENCH_SCAN_ROWS];
     yore_iter *iter = NULL;
     size_t total = 0;
     size_t n = 0;
@@ -217,14 +217,14 @@ static size_t scan(void *handle, bench_slice from, size_t rows, uint64_t *sum)
     range.limit = rows;
     yore_help_must(yore_scan(reader->now, &range, &iter, NULL), NULL, "scan");
     while (total < rows) {
-        yore_status status = yore_next(iter, batch, sizeof(batch[0]), BENCH_SCAN_ROWS, &n, NULL);
+        yore_status status = yore_next(iter, reader->rows, sizeof(yore_row), BENCH_SCAN_ROWS, &n, NULL);
         if (status == YORE_END) {
             break;
         }
         yore_help_must(status, NULL, "next");
         for (size_t i = 0; i < n; i++) {
-            bench_touch(batch[i].key.data, batch[i].key.size, sum);
-            bench_touch(batch[i].value.data, batch[i].value.size, sum);
+            bench_touch(reader->rows[i].key.data, reader->rows[i].key.size, sum);
+            bench_touch(reader->rows[i].value.data, reader->rows[i].value.size, sum);
         }
         total += n;
     }

@@ -40,6 +40,12 @@ uint64_t bench_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+void bench_sleep_ms(unsigned ms)
+{
+    struct timespec wait = {(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+    nanosleep(&wait, NULL);
+}
+
 unsigned bench_cpu_count(void)
 {
     long count = sysconf(_SC_NPROCESSORS_ONLN);
