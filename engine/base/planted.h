@@ -7,21 +7,21 @@
 
 enum yr_bug {
     YR_BUG_NONE = 0,
-    YR_BUG_STOP_AT_FIRST_BAD,       /* recovery takes any bad record for the end of the log */
-    YR_BUG_APPEND_AFTER_TORN_TAIL,  /* reopening appends behind a torn tail without cutting it */
-    YR_BUG_NO_DIR_SYNC,             /* new names are not synced */
-    YR_BUG_ACK_BEFORE_SYNC,         /* a commit returns before its sync */
-    YR_BUG_PUBLISH_BEFORE_SYNC,     /* readers see a commit before it is durable */
-    YR_BUG_RETRY_SYNC,              /* a failed sync is tried again and believed */
-    YR_BUG_NO_SALT,                 /* checksums without the file's salt */
-    YR_BUG_REUSE_WAL,               /* an old log file is written over with its old salt */
-    YR_BUG_LOCK_BY_EXCL,            /* the lock is the existence of a file */
-    YR_BUG_ONE_EPOCH,               /* blocks are released one epoch after retirement */
-    YR_BUG_RELAXED_PUBLISH,         /* a commit is published with a relaxed store, before its writes */
-    YR_BUG_LINEAGE_CAP,             /* a grandparent is read at its own cap, not the minimum of the path */
-    YR_BUG_EXPIRY_WALL_CLOCK,       /* expiry is compared with the clock, not the snapshot's time */
-    YR_BUG_FIRST_COMMITTER,         /* a conflict check that is off by one version */
-    YR_BUG_HASH_BEFORE_ENTRY,       /* the hash slot is published before the entry is written */
+    YR_BUG_STOP_AT_FIRST_BAD,      /* recovery takes any bad record for the end of the log */
+    YR_BUG_APPEND_AFTER_TORN_TAIL, /* reopening appends behind a torn tail without cutting it */
+    YR_BUG_NO_DIR_SYNC,            /* new names are not synced */
+    YR_BUG_ACK_BEFORE_SYNC,        /* a commit returns before its sync */
+    YR_BUG_PUBLISH_BEFORE_SYNC,    /* readers see a commit before it is durable */
+    YR_BUG_RETRY_SYNC,             /* a failed sync is tried again and believed */
+    YR_BUG_NO_SALT,                /* checksums without the file's salt */
+    YR_BUG_REUSE_WAL,              /* an old log file is written over with its old salt */
+    YR_BUG_LOCK_BY_EXCL,           /* the lock is the existence of a file */
+    YR_BUG_ONE_EPOCH,              /* blocks are released one epoch after retirement */
+    YR_BUG_RELAXED_PUBLISH,        /* a commit is published with a relaxed store, before its writes */
+    YR_BUG_LINEAGE_CAP,            /* a grandparent is read at its own cap, not the minimum of the path */
+    YR_BUG_EXPIRY_WALL_CLOCK,      /* expiry is compared with the clock, not the snapshot's time */
+    YR_BUG_FIRST_COMMITTER,        /* a conflict check that is off by one version */
+    YR_BUG_HASH_BEFORE_ENTRY,      /* the hash slot is published before the entry is written */
     YR_BUG_COUNT
 };
 

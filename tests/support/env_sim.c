@@ -1,6 +1,6 @@
 /* The simulated environment; see env_sim.h. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-#include "tests/support/env_sim.h"
+#include "tests/support/env_sim_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "engine/base/rng.h"
 #include "engine/base/yr_assert.h"
 
 struct yore_dir {
@@ -19,51 +18,6 @@ struct yore_file {
     uint32_t ino;
     bool is_writable;
     uint64_t map_size;
-};
-
-/* What is known of a node beside its bytes. */
-typedef struct open_node {
-    uint32_t opens;
-    bool is_unlinked;
-    const yore_file *locker;
-} open_node;
-
-struct yr_sim {
-    yore_env env;
-    yr_sim_image image;
-    open_node *nodes; /* by number, like image.nodes */
-    uint32_t node_count;
-
-    yr_sim_trace trace;
-    bool has_trace;
-    bool is_tracing;
-
-    yr_sim_fault fault;
-    uint64_t fault_seen;
-    uint64_t fault_hits;
-    uint64_t op_counts[11]; /* by bit of YR_SIM_OP_ */
-    uint64_t alloc_count;
-    uint64_t alloc_fail_at; /* value of alloc_count, 0 = never */
-    bool alloc_fail_sticky;
-    uint64_t alloc_fault_hits;
-
-    uint64_t used_bytes;
-    uint64_t capacity_bytes;
-    int capacity_errno;
-    bool is_read_only;
-    bool has_map;
-
-    int64_t wall_ns;
-    int64_t monotonic_ns;
-    int64_t tick_ns;
-    int64_t pid;
-    yr_rng rng;
-    yr_sim_hook hook;
-    void *hook_arg;
-    bool in_hook;
-
-    yr_sim_leaks out;
-    uint64_t peak_bytes;
 };
 
 /* -- accounting of nodes -- */
@@ -84,7 +38,7 @@ static uint64_t charge(uint64_t size)
     return (size + YR_SIM_PAGE_BYTES - 1) / YR_SIM_PAGE_BYTES * YR_SIM_PAGE_BYTES;
 }
 
-static void resize(yr_sim *sim, uint32_t ino, uint64_t size)
+void yr_sim_resize(yr_sim *sim, uint32_t ino, uint64_t size)
 {
     sim->used_bytes -= charge(yr_sim_image_size(&sim->image, ino));
     sim->used_bytes += charge(size);
@@ -96,11 +50,11 @@ static void forget_if_unused(yr_sim *sim, uint32_t ino)
 {
     const open_node *node = node_of(sim, ino);
     if (node->opens > 0 || !node->is_unlinked) return;
-    if (!sim->image.nodes[ino]->is_dir) resize(sim, ino, 0);
+    if (!sim->image.nodes[ino]->is_dir) yr_sim_resize(sim, ino, 0);
     yr_sim_image_drop(&sim->image, ino);
 }
 
-static void name_gone(yr_sim *sim, uint32_t ino)
+void yr_sim_name_gone(yr_sim *sim, uint32_t ino)
 {
     node_of(sim, ino)->is_unlinked = true;
     forget_if_unused(sim, ino);
@@ -150,8 +104,7 @@ static int check_name(const char *name)
     return strlen(name) > YR_SIM_NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* Walk all but the last component of `path`; *name is the last one ("" for the root itself). */
-static int walk(const yr_sim_image *image, const char *path, uint32_t *dir, char name[YR_SIM_NAME_MAX + 1])
+int yr_sim_walk(const yr_sim_image *image, const char *path, uint32_t *dir, char name[YR_SIM_NAME_MAX + 1])
 {
     *dir = YR_SIM_ROOT;
     name[0] = '\0';
@@ -211,7 +164,7 @@ static int sim_dir_open(void *ctx, const char *path, uint32_t flags, bool *creat
     uint32_t parent;
     bool is_new = false;
     int failed = enter(sim, YR_SIM_OP_DIR, false, NULL);
-    if (!failed) failed = walk(&sim->image, path, &parent, name);
+    if (!failed) failed = yr_sim_walk(&sim->image, path, &parent, name);
     if (failed) return failed;
     int result = name[0] ? open_dir(sim, parent, name, flags, &is_new, out) : wrap_dir(sim, YR_SIM_ROOT, out);
     if (created) *created = is_new;
@@ -257,7 +210,7 @@ static int sim_dir_sync_parent(void *ctx, const char *path)
     yr_sim *sim = ctx;
     char name[YR_SIM_NAME_MAX + 1];
     uint32_t parent;
-    int failed = walk(&sim->image, path, &parent, name);
+    int failed = yr_sim_walk(&sim->image, path, &parent, name);
     return failed ? failed : sync_dir(sim, parent);
 }
 
@@ -292,7 +245,7 @@ static int sim_rename(void *ctx, yore_dir *dir, const char *from, yore_dir *to_d
     if (replaced != YR_SIM_NONE && sim->image.nodes[replaced]->is_dir) return -EISDIR;
     yr_sim_image_link(&sim->image, to_dir->ino, to, ino);
     yr_sim_image_unlink(&sim->image, dir->ino, from);
-    if (replaced != YR_SIM_NONE) name_gone(sim, replaced);
+    if (replaced != YR_SIM_NONE) yr_sim_name_gone(sim, replaced);
     yr_sim_op op = {.kind = YR_SIM_TRACE_RENAME, .dir = dir->ino, .to_dir = to_dir->ino, .ino = ino};
     record(sim, op, from, to, NULL);
     return 0;
@@ -309,7 +262,7 @@ static int sim_unlink(void *ctx, yore_dir *dir, const char *name)
     if (sim->image.nodes[ino]->is_dir) return -EISDIR;
     yr_sim_image_unlink(&sim->image, dir->ino, name);
     record(sim, (yr_sim_op){.kind = YR_SIM_TRACE_UNLINK, .dir = dir->ino, .ino = ino}, name, NULL, NULL);
-    name_gone(sim, ino);
+    yr_sim_name_gone(sim, ino);
     return 0;
 }
 
@@ -403,7 +356,7 @@ static int64_t sim_pwrite(void *ctx, yore_file *file, const void *from, size_t s
     uint64_t end = room_for(sim, now, off + size);
     if (end <= off) return -sim->capacity_errno;
     if (end < off + size) size = (size_t)(end - off);
-    if (off + size > now) resize(sim, file->ino, off + size);
+    if (off + size > now) yr_sim_resize(sim, file->ino, off + size);
     yr_sim_image_write(&sim->image, file->ino, from, size, off);
     yr_sim_op op = {.kind = YR_SIM_TRACE_WRITE, .ino = file->ino, .off = off, .size = size};
     record(sim, op, NULL, NULL, from);
@@ -426,7 +379,7 @@ static int sim_truncate(void *ctx, yore_file *file, uint64_t size)
     if (failed) return failed;
     if (!file->is_writable) return -EBADF;
     if (room_for(sim, yr_sim_image_size(&sim->image, file->ino), size) < size) return -sim->capacity_errno;
-    resize(sim, file->ino, size);
+    yr_sim_resize(sim, file->ino, size);
     record(sim, (yr_sim_op){.kind = YR_SIM_TRACE_TRUNCATE, .ino = file->ino, .size = size}, NULL, NULL, NULL);
     return 0;
 }
@@ -931,124 +884,4 @@ bool yr_sim_has_leaks(const yr_sim *sim)
 uint64_t yr_sim_peak_bytes(const yr_sim *sim)
 {
     return sim->peak_bytes;
-}
-
-/* -- the disk from the outside -- */
-
-static uint32_t node_at_path(const yr_sim *sim, const char *path)
-{
-    char name[YR_SIM_NAME_MAX + 1];
-    uint32_t dir;
-    if (walk(&sim->image, path, &dir, name) != 0) return YR_SIM_NONE;
-    return name[0] ? yr_sim_image_find(&sim->image, dir, name) : YR_SIM_ROOT;
-}
-
-static uint32_t file_at_path(const yr_sim *sim, const char *path)
-{
-    uint32_t ino = node_at_path(sim, path);
-    return ino != YR_SIM_NONE && sim->image.nodes[ino]->is_dir ? YR_SIM_NONE : ino;
-}
-
-int64_t yr_sim_file_size(const yr_sim *sim, const char *path)
-{
-    uint32_t ino = file_at_path(sim, path);
-    return ino == YR_SIM_NONE ? -1 : (int64_t)yr_sim_image_size(&sim->image, ino);
-}
-
-bool yr_sim_file_read(const yr_sim *sim, const char *path, void *to, size_t size, uint64_t off)
-{
-    uint32_t ino = file_at_path(sim, path);
-    if (ino == YR_SIM_NONE) return false;
-    yr_sim_image_read(&sim->image, ino, to, size, off);
-    return true;
-}
-
-bool yr_sim_file_write(yr_sim *sim, const char *path, const void *from, size_t size, uint64_t off)
-{
-    uint32_t ino = file_at_path(sim, path);
-    if (ino == YR_SIM_NONE) return false;
-    if (off + size > yr_sim_image_size(&sim->image, ino)) resize(sim, ino, off + size);
-    yr_sim_image_write(&sim->image, ino, from, size, off);
-    return true;
-}
-
-bool yr_sim_file_truncate(yr_sim *sim, const char *path, uint64_t size)
-{
-    uint32_t ino = file_at_path(sim, path);
-    if (ino == YR_SIM_NONE) return false;
-    resize(sim, ino, size);
-    return true;
-}
-
-bool yr_sim_file_flip(yr_sim *sim, const char *path, uint64_t bit)
-{
-    uint8_t byte;
-    if (!yr_sim_file_read(sim, path, &byte, 1, bit / 8)) return false;
-    byte = (uint8_t)(byte ^ 1u << bit % 8);
-    return yr_sim_file_write(sim, path, &byte, 1, bit / 8);
-}
-
-bool yr_sim_file_zero(yr_sim *sim, const char *path, uint64_t off, uint64_t size)
-{
-    static const uint8_t zeros[512];
-    for (uint64_t part; size > 0; off += part, size -= part) {
-        part = size < sizeof zeros ? size : sizeof zeros;
-        if (!yr_sim_file_write(sim, path, zeros, (size_t)part, off)) return false;
-    }
-    return true;
-}
-
-bool yr_sim_file_create(yr_sim *sim, const char *path)
-{
-    char at[256];
-    snprintf(at, sizeof at, "%s", path);
-    char *slash = strrchr(at, '/');
-    if (slash && slash != at) {
-        *slash = '\0';
-        if (node_at_path(sim, at) == YR_SIM_NONE) {
-            char above[YR_SIM_NAME_MAX + 1];
-            uint32_t dir;
-            if (walk(&sim->image, at, &dir, above) != 0) return false;
-            yr_sim_image_link(&sim->image, dir, above, yr_sim_image_add(&sim->image, true));
-        }
-    }
-    char name[YR_SIM_NAME_MAX + 1];
-    uint32_t dir;
-    if (walk(&sim->image, path, &dir, name) != 0 || !name[0]) return false;
-    if (yr_sim_image_find(&sim->image, dir, name) != YR_SIM_NONE) return false;
-    yr_sim_image_link(&sim->image, dir, name, yr_sim_image_add(&sim->image, false));
-    return true;
-}
-
-bool yr_sim_file_remove(yr_sim *sim, const char *path)
-{
-    char name[YR_SIM_NAME_MAX + 1];
-    uint32_t dir;
-    uint32_t ino = file_at_path(sim, path);
-    if (ino == YR_SIM_NONE || walk(&sim->image, path, &dir, name) != 0) return false;
-    yr_sim_image_unlink(&sim->image, dir, name);
-    name_gone(sim, ino);
-    return true;
-}
-
-bool yr_sim_file_rename(yr_sim *sim, const char *from, const char *to)
-{
-    char name[YR_SIM_NAME_MAX + 1];
-    uint32_t dir;
-    uint32_t ino = file_at_path(sim, from);
-    if (ino == YR_SIM_NONE || walk(&sim->image, from, &dir, name) != 0) return false;
-    yr_sim_image_unlink(&sim->image, dir, name);
-    uint32_t replaced = file_at_path(sim, to);
-    if (walk(&sim->image, to, &dir, name) != 0 || !name[0]) return false;
-    yr_sim_image_link(&sim->image, dir, name, ino);
-    if (replaced != YR_SIM_NONE && replaced != ino) name_gone(sim, replaced);
-    return true;
-}
-
-const char *yr_sim_dir_name(const yr_sim *sim, const char *dir, uint32_t index)
-{
-    uint32_t ino = node_at_path(sim, dir);
-    if (ino == YR_SIM_NONE || !sim->image.nodes[ino]->is_dir) return NULL;
-    const yr_sim_node *node = sim->image.nodes[ino];
-    return index < node->entry_count ? node->entries[index].name : NULL;
 }

@@ -212,8 +212,9 @@ static void test_mapped_appends_are_read_at_once(void **state)
 
 static int collect(void *arg, const char *name)
 {
-    char *names = arg;
-    strcat(names, name);
+    char *names = arg; /* of 64 */
+    size_t used = strlen(names);
+    snprintf(names + used, 64 - used, "%s", name);
     return strcmp(name, "stop") == 0;
 }
 
