@@ -47,7 +47,7 @@ yr_ref yr_art_find_key(const yr_art *art, uint32_t branch, uint32_t primitive, y
             break;
         }
         art_node *node = art_node_at(art, art_ref(ptr));
-        depth += node->prefix_size;
+        depth += art_prefix_size(node);
         if (depth > size) return 0;
         if (depth == size) {
             ref = art_load(&node->end);
@@ -84,14 +84,13 @@ static art_ptr any_child256(const art_node256 *node)
 yr_ref yr_art_any_leaf(const yr_art *art, art_ptr ptr)
 {
     while (!art_is_leaf(ptr)) {
-        const art_node *node = art_node_at(art, art_ref(ptr));
+        art_node *node = art_node_at(art, art_ref(ptr));
         yr_ref end = art_load(&node->end);
         if (end) return end;
         switch (node->type) { /* slot 0 is always filled (A2) */
-        case ART_N4: ptr = art_load(&((const art_node4 *)node)->child[0]); break;
-        case ART_N16: ptr = art_load(&((const art_node16 *)node)->child[0]); break;
         case ART_N48: ptr = art_load(&((const art_node48 *)node)->child[0]); break;
-        default: ptr = any_child256((const art_node256 *)node);
+        case ART_N256: ptr = any_child256((const art_node256 *)node); break;
+        default: ptr = art_load(&art_slots(node)[0]);
         }
     }
     return art_ref(ptr);
@@ -101,13 +100,14 @@ uint32_t yr_art_prefix_match(const yr_art *art, art_ptr ptr, yore_slice key, siz
 {
     const art_node *node = art_node_at(art, art_ref(ptr));
     const uint8_t *bytes = (const uint8_t *)key.data + depth;
-    uint32_t most = node->prefix_size;
-    if (most > key.size - depth) most = (uint32_t)(key.size - depth);
-    *prefix = node->prefix;
+    uint32_t size = art_prefix_size(node);
+    uint32_t most = size < key.size - depth ? size : (uint32_t)(key.size - depth);
+    uint32_t here = art_prefix_kept(size);
+    if (here > most) here = most;
+    *prefix = art_prefix(node);
     uint32_t same = 0;
-    uint32_t here = most < ART_PREFIX ? most : ART_PREFIX;
-    while (same < here && node->prefix[same] == bytes[same]) same++;
-    if (node->prefix_size <= ART_PREFIX) return same;
+    while (same < here && (*prefix)[same] == bytes[same]) same++;
+    if (size <= ART_PREFIX_INLINE) return same;
     *prefix = (const uint8_t *)art_key_at(art, yr_art_any_leaf(art, ptr)).data + depth;
     if (same < here) return same;
     while (same < most && (*prefix)[same] == bytes[same]) same++;

@@ -2,8 +2,6 @@
  * region leaves the tree as it was. */
 #include "index/art_node.h"
 
-static const enum art_type larger[] = {ART_N16, ART_N48, ART_N256, ART_N256};
-
 /* Put a node in place of what `slot` holds, and let the replaced node go. */
 static void replace(yr_art *art, _Atomic art_ptr *slot, art_ptr fresh)
 {
@@ -54,7 +52,7 @@ static yore_status split_leaf(yr_art *art, _Atomic art_ptr *slot, yore_slice key
     shape.count = 0;
     shape_put_key(&shape, other_key, at, other);
     shape_put_key(&shape, key, at, entry);
-    art_ptr fresh = yr_art_node_build(art, ART_N4, &shape);
+    art_ptr fresh = yr_art_node_build(art, yr_art_node_fit(&shape), &shape);
     if (!fresh) return YORE_ERR_NOMEM;
     replace(art, slot, fresh);
     return YORE_OK;
@@ -70,8 +68,8 @@ static yore_status split_prefix(yr_art *art, _Atomic art_ptr *slot, yore_slice k
     art_shape shape;
     yr_art_node_shape(node, &shape);
     shape.prefix = prefix + same + 1;
-    shape.prefix_size = node->prefix_size - same - 1;
-    art_ptr below = yr_art_node_build(art, node->type, &shape);
+    shape.prefix_size -= same + 1;
+    art_ptr below = yr_art_node_build(art, yr_art_node_fit(&shape), &shape);
     if (!below) return YORE_ERR_NOMEM;
     shape.prefix = prefix;
     shape.prefix_size = same;
@@ -79,7 +77,7 @@ static yore_status split_prefix(yr_art *art, _Atomic art_ptr *slot, yore_slice k
     shape.count = 0;
     shape_put(&shape, prefix[same], below);
     shape_put_key(&shape, key, depth + same, entry);
-    art_ptr fresh = yr_art_node_build(art, ART_N4, &shape);
+    art_ptr fresh = yr_art_node_build(art, yr_art_node_fit(&shape), &shape);
     if (!fresh) {
         yr_art_node_free(art, below);
         return YORE_ERR_NOMEM;
@@ -95,7 +93,7 @@ static yore_status add_child(yr_art *art, _Atomic art_ptr *slot, uint8_t byte, y
     art_shape shape;
     yr_art_node_shape(node, &shape);
     shape_put(&shape, byte, art_leaf(entry));
-    art_ptr fresh = yr_art_node_build(art, larger[node->type], &shape);
+    art_ptr fresh = yr_art_node_build(art, yr_art_node_fit(&shape), &shape);
     if (!fresh) return YORE_ERR_NOMEM;
     replace(art, slot, fresh);
     return YORE_OK;
@@ -113,10 +111,11 @@ static yore_status insert(yr_art *art, yore_slice key, yr_ref entry)
         }
         if (art_is_leaf(ptr)) return split_leaf(art, slot, key, depth, entry);
         art_node *node = art_node_at(art, art_ref(ptr));
-        if (node->prefix_size) {
+        uint32_t prefix_size = art_prefix_size(node);
+        if (prefix_size) {
             const uint8_t *prefix;
             uint32_t same = yr_art_prefix_match(art, ptr, key, depth, &prefix);
-            if (same < node->prefix_size) return split_prefix(art, slot, key, depth, same, prefix, entry);
+            if (same < prefix_size) return split_prefix(art, slot, key, depth, same, prefix, entry);
             depth += same;
         }
         if (depth == key.size) {

@@ -46,44 +46,50 @@ static bool path_grow(yr_art_iter *iter)
     return true;
 }
 
-static const _Atomic art_ptr *ordered_children(const art_node *node)
-{
-    return node->type == ART_N4 ? ((const art_node4 *)node)->child : ((const art_node16 *)node)->child;
-}
-
-/* Have the inner nodes below a small node on their way: a walk will stand on them one after the other, and
- * each would be a miss of its own. Slots are asked in storage order; which comes first does not matter. */
-static void prefetch_children(const yr_art *art, const art_node *node, uint32_t count)
-{
-    const _Atomic art_ptr *children = ordered_children(node);
-    for (uint32_t i = 0; i < count; i++) {
-        art_ptr child = art_load(&children[i]);
-        if (child && !art_is_leaf(child)) __builtin_prefetch(art_node_at(art, art_ref(child)));
-    }
-}
-
 bool yr_art_push(yr_art_iter *iter, art_ptr ptr)
 {
     if (YR_UNLIKELY(iter->depth == iter->capacity) && !path_grow(iter)) return false;
     const art_node *node = art_node_at(iter->art, art_ref(ptr));
     art_step *step = &iter->path[iter->depth++];
     *step = (art_step){.node = art_ref(ptr), .at = -1, .type = node->type};
-    if (node->type == ART_N4) {
+    switch (node->type) {
+    case ART_N2:
+        step->order = 0x10;
+        step->count = art_load(&((const art_node2 *)node)->child[1]) ? 2 : 1;
+        break;
+    case ART_N4: {
         uint64_t word = art_word(&((const art_node4 *)node)->word);
         step->order = art_word4_order(word);
         step->count = (uint8_t)art_word4_count(word);
-    } else if (node->type == ART_N16) {
+        break;
+    }
+    case ART_N8:
+    case ART_N16:
         step->order = art_word(&((const art_node16 *)node)->order);
         step->count = (uint8_t)art_order_count(step->order);
+        break;
+    default: break;
     }
-    if (node->type <= ART_N16) prefetch_children(iter->art, node, node->type == ART_N4 ? 4 : 16);
     return true;
+}
+
+/* Have the inner nodes below a small node on their way: a walk will stand on them one after the other, and
+ * each would be a miss of its own. */
+static void prefetch_children(const yr_art *art, const art_step *step)
+{
+    if (step->type >= ART_N48) return;
+    const _Atomic art_ptr *children = art_slots(art_node_at(art, step->node));
+    for (uint32_t i = 0; i < step->count; i++) {
+        art_ptr child = art_load(&children[i]);
+        if (child && !art_is_leaf(child)) __builtin_prefetch(art_node_at(art, art_ref(child)));
+    }
 }
 
 /* -- one step -- */
 
 static uint8_t ordered_key(const art_node *node, uint32_t slot)
 {
+    if (node->type == ART_N2) return slot ? (uint8_t)(node->prefix_size >> 8) : node->count;
     if (node->type == ART_N4) return (uint8_t)(art_word(&((const art_node4 *)node)->word) >> (8 * slot));
     return (uint8_t)(art_word(&((const art_node16 *)node)->keys[slot / 8]) >> (8 * (slot % 8)));
 }
@@ -137,21 +143,21 @@ static art_ptr sparse_down(const art_node *node, art_step *step, int32_t byte)
 
 art_ptr yr_art_step_next(const yr_art *art, art_step *step)
 {
-    const art_node *node = art_node_at(art, step->node);
+    art_node *node = art_node_at(art, step->node);
     if (step->type >= ART_N48) return sparse_up(node, step, (uint32_t)(step->at + 1));
     if (step->at + 1 >= step->count) return 0;
     step->at++;
-    return art_load(&ordered_children(node)[art_nibble(step->order, (uint32_t)step->at)]);
+    return art_load(&art_slots(node)[art_nibble(step->order, (uint32_t)step->at)]);
 }
 
 /* The child before the current one; 0 (and at = -1) when `end` is next. */
 static art_ptr step_prev(const yr_art *art, art_step *step)
 {
-    const art_node *node = art_node_at(art, step->node);
+    art_node *node = art_node_at(art, step->node);
     if (step->type >= ART_N48) return sparse_down(node, step, step->at - 1);
     step->at--;
     if (step->at < 0) return 0;
-    return art_load(&ordered_children(node)[art_nibble(step->order, (uint32_t)step->at)]);
+    return art_load(&art_slots(node)[art_nibble(step->order, (uint32_t)step->at)]);
 }
 
 /* Place a step behind its last child. */
@@ -163,13 +169,13 @@ static void step_to_end(art_step *step)
 /* The first child with a byte >= `byte`; *equal tells which. 0 when there is none. */
 static art_ptr step_seek(const yr_art *art, art_step *step, uint8_t byte, bool *equal)
 {
-    const art_node *node = art_node_at(art, step->node);
+    art_node *node = art_node_at(art, step->node);
     if (step->type >= ART_N48) {
         art_ptr child = sparse_up(node, step, byte);
         *equal = child && step->at == byte;
         return child;
     }
-    const _Atomic art_ptr *children = ordered_children(node);
+    const _Atomic art_ptr *children = art_slots(node);
     for (step->at = 0; step->at < step->count; step->at++) {
         uint32_t slot = art_nibble(step->order, (uint32_t)step->at);
         uint8_t key = ordered_key(node, slot);
@@ -194,6 +200,7 @@ static yr_ref walk_forward(yr_art_iter *iter)
         }
         if (art_is_leaf(child)) return art_ref(child);
         if (!yr_art_push(iter, child)) return 0;
+        prefetch_children(art, &iter->path[iter->depth - 1]);
         yr_ref end = art_load(&art_node_at(art, art_ref(child))->end);
         if (end) return end;
     }
@@ -217,6 +224,7 @@ static yr_ref walk_backward(yr_art_iter *iter)
         }
         if (art_is_leaf(child)) return art_ref(child);
         if (!yr_art_push(iter, child)) return 0;
+        prefetch_children(art, &iter->path[iter->depth - 1]);
         step_to_end(&iter->path[iter->depth - 1]);
     }
     return 0;
@@ -258,11 +266,12 @@ static art_ptr descend(yr_art_iter *iter, yore_slice key, int *order)
             return ptr;
         }
         const art_node *node = art_node_at(art, art_ref(ptr));
-        if (node->prefix_size) {
+        uint32_t prefix_size = art_prefix_size(node);
+        if (prefix_size) {
             const uint8_t *prefix;
             uint32_t same = yr_art_prefix_match(art, ptr, key, depth, &prefix);
             depth += same;
-            if (same < node->prefix_size) {
+            if (same < prefix_size) {
                 *order = depth == key.size || prefix[same] > bytes[depth] ? 1 : -1;
                 return ptr;
             }

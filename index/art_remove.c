@@ -3,7 +3,8 @@
  * away. As in art_insert.c one store publishes, and nothing changes when memory is out. */
 #include "index/art_node.h"
 
-#define N16_MIN 4u /* children; below these a smaller node takes over, later than it grew, so as not to flutter */
+#define N8_MIN 4u /* children; below these a smaller node takes over, later than it grew, so as not to flutter */
+#define N16_MIN 7u
 #define N48_MIN 13u
 #define N256_MIN 38u
 
@@ -29,7 +30,7 @@ static bool locate(yr_art *art, yore_slice key, place *found)
             break;
         }
         art_node *node = art_node_at(art, art_ref(ptr));
-        depth += node->prefix_size;
+        depth += art_prefix_size(node);
         if (depth > key.size) return false;
         if (depth == key.size) {
             found->entry = atomic_load_explicit(&node->end, memory_order_relaxed); /* own store */
@@ -50,16 +51,19 @@ static art_ptr merge(yr_art *art, const art_node *parent, uint8_t byte, art_ptr 
     const art_node *node = art_node_at(art, art_ref(child));
     art_shape shape;
     yr_art_node_shape(node, &shape);
-    uint8_t prefix[ART_PREFIX] = {0};
-    uint32_t size = parent->prefix_size;
-    for (uint32_t i = 0; i < ART_PREFIX; i++) {
-        if (i < size) prefix[i] = parent->prefix[i];
+    /* Both nodes keep enough of their prefixes for what the new one keeps: all of it when they add up to no more
+     * than ART_PREFIX_INLINE, else the first ART_PREFIX_START bytes. */
+    uint8_t prefix[ART_PREFIX_INLINE] = {0};
+    uint32_t size = art_prefix_size(parent);
+    uint32_t kept = art_prefix_kept(size + 1 + shape.prefix_size);
+    for (uint32_t i = 0; i < kept; i++) {
+        if (i < size) prefix[i] = art_prefix(parent)[i];
         if (i == size) prefix[i] = byte;
-        if (i > size && i - size - 1 < node->prefix_size) prefix[i] = node->prefix[i - size - 1];
+        if (i > size) prefix[i] = shape.prefix[i - size - 1];
     }
     shape.prefix = prefix;
-    shape.prefix_size = size + 1 + node->prefix_size;
-    return yr_art_node_build(art, node->type, &shape);
+    shape.prefix_size += size + 1;
+    return yr_art_node_build(art, yr_art_node_fit(&shape), &shape);
 }
 
 /* The node in `slot` is left with the references in `rest`, which is one: put that in its place. */
@@ -76,14 +80,11 @@ static yore_status collapse(yr_art *art, _Atomic art_ptr *slot, const art_shape 
     return YORE_OK;
 }
 
-static enum art_type type_without_one(const art_node *node, uint32_t left)
+/* Is a node of this type still right with so many children? */
+static bool fits_still(enum art_type type, uint32_t count)
 {
-    switch (node->type) {
-    case ART_N16: return left < N16_MIN ? ART_N4 : ART_N16;
-    case ART_N48: return left < N48_MIN ? ART_N16 : ART_N48;
-    case ART_N256: return left < N256_MIN ? ART_N48 : ART_N256;
-    default: return ART_N4;
-    }
+    static const uint8_t least[] = {[ART_N8] = N8_MIN, [ART_N16] = N16_MIN, [ART_N48] = N48_MIN, [ART_N256] = N256_MIN};
+    return least[type] && count >= least[type];
 }
 
 static void shape_drop(art_shape *shape, uint8_t byte)
@@ -104,8 +105,8 @@ static yore_status remove_child(yr_art *art, _Atomic art_ptr *slot, uint8_t byte
     art_ptr old = atomic_load_explicit(slot, memory_order_relaxed); /* own store */
     art_node *node = art_node_at(art, art_ref(old));
     uint32_t left = art_count(node) - 1;
-    enum art_type type = type_without_one(node, left);
-    if (type == ART_N256) {
+    bool fits = fits_still(node->type, left);
+    if (fits && node->type == ART_N256) {
         art_store(art_child(node, byte), 0);
         node->count = (uint8_t)left;
         return YORE_OK;
@@ -114,7 +115,7 @@ static yore_status remove_child(yr_art *art, _Atomic art_ptr *slot, uint8_t byte
     yr_art_node_shape(node, &shape);
     shape_drop(&shape, byte);
     if (left + (shape.end != 0) == 1) return collapse(art, slot, &shape);
-    art_ptr fresh = yr_art_node_build(art, type, &shape);
+    art_ptr fresh = yr_art_node_build(art, fits ? node->type : yr_art_node_fit(&shape), &shape);
     if (!fresh) return YORE_ERR_NOMEM;
     art_store(slot, fresh);
     yr_art_node_retire(art, old);
