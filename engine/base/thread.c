@@ -160,3 +160,22 @@ void yr_cond_broadcast(yr_cond *cond)
     int failed = pthread_cond_broadcast(&cond->raw);
     YR_ASSERT(!failed);
 }
+
+static uint32_t fork_generation; /* written only in a child that has one thread yet */
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void count_fork(void)
+{
+    fork_generation++;
+}
+
+static void watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, count_fork);
+}
+
+uint32_t yr_fork_generation(void)
+{
+    pthread_once(&fork_once, watch_forks);
+    return fork_generation;
+}

@@ -40,6 +40,10 @@ bool yr_cond_wait_ns(yr_cond *cond, yr_mutex *mutex, int64_t timeout_ns);
 void yr_cond_signal(yr_cond *cond);
 void yr_cond_broadcast(yr_cond *cond);
 
+/* How many forks lie between the program's start and this process: a handle remembers it, and one from
+ * another process is not used. Counted from the first call on. */
+uint32_t yr_fork_generation(void);
+
 /* Tell the processor that this is a spin loop. */
 static inline void yr_cpu_relax(void)
 {

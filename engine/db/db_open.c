@@ -181,10 +181,12 @@ static yore_status open_memory(yore_db *db, uint32_t sync, yore_error *err)
     return yr_store_replay(&db->store, payload, err);
 }
 
-/* Stop writing and let go of the disk. */
+/* Stop writing and let go of the disk. In a forked child the log, the lock and the background thread are the
+ * parent's: nothing is stopped or written, the child just forgets them. */
 static void shut(yore_db *db)
 {
     yr_store *store = &db->store;
+    if (db->fork_generation != yr_fork_generation()) return;
     yr_background_stop(&db->background);
     if (store->wal) {
         yr_store_lead(store);
@@ -205,7 +207,6 @@ static void destroy(yore_db *db)
 {
     const yore_env *env = db->env;
     yr_store_deinit(&db->store);
-    yr_mutex_deinit(&db->refresh_mutex);
     yr_free(env, db->path, db->path_bytes);
     yr_free_lines(env, db, sizeof *db);
 }
@@ -224,7 +225,7 @@ yore_status yore_open(const char *path, const yore_open_options *options, yore_d
     db->env = env;
     db->store.read_only = options->read_only;
     atomic_store_explicit(&db->refs, 1, memory_order_relaxed); /* nobody else knows it yet */
-    yr_mutex_init(&db->refresh_mutex, YR_RANK_DB);
+    db->fork_generation = yr_fork_generation();
     yore_status status = yr_store_init(&db->store, env, options->memory_bytes_max, err);
     if (status == YORE_OK) status = copy_path(db, path, err);
     if (status == YORE_OK) {
@@ -263,6 +264,9 @@ yore_status yr_db_writable(const yore_db *db, yore_error *err)
     if (atomic_load_explicit(&db->closed, memory_order_acquire)) { /* pairs with yore_close */
         return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' has been closed", db->path);
     }
+    if (db->fork_generation != yr_fork_generation()) {
+        return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' was opened by the parent process; open it again", db->path);
+    }
     if (db->store.read_only) return yr_fail(err, YORE_ERR_READONLY, "the store '%s' is open for reading only", db->path);
     if (atomic_load_explicit(&db->store.poisoned, memory_order_acquire)) { /* pairs with the commit leader */
         return yr_fail(err, YORE_ERR_POISONED, "the store '%s' refuses writes since an earlier write failed; reopen it",
@@ -295,9 +299,9 @@ yore_status yore_sync(yore_db *db, yore_error *err)
 yore_status yore_refresh(yore_db *db, yore_error *err)
 {
     if (!db->store.read_only || !db->store.wal) return YORE_OK;
-    yr_mutex_lock(&db->refresh_mutex);
+    yr_store_lead(&db->store); /* replay writes the memtable: it takes the leader's place */
     yore_status status = yr_wal_refresh(db->store.wal, apply_record, &db->store, err);
-    yr_mutex_unlock(&db->refresh_mutex);
+    yr_store_unlead(&db->store);
     return status;
 }
 

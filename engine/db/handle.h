@@ -16,7 +16,6 @@ struct yore_db {
     yr_store store;
     _Alignas(128) _Atomic uint32_t refs;
     _Atomic uint32_t closed;
-    yr_mutex refresh_mutex; /* one yore_refresh at a time */
     yr_background background;
     /* immutable after open */
     const yore_env *env;
@@ -25,6 +24,7 @@ struct yore_db {
     char *path;
     size_t path_bytes;
     yr_wal_report report;
+    uint32_t fork_generation; /* of the process that opened it: a forked child must not write */
 };
 
 struct yore_snap {
@@ -47,7 +47,8 @@ void yr_db_unref(yore_db *db);
 /* A zeroed iterator of `bytes` bytes holding a reference, NULL when memory is out. */
 void *yr_iter_create(yore_db *db, size_t bytes);
 
-/* May this handle write? YORE_OK, YORE_ERR_READONLY, YORE_ERR_POISONED, YORE_ERR_MISUSE. */
+/* May this handle write? YORE_OK, YORE_ERR_READONLY, YORE_ERR_POISONED; YORE_ERR_MISUSE when it has been closed
+ * or belongs to the process this one was forked from. */
 yore_status yr_db_writable(const yore_db *db, yore_error *err);
 uint32_t yr_db_sync_mode(const yore_db *db, uint32_t asked);
 

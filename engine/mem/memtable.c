@@ -19,6 +19,7 @@ yore_status yr_memtable_create(const yore_env *env, uint64_t bytes_max, yr_memta
     int failed = env->random(env->ctx, &mem->secret, sizeof mem->secret);
     mem->hash = failed ? NULL : yr_hash_index_create(env, &mem->region, mem->secret);
     mem->art = mem->hash ? yr_art_create(env, &mem->region) : NULL;
+    if (mem->art) yr_hash_index_set_tree(mem->hash, mem->art);
     if (!mem->art) {
         yr_memtable_destroy(mem);
         return failed ? yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot get random bytes")
@@ -119,7 +120,10 @@ void yr_memtable_undo(yr_memtable *mem, yr_ref entry_ref)
 
 uint64_t yr_memtable_bytes(const yr_memtable *mem)
 {
-    return mem->region.used - mem->region.free_bytes + yr_hash_index_bytes(mem->hash) + sizeof *mem;
+    /* relaxed: a statistic */
+    return atomic_load_explicit(&mem->region.used, memory_order_relaxed) -
+           atomic_load_explicit(&mem->region.free_bytes, memory_order_relaxed) + yr_hash_index_bytes(mem->hash) +
+           sizeof *mem;
 }
 
 yore_status yr_memtable_check(const yr_memtable *mem, yore_error *err)

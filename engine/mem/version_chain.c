@@ -12,7 +12,7 @@ typedef struct history {
     _Atomic uint64_t slots[]; /* version in the high half: comparing slots compares versions */
 } history;
 
-enum { HISTORY_FLAT = 0, HISTORY_INDEX = 1, FIRST_CAPACITY = 4, LEAF_CAPACITY = 512, HISTORY_HEADER = 8 };
+enum { HISTORY_FLAT = 0, HISTORY_INDEX = 1, FIRST_CAPACITY = 2, LEAF_CAPACITY = 512, HISTORY_HEADER = 8 };
 
 static uint32_t capacity_of(const history *h)
 {
