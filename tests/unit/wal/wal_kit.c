@@ -19,6 +19,18 @@ void kit_init(wal_kit *kit, uint64_t seed)
     if (kit->env->dir_sync_parent(kit->env->ctx, KIT_PATH) < 0) abort();
 }
 
+void kit_attach(wal_kit *kit, yr_sim *sim)
+{
+    *kit = (wal_kit){.sim = sim};
+    start(kit);
+}
+
+void kit_detach(wal_kit *kit)
+{
+    kit_close(kit);
+    kit->env->dir_close(kit->env->ctx, kit->dir);
+}
+
 void kit_restart(wal_kit *kit, const yr_sim_image *image)
 {
     kit_close(kit);
@@ -32,8 +44,7 @@ void kit_restart(wal_kit *kit, const yr_sim_image *image)
 
 void kit_deinit(wal_kit *kit)
 {
-    kit_close(kit);
-    kit->env->dir_close(kit->env->ctx, kit->dir);
+    kit_detach(kit);
     yr_sim_leaks leaks = yr_sim_leaks_of(kit->sim);
     if (yr_sim_has_leaks(kit->sim)) {
         fail_msg("left behind: %llu blocks, %llu handles", (unsigned long long)leaks.blocks,

@@ -40,6 +40,9 @@ void kit_init(wal_kit *kit, uint64_t seed);
 /* The same on a disk that is there already, as after a restart. */
 void kit_restart(wal_kit *kit, const yr_sim_image *image);
 void kit_deinit(wal_kit *kit);
+/* On somebody else's simulated machine; detach gives back the handles. */
+void kit_attach(wal_kit *kit, yr_sim *sim);
+void kit_detach(wal_kit *kit);
 
 /* Record n's payload. Returns its size. */
 size_t kit_payload(uint64_t n, uint8_t to[KIT_PAYLOAD_MAX]);

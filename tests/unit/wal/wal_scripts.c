@@ -1,0 +1,194 @@
+#include "tests/unit/wal/wal_scripts.h"
+
+#include <errno.h>
+
+static bool complain(const wal_kit *kit, const char *what)
+{
+    (void)fprintf(stderr, "  %s: %s\n", what, kit->err.message);
+    return false;
+}
+
+static bool create(wal_kit *kit)
+{
+    yr_sim_begin(kit->sim, 1);
+    if (kit_create(kit) < 0) return complain(kit, "create");
+    yr_sim_ack(kit->sim, 1);
+    return true;
+}
+
+static bool open_log(wal_kit *kit)
+{
+    if (kit_open(kit) < 0) return complain(kit, "open");
+    if (kit->is_wrong) return complain(kit, kit->why);
+    yr_sim_ack(kit->sim, kit->appended);
+    return true;
+}
+
+/* `count` records with a sync after every `every` (0 = none): those before it are acknowledged then. */
+static bool append(wal_kit *kit, uint64_t count, uint64_t every)
+{
+    for (uint64_t i = 1; i <= count; i++) {
+        yr_sim_begin(kit->sim, kit->appended + 1);
+        if (kit_append(kit) < 0) return complain(kit, "append");
+        yr_wal_publish(kit->wal, yr_wal_last_lsn(kit->wal));
+        if (every == 0 || i % every != 0) continue;
+        if (yr_wal_sync(kit->wal, &kit->err) < 0) return complain(kit, "sync");
+        yr_sim_ack(kit->sim, kit->appended);
+    }
+    return true;
+}
+
+static bool prepare(wal_kit *kit)
+{
+    return yr_wal_prepare(kit->wal, &kit->err) == YORE_OK || complain(kit, "prepare");
+}
+
+static bool seal(wal_kit *kit)
+{
+    if (yr_wal_seal(kit->wal, &kit->err) < 0) return complain(kit, "seal");
+    yr_sim_ack(kit->sim, kit->appended);
+    return true;
+}
+
+static bool reopen(wal_kit *kit)
+{
+    kit_close(kit);
+    return open_log(kit);
+}
+
+static bool run_create(wal_kit *kit)
+{
+    return create(kit) && open_log(kit);
+}
+
+static bool run_synced_writes(wal_kit *kit)
+{
+    kit->options.mapped = false;
+    return reopen(kit) && append(kit, 26, 1) && seal(kit);
+}
+
+static bool run_synced_groups_mapped(wal_kit *kit)
+{
+    return append(kit, 24, 3) && seal(kit) && append(kit, 12, 3);
+}
+
+static bool run_no_sync(wal_kit *kit)
+{
+    return append(kit, 34, 0);
+}
+
+static bool run_no_sync_then_seal(wal_kit *kit)
+{
+    return append(kit, 30, 0) && seal(kit) && append(kit, 6, 0);
+}
+
+static bool run_prepared_switches(wal_kit *kit)
+{
+    for (int i = 0; i < 12; i++) {
+        if (!append(kit, 5, i % 3 == 0 ? 5 : 0) || !prepare(kit)) return false;
+    }
+    return true;
+}
+
+static bool run_kill_and_reopen(wal_kit *kit)
+{
+    for (uint64_t i = 0; i < 5; i++) {
+        if (!append(kit, 3 + i, i % 2) || !reopen(kit)) return false;
+    }
+    return true;
+}
+
+static bool run_close_and_reopen(wal_kit *kit)
+{
+    for (uint64_t i = 0; i < 6; i++) {
+        if (!append(kit, 4, 2) || !seal(kit) || !reopen(kit)) return false;
+    }
+    return append(kit, 3, 0);
+}
+
+static bool run_kill_with_a_prepared_file(wal_kit *kit)
+{
+    for (int i = 0; i < 3; i++) {
+        while (!yr_wal_wants_prepare(kit->wal)) {
+            if (!append(kit, 1, 0)) return false;
+        }
+        if (!prepare(kit) || !append(kit, 4, 4) || !append(kit, 2, 0) || !reopen(kit)) return false;
+    }
+    return append(kit, 10, 1);
+}
+
+/* The third sync fails: what was written then may or may not be there, and the page cache knows no better. */
+static bool run_sync_fails(wal_kit *kit)
+{
+    if (!append(kit, 4, 2)) return false;
+    yr_sim_set_fault(kit->sim, (yr_sim_fault){.kinds = YR_SIM_OP_SYNC, .nth = 1, .os_errno = EIO});
+    yr_sim_begin(kit->sim, kit->appended + 1);
+    if (kit_append(kit) < 0) return complain(kit, "append");
+    if (yr_wal_sync(kit->wal, &kit->err) == YORE_OK) yr_sim_ack(kit->sim, kit->appended); /* a planted bug's word */
+    return reopen(kit) && append(kit, 6, 2) && seal(kit);
+}
+
+const wal_script wal_scripts[] = {
+    {"create", run_create},
+    {"synced writes", run_synced_writes},
+    {"synced groups, mapped", run_synced_groups_mapped},
+    {"no sync, mapped", run_no_sync},
+    {"no sync, then a seal", run_no_sync_then_seal},
+    {"prepared switches", run_prepared_switches},
+    {"kill and reopen", run_kill_and_reopen},
+    {"close and reopen", run_close_and_reopen},
+    {"kill with a prepared file", run_kill_with_a_prepared_file},
+    {"a sync fails", run_sync_fails},
+};
+const size_t wal_scripts_count = sizeof(wal_scripts) / sizeof(wal_scripts[0]);
+
+bool wal_script_trace(const wal_script *script, yr_sim_trace *trace)
+{
+    wal_kit kit;
+    kit_init(&kit, 7);
+    bool ok = true;
+    if (script->run != run_create) ok = create(&kit) && open_log(&kit);
+    yr_sim_trace_begin(kit.sim); /* what is there now counts as durable */
+    if (script->run != run_create) yr_sim_ack(kit.sim, 1);
+    ok = ok && script->run(&kit);
+    if (!ok) (void)fprintf(stderr, "script '%s' failed\n", script->name);
+    kit_close(&kit);
+    yr_sim_trace_take(kit.sim, trace);
+    kit_detach(&kit);
+    yr_sim_destroy(kit.sim);
+    return ok;
+}
+
+static bool verify(wal_kit *kit, const yr_crash_point *point)
+{
+    enum yr_store_kind kind;
+    if (yr_store_probe(kit->env, kit->dir, KIT_PATH, &kind, &kit->err) < 0) return complain(kit, "probe");
+    if (kind == YR_STORE_EMPTY) {
+        if (point->acked > 0) return complain(kit, "the store is gone");
+        if (!create(kit)) return false;
+    } else if (kind != YR_STORE_PRESENT) {
+        return complain(kit, "the probe sees damage");
+    }
+    if (!open_log(kit)) return false;
+    uint64_t records = kit->replayed;
+    if (records < point->acked || records > (point->begun > 1 ? point->begun : 1)) {
+        (void)fprintf(stderr, "  %llu records; %llu acknowledged, %llu begun\n", (unsigned long long)records,
+                      (unsigned long long)point->acked, (unsigned long long)point->begun);
+        return false;
+    }
+    if (!append(kit, 1, 0) || !reopen(kit)) return false;
+    if (kit->replayed != records + 1) return complain(kit, "not the records of the second run");
+    if (!append(kit, 2, 1) || !append(kit, 1, 0) || !reopen(kit)) return false;
+    if (kit->replayed != records + 4) return complain(kit, "not the records of the third run");
+    return true;
+}
+
+bool wal_script_verify(void *arg, yr_sim *disk, const yr_crash_point *point)
+{
+    (void)arg;
+    wal_kit kit;
+    kit_attach(&kit, disk);
+    bool ok = verify(&kit, point);
+    kit_detach(&kit);
+    return ok;
+}
