@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 #include "cli/fail.h"
 #include "cli/memory.h"
 #include "cli/output.h"

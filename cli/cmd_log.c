@@ -30,7 +30,7 @@ static void show_row(log_view *v, const yore_commit_info *info, const cli_commit
 {
     cli_table *t = v->table;
 
-    if (v->drawn) cli_table_cell(t, cli_bytes_slice(&v->row));
+    if (v->drawn) cli_table_cell_drawn(t, cli_bytes_slice(&v->row));
     cli_table_cell_version(t, info->version);
     cli_table_cell_time(t, info->time_ns);
     cli_table_cell_text(t, cli_branch_name(v->c, info->branch_id));
@@ -44,7 +44,7 @@ static void show_row(log_view *v, const yore_commit_info *info, const cli_commit
     cli_table_cell(t, info->author);
     cli_table_cell(t, shown_note(v->c, info->note));
     if (v->drawn && v->below.size > 0) {
-        cli_table_cell(t, cli_bytes_slice(&v->below));
+        cli_table_cell_drawn(t, cli_bytes_slice(&v->below));
         for (size_t i = 1; i < v->columns; i++) cli_table_cell_text(t, "");
     }
 }

@@ -1,8 +1,10 @@
 /* yore put --stdin: many keys from a pipe, in one commit or in batches. */
+#define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 #include "cli/args.h"
 #include "cli/fail.h"
@@ -11,9 +13,6 @@
 #include "cli/progress.h"
 #include "cli/put.h"
 #include "cli/write.h"
-
-/* A line holds at most a key and a value of the largest size, every byte escaped as \uXXXX. */
-#define LINE_BYTES_MAX ((size_t)7 * YORE_VALUE_BYTES_MAX)
 
 typedef struct loader {
     cli *c;
@@ -167,34 +166,22 @@ static int one_line(loader *l, char *text, size_t size)
     return l->tsv ? tsv_line(l, line) : jsonl_line(l, line);
 }
 
-/* A whole line including its LF, growing `line`. False at the end of the input. */
-static bool read_line(cli_bytes *line)
-{
-    int c;
-
-    cli_bytes_clear(line);
-    while (line->size < LINE_BYTES_MAX && (c = getchar()) != EOF) {
-        char byte = (char)c;
-        cli_bytes_append(line, &byte, 1);
-        if (c == '\n') return true;
-    }
-    return line->size > 0;
-}
-
 static int load(loader *l)
 {
-    cli_bytes line = {0};
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t size;
     cli_progress progress;
     int code = 0;
 
     cli_progress_begin(&progress, l->c, "putting", "keys", 0);
-    while (code == 0 && read_line(&line)) {
-        code = one_line(l, line.data, line.size);
+    while (code == 0 && (size = getline(&line, &cap, stdin)) >= 0) {
+        code = one_line(l, line, (size_t)size);
         cli_progress_update(&progress, l->done_keys + l->open_keys);
     }
     cli_progress_end(&progress);
     if (code == 0 && ferror(stdin)) code = cli_os_error(l->c, errno, "cannot read", "standard input");
-    cli_bytes_deinit(&line);
+    free(line);
     return code == 0 ? commit(l) : code;
 }
 

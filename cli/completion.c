@@ -24,25 +24,25 @@ static void bash_cmd(FILE *to, const cmd *parent, const cmd *command)
 
 static void bash(FILE *to)
 {
-    fputs(
-        "# bash completion for yore\n"
-        "_yore() {\n"
-        "  local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\" verb='' words='' globals='' w\n"
-        "  globals=\"",
-        to);
+    fputs("# bash completion for yore\n"
+          "_yore() {\n"
+          "  local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\"\n"
+          "  local verb='' words='' globals='' w\n"
+          "  globals=\"",
+          to);
     bash_flags(to, cmd_global_flags, cmd_global_flag_count);
-    fputs(
-        "\"\n"
-        "  case \"$prev\" in\n"
-        "    -b|--branch) COMPREPLY=($(compgen -W \"$(yore branch list 2>/dev/null | cut -f1)\" -- \"$cur\")); return ;;\n"
-        "    -d|--db|-f|--file|-o|--output) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-        "    --color) COMPREPLY=($(compgen -W 'auto always never' -- \"$cur\")); return ;;\n"
-        "    --sync) COMPREPLY=($(compgen -W 'commit group os none' -- \"$cur\")); return ;;\n"
-        "  esac\n"
-        "  for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-        "    case \"$verb $w\" in *' -'*) continue ;; esac\n"
-        "    case \" $w \" in\n",
-        to);
+    fputs("\"\n"
+          "  case \"$prev\" in\n"
+          "    -b|--branch) words=\"$(yore branch list 2>/dev/null | cut -f1)\"\n"
+          "      COMPREPLY=($(compgen -W \"$words\" -- \"$cur\")); return ;;\n"
+          "    -d|--db|-f|--file|-o|--output) COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+          "    --color) COMPREPLY=($(compgen -W 'auto always never' -- \"$cur\")); return ;;\n"
+          "    --sync) COMPREPLY=($(compgen -W 'commit group os none' -- \"$cur\")); return ;;\n"
+          "  esac\n"
+          "  for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+          "    case \"$verb $w\" in *' -'*) continue ;; esac\n"
+          "    case \" $w \" in\n",
+          to);
     fputs("      ' ", to);
     for (size_t i = 0; i < cmd_table_count; i++) fprintf(to, "%s%s", i ? " '|' " : "", cmd_table[i]->name);
     fputs(" ') [ -z \"$verb\" ] && verb=\"$w\" ;;\n"

@@ -11,7 +11,7 @@
 
 const cli_code cli_codes[] = {
     {YORE_NOT_FOUND, EXIT_NO, "the key has no value at that point: never written, deleted or expired",
-     "`yore history KEY` shows what happened to it; `--default V` gives a value instead; `--ok-if-none` makes it exit 0"},
+     "`yore history KEY` shows what happened to it; `--default V` gives a value instead"},
     {YORE_CONFLICT, EXIT_CONFLICT,
      "a precondition (`--if-version`, `cas`) or a transaction lost: nothing was written",
      "read the value again with `yore get KEY -V` and decide anew"},

@@ -11,7 +11,6 @@
 #include <stdint.h>
 #include <stdio.h>
 
-
 #include "cli/cmd.h"
 #include "cli/memory.h"
 
@@ -66,7 +65,8 @@ void cli_time_text(const cli *c, int64_t ns, char out[YORE_TIME_TEXT_SIZE]);
 /* Rows of cells: aligned under a header on a terminal, TAB-separated without header when piped. headers may be NULL. */
 typedef struct cli_table cli_table;
 cli_table *cli_table_create(cli *c, const char *const *headers, size_t columns);
-void cli_table_cell(cli_table *t, yore_slice raw); /* escaped by the table */
+void cli_table_cell(cli_table *t, yore_slice raw);        /* escaped by the table */
+void cli_table_cell_drawn(cli_table *t, yore_slice text); /* as it is: our own drawing */
 void cli_table_cell_text(cli_table *t, const char *text);
 void cli_table_cell_u64(cli_table *t, uint64_t number);
 void cli_table_cell_version(cli_table *t, uint64_t version); /* v12, "-" for 0 */

@@ -79,15 +79,19 @@ static void flush_rows(cli_table *t)
     t->rows = 0;
 }
 
-void cli_table_cell(cli_table *t, yore_slice raw)
+static void put_cell(cli_table *t, yore_slice text, bool escape)
 {
-    if (t->cells != NULL) {
-        cli_escape(&t->cells[t->rows * t->columns + t->column], raw);
+    cli_bytes *cell = t->cells != NULL ? &t->cells[t->rows * t->columns + t->column] : &t->scratch;
+
+    cli_bytes_clear(cell);
+    if (escape) {
+        cli_escape(cell, text);
     } else {
-        cli_bytes_clear(&t->scratch);
-        cli_escape(&t->scratch, raw);
+        cli_bytes_append(cell, text.data, text.size);
+    }
+    if (t->cells == NULL) {
         if (t->column > 0) (void)putchar('\t');
-        if (t->scratch.size > 0) (void)fwrite(t->scratch.data, 1, t->scratch.size, stdout);
+        if (cell->size > 0) (void)fwrite(cell->data, 1, cell->size, stdout);
     }
     if (++t->column < t->columns) return;
     t->column = 0;
@@ -96,6 +100,16 @@ void cli_table_cell(cli_table *t, yore_slice raw)
     } else if (++t->rows == ROWS_HELD) {
         flush_rows(t);
     }
+}
+
+void cli_table_cell(cli_table *t, yore_slice raw)
+{
+    put_cell(t, raw, true);
+}
+
+void cli_table_cell_drawn(cli_table *t, yore_slice text)
+{
+    put_cell(t, text, false);
 }
 
 void cli_table_cell_text(cli_table *t, const char *text)

@@ -57,7 +57,7 @@ def parse(text):
 def lines_of(data):
     """Output as expected lines. Blanks at the end of a line do not count: the case files have none."""
     text = data.decode("utf-8", "backslashreplace")
-    text = re.sub(r"[ \t]+$", "", text, flags=re.M)
+    text = re.sub(r"[ \t\r]+$", "", text, flags=re.M)
     if not text:
         return []
     if text.endswith("\n"):
@@ -109,7 +109,8 @@ def run_case(path, update):
             failures.append(f"{path.name}:{step.line}: {step.command}")
             for mark, expected, actual in (("|", step.out, out), ("!", step.err, err)):
                 if not matches(expected, actual):
-                    failures += [f"    expected {mark} {x}" for x in expected] + [f"    got      {mark} {x}" for x in actual]
+                    failures += [f"    expected {mark} {x}" for x in expected]
+                    failures += [f"    got      {mark} {x}" for x in actual]
             if status != step.status:
                 failures.append(f"    expected = {step.status}\n    got      = {status}")
             step.out = step.out if matches(step.out, out) else generalised(out, folder)

@@ -73,8 +73,8 @@ def main():
 
         for words in (["put", "x", "-"], ["put", "--stdin"], ["put", "x", "-f", "-"]):
             shown, status = play(words, folder)
-            check(f"'yore {' '.join(words)}' shows its help instead of waiting", b"usage: yore put" in shown and status == 2,
-                  shown)
+            check(f"'yore {' '.join(words)}' shows its help instead of waiting",
+                  b"usage: yore put" in shown and status == 2, shown)
 
         quietly("branch", "create", "exp", folder=folder)
         shown, status = play(["branch", "delete", "exp"], folder, typed=b"n\n")
