@@ -185,6 +185,32 @@ static void *stress_read(void *arg)
     return NULL;
 }
 
+/* Short-lived readers: slots are claimed and given back while the collector scans. */
+static void *stress_read_briefly(void *arg)
+{
+    stress *s = arg;
+    for (int i = 0; i < 20; i++) {
+        yr_epoch_enter();
+        const uint64_t *block = atomic_load_explicit(&s->cell, memory_order_acquire);
+        if (block[0] != STRESS_WORD || block[1] != STRESS_WORD) atomic_fetch_add(&s->bad, 1);
+        yr_epoch_exit();
+    }
+    return NULL;
+}
+
+static void *stress_churn(void *arg)
+{
+    stress *s = arg;
+    while (!atomic_load(&s->is_over)) {
+        pthread_t brief[3];
+        for (int i = 0; i < 3; i++) {
+            if (pthread_create(&brief[i], NULL, stress_read_briefly, s) != 0) abort();
+        }
+        for (int i = 0; i < 3; i++) pthread_join(brief[i], NULL);
+    }
+    return NULL;
+}
+
 static uint64_t *stress_block(void)
 {
     uint64_t *block = malloc(2 * sizeof *block);
@@ -193,9 +219,8 @@ static uint64_t *stress_block(void)
     return block;
 }
 
-static void test_readers_never_see_a_released_block(void **state)
+static void run_stress(void *(*reader)(void *arg), int rounds)
 {
-    (void)state;
     stress s;
     atomic_init(&s.cell, stress_block());
     atomic_init(&s.is_over, false);
@@ -204,8 +229,8 @@ static void test_readers_never_see_a_released_block(void **state)
     yr_retire_list list;
     yr_retire_init(&list, yore_env_default(), NULL);
     for (int i = 0; i < STRESS_READERS; i++)
-        assert_int_equal(pthread_create(&readers[i], NULL, stress_read, &s), 0);
-    for (int i = 0; i < 200000; i++) {
+        assert_int_equal(pthread_create(&readers[i], NULL, reader, &s), 0);
+    for (int i = 0; i < rounds; i++) {
         uint64_t *old = atomic_exchange_explicit(&s.cell, stress_block(), memory_order_acq_rel);
         yr_retire(&list, old, 2 * sizeof *old, poison_and_free);
     }
@@ -214,6 +239,18 @@ static void test_readers_never_see_a_released_block(void **state)
     assert_int_equal(atomic_load(&s.bad), 0);
     yr_retire_deinit(&list);
     free(atomic_load(&s.cell));
+}
+
+static void test_readers_never_see_a_released_block(void **state)
+{
+    (void)state;
+    run_stress(stress_read, 200000);
+}
+
+static void test_readers_that_come_and_go_never_see_a_released_block(void **state)
+{
+    (void)state;
+    run_stress(stress_churn, 50000);
 }
 
 int main(void)
@@ -227,6 +264,7 @@ int main(void)
         cmocka_unit_test(test_retiring_works_without_memory),
         cmocka_unit_test(test_many_threads_get_slots_and_give_them_back),
         cmocka_unit_test(test_readers_never_see_a_released_block),
+        cmocka_unit_test(test_readers_that_come_and_go_never_see_a_released_block),
     };
     return cmocka_run_group_tests_name("epoch", tests, NULL, NULL);
 }
