@@ -24,7 +24,8 @@ static bool check_words4(check *c, const art_node4 *node)
     for (uint32_t i = 0; i < count; i++) seen |= 1u << art_nibble(art_word4_order(word), i);
     if (seen != (1u << count) - 1) return fail(c, "tree: an N4's order is no permutation");
     for (uint32_t slot = count; slot < 4; slot++) {
-        if ((uint8_t)(word >> (8 * slot)) != (uint8_t)word) return fail(c, "tree: an unused key byte of an N4 (A4)");
+        if ((uint8_t)(word >> (8 * slot)) != (uint8_t)word)
+            return fail(c, "tree: an unused key byte of an N4 (A4)");
     }
     return true;
 }
@@ -35,7 +36,8 @@ static bool check_ordered(check *c, const art_node *node)
     const art_node16 *like = (const art_node16 *)node;
     uint64_t order = art_word(&like->order);
     uint32_t count = art_order_count(order);
-    if (count != node->count || count > art_capacity[node->type]) return fail(c, "tree: an order word's count");
+    if (count != node->count || count > art_capacity[node->type])
+        return fail(c, "tree: an order word's count");
     uint32_t seen = 0;
     for (uint32_t i = 0; i < count; i++) seen |= 1u << art_nibble(order, i);
     if (seen != (1u << count) - 1) return fail(c, "tree: an order word is no permutation");
@@ -50,8 +52,10 @@ static bool check_words(check *c, const art_node *node)
 {
     static const uint8_t least[] = {1, 3, 4, 7, 13, 38};
     bool exempt = node->type == ART_N4 && node->prefix_size > ART_N2_PREFIX_MAX;
-    if (art_count(node) < least[node->type] && !exempt) return fail(c, "tree: a node that should have shrunk (A5)");
-    if (art_count(node) + (art_load(&node->end) != 0) < 2) return fail(c, "tree: a node with one reference (A5)");
+    if (art_count(node) < least[node->type] && !exempt)
+        return fail(c, "tree: a node that should have shrunk (A5)");
+    if (art_count(node) + (art_load(&node->end) != 0) < 2)
+        return fail(c, "tree: a node with one reference (A5)");
     if (art_count(node) > art_capacity[node->type]) return fail(c, "tree: a node with too many children");
     if (node->type == ART_N4) return check_words4(c, (const art_node4 *)node);
     if (node->type == ART_N8 || node->type == ART_N16) return check_ordered(c, node);
@@ -84,14 +88,16 @@ static bool check_node(check *c, art_ptr ptr, size_t depth)
     yore_slice key = art_key_at(c->art, yr_art_any_leaf(c->art, ptr));
     if (key.size < depth + prefix_size) return fail(c, "tree: a prefix longer than a key below it");
     const uint8_t *bytes = (const uint8_t *)key.data + depth;
-    if (memcmp(art_prefix(node), bytes, art_prefix_kept(prefix_size)) != 0) return fail(c, "tree: a wrong prefix");
+    if (memcmp(art_prefix(node), bytes, art_prefix_kept(prefix_size)) != 0)
+        return fail(c, "tree: a wrong prefix");
     return true;
 }
 
 static bool check_entry(check *c, yr_ref entry)
 {
     yore_slice key = art_key_at(c->art, entry);
-    if (c->last && yr_slice_compare(art_key_at(c->art, c->last), key) >= 0) return fail(c, "tree: keys out of order");
+    if (c->last && yr_slice_compare(art_key_at(c->art, c->last), key) >= 0)
+        return fail(c, "tree: keys out of order");
     if (yr_art_find(c->art, key) != entry) return fail(c, "tree: an entry is not found by its key");
     c->last = entry;
     c->entries++;
@@ -119,7 +125,8 @@ static void check_below(check *c, yr_art_iter *iter, art_ptr root)
         art_ptr child = yr_art_step_next(c->art, top);
         if (!child) {
             iter->depth--;
-            if (iter->depth) depth -= art_prefix_size(art_node_at(c->art, iter->path[iter->depth - 1].node)) + 1;
+            if (iter->depth)
+                depth -= art_prefix_size(art_node_at(c->art, iter->path[iter->depth - 1].node)) + 1;
         } else if (art_is_leaf(child)) {
             if (!check_entry(c, art_ref(child))) return;
         } else {
@@ -143,7 +150,8 @@ bool yr_art_check(const yr_art *art, const char **problem)
     yr_art_iter_deinit(&iter);
     if (!c.problem && c.entries != yr_art_count(art)) (void)fail(&c, "tree: the count is not the entries");
     if (!c.problem && c.bytes != yr_art_bytes(art)) (void)fail(&c, "tree: the bytes are not the nodes'");
-    if (!c.problem && c.entries && c.bytes > 40 * (c.entries - 1)) (void)fail(&c, "tree: over 40 bytes a key (A5)");
+    if (!c.problem && c.entries && c.bytes > 40 * (c.entries - 1))
+        (void)fail(&c, "tree: over 40 bytes a key (A5)");
     *problem = c.problem;
     return !c.problem;
 }

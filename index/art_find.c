@@ -96,7 +96,8 @@ yr_ref yr_art_any_leaf(const yr_art *art, art_ptr ptr)
     return art_ref(ptr);
 }
 
-uint32_t yr_art_prefix_match(const yr_art *art, art_ptr ptr, yore_slice key, size_t depth, const uint8_t **prefix)
+uint32_t yr_art_prefix_match(const yr_art *art, art_ptr ptr, yore_slice key, size_t depth,
+                             const uint8_t **prefix)
 {
     const art_node *node = art_node_at(art, art_ref(ptr));
     const uint8_t *bytes = (const uint8_t *)key.data + depth;

@@ -5,7 +5,7 @@
 /* Put a node in place of what `slot` holds, and let the replaced node go. */
 static void replace(yr_art *art, _Atomic art_ptr *slot, art_ptr fresh)
 {
-    art_ptr old = atomic_load_explicit(slot, memory_order_relaxed); /* own store */
+    art_ptr old = art_own_ptr(slot);
     art_store(slot, fresh);
     if (!art_is_leaf(old)) yr_art_node_retire(art, old);
 }
@@ -37,7 +37,7 @@ static void shape_put_key(art_shape *shape, yore_slice key, size_t depth, yr_ref
 /* Two keys part below `slot`, which holds a leaf. */
 static yore_status split_leaf(yr_art *art, _Atomic art_ptr *slot, yore_slice key, size_t depth, yr_ref entry)
 {
-    yr_ref other = art_ref(atomic_load_explicit(slot, memory_order_relaxed)); /* own store */
+    yr_ref other = art_ref(art_own_ptr(slot));
     yore_slice other_key = art_key_at(art, other);
     const uint8_t *a = key.data;
     const uint8_t *b = other_key.data;
@@ -60,10 +60,10 @@ static yore_status split_leaf(yr_art *art, _Atomic art_ptr *slot, yore_slice key
 
 /* The key leaves the prefix of the node in `slot` after `same` bytes: a new parent with the common part, over
  * a copy of the node with the rest (A1). */
-static yore_status split_prefix(yr_art *art, _Atomic art_ptr *slot, yore_slice key, size_t depth, uint32_t same,
-                                const uint8_t *prefix, yr_ref entry)
+static yore_status split_prefix(yr_art *art, _Atomic art_ptr *slot, yore_slice key, size_t depth,
+                                uint32_t same, const uint8_t *prefix, yr_ref entry)
 {
-    art_ptr old = atomic_load_explicit(slot, memory_order_relaxed); /* own store */
+    art_ptr old = art_own_ptr(slot);
     const art_node *node = art_node_at(art, art_ref(old));
     art_shape shape;
     yr_art_node_shape(node, &shape);
@@ -88,7 +88,7 @@ static yore_status split_prefix(yr_art *art, _Atomic art_ptr *slot, yore_slice k
 
 static yore_status add_child(yr_art *art, _Atomic art_ptr *slot, uint8_t byte, yr_ref entry)
 {
-    art_node *node = art_node_at(art, art_ref(atomic_load_explicit(slot, memory_order_relaxed))); /* own store */
+    art_node *node = art_node_at(art, art_ref(art_own_ptr(slot)));
     if (yr_art_node_add(node, byte, art_leaf(entry))) return YORE_OK;
     art_shape shape;
     yr_art_node_shape(node, &shape);
@@ -104,7 +104,7 @@ static yore_status insert(yr_art *art, yore_slice key, yr_ref entry)
     _Atomic art_ptr *slot = &art->root;
     size_t depth = 0;
     for (;;) {
-        art_ptr ptr = atomic_load_explicit(slot, memory_order_relaxed); /* own store */
+        art_ptr ptr = art_own_ptr(slot);
         if (!ptr) {
             art_store(slot, art_leaf(entry));
             return YORE_OK;
@@ -119,13 +119,13 @@ static yore_status insert(yr_art *art, yore_slice key, yr_ref entry)
             depth += same;
         }
         if (depth == key.size) {
-            if (atomic_load_explicit(&node->end, memory_order_relaxed)) return YORE_EXISTS; /* own store */
+            if (art_own_ptr(&node->end)) return YORE_EXISTS;
             art_store(&node->end, entry);
             return YORE_OK;
         }
         uint8_t byte = ((const uint8_t *)key.data)[depth];
         _Atomic art_ptr *child = art_child(node, byte);
-        if (!child || !atomic_load_explicit(child, memory_order_relaxed)) return add_child(art, slot, byte, entry);
+        if (!child || !art_own_ptr(child)) return add_child(art, slot, byte, entry);
         slot = child;
         depth++;
     }

@@ -21,7 +21,8 @@ static void set_byte(_Atomic uint64_t *words, uint32_t index, uint8_t byte, memo
 {
     uint32_t shift = 8 * (index % 8);
     uint64_t word = art_own(&words[index / 8]);
-    atomic_store_explicit(&words[index / 8], (word & ~(UINT64_C(0xFF) << shift)) | (uint64_t)byte << shift, order);
+    atomic_store_explicit(&words[index / 8], (word & ~(UINT64_C(0xFF) << shift)) | (uint64_t)byte << shift,
+                          order);
 }
 
 static uint8_t key_in(const _Atomic uint64_t *words, uint32_t index)
@@ -34,7 +35,7 @@ static uint8_t key_in(const _Atomic uint64_t *words, uint32_t index)
 static void shape_add(art_shape *shape, uint32_t byte, const _Atomic art_ptr *slot)
 {
     shape->keys[shape->count] = (uint8_t)byte;
-    shape->child[shape->count++] = atomic_load_explicit(slot, memory_order_relaxed); /* own store */
+    shape->child[shape->count++] = art_own_ptr(slot);
 }
 
 /* N8 and N16 */
@@ -52,7 +53,7 @@ void yr_art_node_shape(const art_node *node, art_shape *shape)
 {
     shape->prefix = art_prefix(node);
     shape->prefix_size = art_prefix_size(node);
-    shape->end = atomic_load_explicit(&node->end, memory_order_relaxed); /* own store */
+    shape->end = art_own_ptr(&node->end);
     shape->count = 0;
     switch (node->type) {
     case ART_N2: {
@@ -83,7 +84,7 @@ void yr_art_node_shape(const art_node *node, art_shape *shape)
     default: {
         const art_node256 *n256 = (const art_node256 *)node;
         for (uint32_t byte = 0; byte < 256; byte++) {
-            if (atomic_load_explicit(&n256->child[byte], memory_order_relaxed)) { /* own store */
+            if (art_own_ptr(&n256->child[byte])) {
                 shape_add(shape, byte, &n256->child[byte]);
             }
         }
@@ -211,12 +212,14 @@ static void add4(art_node4 *node, uint8_t byte, art_ptr child)
     uint64_t word = art_own(&node->word);
     uint32_t count = art_word4_count(word);
     uint32_t position = 0;
-    while (position < count && (uint8_t)(word >> (8 * art_nibble(art_word4_order(word), position))) < byte) position++;
+    while (position < count && (uint8_t)(word >> (8 * art_nibble(art_word4_order(word), position))) < byte)
+        position++;
     uint32_t keys = ((uint32_t)word & ~(UINT32_C(0xFF) << (8 * count))) | (uint32_t)byte << (8 * count);
     uint64_t order = order_insert(art_word4_order(word), count, position, count) & 0xFFFF;
     art_store(&node->child[count], child);
     /* release: pairs with art_word in lookups and cursors (A3) */
-    atomic_store_explicit(&node->word, keys | order << 32 | (uint64_t)(count + 1) << 48, memory_order_release);
+    atomic_store_explicit(&node->word, keys | order << 32 | (uint64_t)(count + 1) << 48,
+                          memory_order_release);
 }
 
 /* N8 and N16 */
@@ -244,7 +247,8 @@ bool yr_art_node_add(art_node *node, uint8_t byte, art_ptr child)
     case ART_N48: {
         art_node48 *n48 = (art_node48 *)node;
         art_store(&n48->child[count], child);
-        set_byte(n48->slots, byte, (uint8_t)(count + 1), memory_order_release); /* pairs with art_slot48 (A3) */
+        /* release: pairs with art_slot48 (A3) */
+        set_byte(n48->slots, byte, (uint8_t)(count + 1), memory_order_release);
         break;
     }
     default: art_store(&((art_node256 *)node)->child[byte], child);

@@ -157,12 +157,16 @@ static inline void art_store(_Atomic art_ptr *slot, art_ptr ptr)
     /* release: pairs with art_load; the node or entry behind `ptr` is complete */
     atomic_store_explicit(slot, ptr, memory_order_release);
 }
+/* The writer looks at what it stored itself. */
+static inline art_ptr art_own_ptr(const _Atomic art_ptr *slot)
+{
+    return atomic_load_explicit(slot, memory_order_relaxed);
+}
 /* A publishing word, as a reader takes it: pairs with the release stores in yr_art_node_add (A3). */
 static inline uint64_t art_word(const _Atomic uint64_t *word)
 {
     return atomic_load_explicit(word, memory_order_acquire);
 }
-/* The writer looks at what it stored itself. */
 static inline uint64_t art_own(const _Atomic uint64_t *word)
 {
     return atomic_load_explicit(word, memory_order_relaxed);
@@ -287,8 +291,7 @@ static inline _Atomic art_ptr *art_child(art_node *node, uint8_t byte)
         uint32_t slot = art_slot48(n48, byte);
         return slot ? &n48->child[slot - 1] : NULL;
     }
-    default:
-        return &((art_node256 *)node)->child[byte];
+    default: return &((art_node256 *)node)->child[byte];
     }
 }
 
@@ -319,7 +322,8 @@ void yr_art_node_free(yr_art *art, art_ptr ptr);
 /* Any entry below `ptr`: they all share the prefix of the node. */
 yr_ref yr_art_any_leaf(const yr_art *art, art_ptr ptr);
 /* How many bytes of the node's prefix agree with the key from `depth` on. *prefix is the whole prefix. */
-uint32_t yr_art_prefix_match(const yr_art *art, art_ptr ptr, yore_slice key, size_t depth, const uint8_t **prefix);
+uint32_t yr_art_prefix_match(const yr_art *art, art_ptr ptr, yore_slice key, size_t depth,
+                             const uint8_t **prefix);
 
 /* Put a node on a cursor's path, standing on its `end`. False when memory is out (iter->failed). */
 bool yr_art_push(yr_art_iter *iter, art_ptr ptr);

@@ -3,16 +3,17 @@
  * away. As in art_insert.c one store publishes, and nothing changes when memory is out. */
 #include "index/art_node.h"
 
-#define N8_MIN 4u /* children; below these a smaller node takes over, later than it grew, so as not to flutter */
+/* With fewer children a smaller node takes over: later than it grew, so as not to flutter. */
+#define N8_MIN 4u
 #define N16_MIN 7u
 #define N48_MIN 13u
 #define N256_MIN 38u
 
 /* Where a key was found. */
 typedef struct place {
-    _Atomic art_ptr *slot; /* holds the entry, or the node whose `end` it is */
+    _Atomic art_ptr *slot;   /* holds the entry, or the node whose `end` it is */
     _Atomic art_ptr *parent; /* holds the node that `slot` is in; NULL when slot is the root */
-    uint8_t byte;           /* of slot in that node */
+    uint8_t byte;            /* of slot in that node */
     bool is_end;
     yr_ref entry;
 } place;
@@ -23,7 +24,7 @@ static bool locate(yr_art *art, yore_slice key, place *found)
     size_t depth = 0;
     *found = (place){.slot = &art->root};
     for (;;) {
-        art_ptr ptr = atomic_load_explicit(found->slot, memory_order_relaxed); /* own store */
+        art_ptr ptr = art_own_ptr(found->slot);
         if (!ptr) return false;
         if (art_is_leaf(ptr)) {
             found->entry = art_ref(ptr);
@@ -33,7 +34,7 @@ static bool locate(yr_art *art, yore_slice key, place *found)
         depth += art_prefix_size(node);
         if (depth > key.size) return false;
         if (depth == key.size) {
-            found->entry = atomic_load_explicit(&node->end, memory_order_relaxed); /* own store */
+            found->entry = art_own_ptr(&node->end);
             found->is_end = true;
             break;
         }
@@ -69,7 +70,7 @@ static art_ptr merge(yr_art *art, const art_node *parent, uint8_t byte, art_ptr 
 /* The node in `slot` is left with the references in `rest`, which is one: put that in its place. */
 static yore_status collapse(yr_art *art, _Atomic art_ptr *slot, const art_shape *rest)
 {
-    art_ptr old = atomic_load_explicit(slot, memory_order_relaxed); /* own store */
+    art_ptr old = art_own_ptr(slot);
     art_ptr child = rest->count ? rest->child[0] : 0;
     art_ptr fresh = child ? child : art_leaf(rest->end);
     if (!art_is_leaf(fresh)) fresh = merge(art, art_node_at(art, art_ref(old)), rest->keys[0], child);
@@ -83,7 +84,8 @@ static yore_status collapse(yr_art *art, _Atomic art_ptr *slot, const art_shape 
 /* Is a node of this type still right with so many children? */
 static bool fits_still(enum art_type type, uint32_t count)
 {
-    static const uint8_t least[] = {[ART_N8] = N8_MIN, [ART_N16] = N16_MIN, [ART_N48] = N48_MIN, [ART_N256] = N256_MIN};
+    static const uint8_t least[] = {
+        [ART_N8] = N8_MIN, [ART_N16] = N16_MIN, [ART_N48] = N48_MIN, [ART_N256] = N256_MIN};
     return least[type] && count >= least[type];
 }
 
@@ -102,7 +104,7 @@ static void shape_drop(art_shape *shape, uint8_t byte)
 /* Take a leaf out of the node in `slot`. */
 static yore_status remove_child(yr_art *art, _Atomic art_ptr *slot, uint8_t byte)
 {
-    art_ptr old = atomic_load_explicit(slot, memory_order_relaxed); /* own store */
+    art_ptr old = art_own_ptr(slot);
     art_node *node = art_node_at(art, art_ref(old));
     uint32_t left = art_count(node) - 1;
     bool fits = fits_still(node->type, left);
@@ -125,7 +127,7 @@ static yore_status remove_child(yr_art *art, _Atomic art_ptr *slot, uint8_t byte
 /* Take away the key that ends at the node in `slot`. */
 static yore_status remove_end(yr_art *art, _Atomic art_ptr *slot)
 {
-    art_node *node = art_node_at(art, art_ref(atomic_load_explicit(slot, memory_order_relaxed))); /* own store */
+    art_node *node = art_node_at(art, art_ref(art_own_ptr(slot)));
     if (art_count(node) == 1) {
         art_shape shape;
         yr_art_node_shape(node, &shape);

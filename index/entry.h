@@ -54,7 +54,8 @@ static inline yore_slice yr_entry_tree_key(const yr_entry *entry)
 {
     return yore_bytes(entry->tree_key, (size_t)entry->key_bytes + YR_TREE_KEY_PREFIX);
 }
-static inline bool yr_entry_is(const yr_entry *entry, uint32_t branch, uint32_t primitive, yore_slice user_key)
+static inline bool yr_entry_is(const yr_entry *entry, uint32_t branch, uint32_t primitive,
+                               yore_slice user_key)
 {
     return entry->key_bytes == user_key.size && yr_entry_branch(entry) == branch &&
            yr_entry_primitive(entry) == primitive &&

@@ -90,7 +90,7 @@ static uintptr_t shard_word(bucket *buckets, uint32_t log2)
 static table table_of(uintptr_t word)
 {
     uint64_t size = UINT64_C(1) << (word & (LINE - 1));
-    return (table){.buckets = (bucket *)(word & ~(uintptr_t)(LINE - 1)), .mask = size - 1}; // NOLINT: tagged pointer
+    return (table){.buckets = (bucket *)(word & ~(uintptr_t)(LINE - 1)), .mask = size - 1};
 }
 
 /* The shard's table; its buckets are NULL when it has none yet. */
@@ -293,7 +293,8 @@ static bool place(const yr_hash_index *index, table t, uint64_t hash, yr_ref ent
         bucket *passed = &t.buckets[(hash + i) & t.mask];
         atomic_store_explicit(&passed->overflow, load_overflow(passed) + 1, memory_order_relaxed);
     }
-    store_slot(index, &t.buckets[(hash + step) & t.mask], (uint32_t)__builtin_ctz(empty), tag_of(hash), entry);
+    store_slot(index, &t.buckets[(hash + step) & t.mask], (uint32_t)__builtin_ctz(empty), tag_of(hash),
+               entry);
     return true;
 }
 
@@ -327,8 +328,8 @@ static bool grow(yr_hash_index *index, uint32_t shard)
         if (load_overflow(b) & SPILLED) { /* whose homes the spilled keys would have now is not known: both */
             atomic_store_explicit(&new.buckets[i].overflow, load_overflow(&new.buckets[i]) | SPILLED,
                                   memory_order_relaxed);
-            atomic_store_explicit(&new.buckets[i + size].overflow, load_overflow(&new.buckets[i + size]) | SPILLED,
-                                  memory_order_relaxed);
+            atomic_store_explicit(&new.buckets[i + size].overflow,
+                                  load_overflow(&new.buckets[i + size]) | SPILLED, memory_order_relaxed);
         }
         uint32_t empty = match_tags(b, 0);
         for (uint32_t slot = 0; slot < SLOTS; slot++) {
@@ -366,7 +367,8 @@ bool yr_hash_index_insert(yr_hash_index *index, uint64_t hash, yr_ref entry)
 }
 
 /* Where a stored entry is. */
-static bool locate(const yr_hash_index *index, table t, uint64_t hash, yr_ref entry, uint64_t *step, uint32_t *slot)
+static bool locate(const yr_hash_index *index, table t, uint64_t hash, yr_ref entry, uint64_t *step,
+                   uint32_t *slot)
 {
     uint64_t limit = probe_limit(index, t);
     for (*step = 0; *step < limit; ++*step) {
@@ -482,7 +484,8 @@ static const char *check_shard(const yr_hash_index *index, uint32_t shard, table
     }
     if (stored != index->stored[shard]) return "hash index: a shard's count is wrong";
     for (uint64_t i = 0; i <= t.mask; i++) {
-        if ((load_overflow(&t.buckets[i]) & ~SPILLED) != passed[i]) return "hash index: a wrong overflow count (H2)";
+        if ((load_overflow(&t.buckets[i]) & ~SPILLED) != passed[i])
+            return "hash index: a wrong overflow count (H2)";
     }
     return NULL;
 }
@@ -492,7 +495,8 @@ bool yr_hash_index_check(const yr_hash_index *index, const char **problem)
     uint64_t stored = 0;
     *problem = NULL;
     for (uint32_t shard = 0; shard < YR_HASH_SHARDS && !*problem; shard++) {
-        table t = table_of(atomic_load_explicit(&index->shards[shard], memory_order_acquire)); /* as load_table */
+        table t =
+            table_of(atomic_load_explicit(&index->shards[shard], memory_order_acquire)); /* as load_table */
         if (!t.buckets) {
             if (index->stored[shard]) *problem = "hash index: a count without a table";
             continue;

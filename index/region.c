@@ -30,8 +30,8 @@
 
 #define PREFAULT_FROM (UINT64_C(64) << 10)
 #define REST_UNITS_MIN 5u /* 40 bytes, the smallest tree node */
-#define LARGE_TRIES 8u /* blocks of about the same size looked at */
-#define LARGE_LOG2 7u
+#define LARGE_TRIES 8u    /* blocks of about the same size looked at */
+#define LARGE_LOG2 7u     /* of the smallest large block, in units */
 _Static_assert(YR_REGION_CLASSES >> LARGE_LOG2 == 1, "the first large list");
 _Static_assert((32 - LARGE_LOG2) * 4 <= YR_REGION_LARGE, "the last large list");
 
@@ -195,7 +195,8 @@ yr_ref yr_region_alloc(yr_region *region, uint64_t bytes)
         return ref ? ref : take_large(region, units, true);
     }
     atomic_store_explicit(&region->used, used + size, memory_order_relaxed);
-    if (YR_UNLIKELY(used + size > region->prefaulted) && used + size > PREFAULT_FROM) prefault(region, used + size);
+    if (YR_UNLIKELY(used + size > region->prefaulted) && used + size > PREFAULT_FROM)
+        prefault(region, used + size);
     return (yr_ref)(used / YR_REGION_UNIT);
 }
 
@@ -204,7 +205,8 @@ void yr_region_free(yr_region *region, yr_ref ref, uint64_t bytes)
     uint32_t units = units_of(bytes);
     YR_ASSERT(ref != 0);
     YR_ASSERT(units != 0);
-    yr_ref *list = units <= YR_REGION_CLASSES ? &region->free_small[units] : &region->free_large[large_list(units)];
+    yr_ref *list = units <= YR_REGION_CLASSES ? &region->free_small[units]
+                                              : &region->free_large[large_list(units)];
     free_block *block = yr_region_at(region, ref);
     *block = (free_block){.next = *list, .units = units};
     *list = ref;
@@ -221,5 +223,5 @@ static void release_block(void *owner, void *block, uint64_t bytes)
 void yr_region_retire(yr_region *region, yr_ref ref, uint64_t bytes)
 {
     YR_ASSERT(ref != 0);
-    yr_retire(&region->retired, (void *)(uintptr_t)ref, bytes, release_block); // NOLINT: a word, not an address
+    yr_retire(&region->retired, (void *)(uintptr_t)ref, bytes, release_block);
 }

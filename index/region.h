@@ -17,8 +17,8 @@ typedef uint32_t yr_ref; /* 0 = none */
 
 #define YR_REGION_UNIT 8u
 #define YR_REGION_BYTES_MAX (UINT64_C(1) << 34)
-#define YR_REGION_CLASSES 160u /* free lists for blocks of 8, 16, ... up to 1,280 bytes */
-#define YR_REGION_LARGE 100u   /* for larger ones, four to each power of two */
+#define YR_REGION_CLASSES 160u                 /* free lists for blocks of 8, 16, ... up to 1,280 bytes */
+#define YR_REGION_LARGE 100u                   /* for larger ones, four to each power of two */
 #define YR_REGION_PREFAULT (UINT64_C(2) << 20) /* how far ahead of the cursor pages are asked for */
 
 typedef struct yr_region {

@@ -54,7 +54,8 @@ yr_ref stress_incarnation(stress *s, uint32_t key)
 {
     const yr_entry *old = yr_entry_at(&s->region, s->keys.entries[key]);
     yore_slice user = yr_entry_user_key(old);
-    yr_ref ref = fixture_entry(&s->region, yr_entry_branch(old), yr_entry_primitive(old), user.data, user.size);
+    yr_ref ref =
+        fixture_entry(&s->region, yr_entry_branch(old), yr_entry_primitive(old), user.data, user.size);
     mark(s, ref);
     return ref;
 }

@@ -10,8 +10,8 @@
 typedef struct stress {
     const yore_env *env;
     yr_region region;
-    key_set keys;   /* ascending; an entry of a key that comes and goes is replaced each time */
-    uint32_t *rank; /* by key: when it is inserted for good; UINT32_MAX = comes and goes */
+    key_set keys;    /* ascending; an entry of a key that comes and goes is replaced each time */
+    uint32_t *rank;  /* by key: when it is inserted for good; UINT32_MAX = comes and goes */
     uint32_t *order; /* the staying keys by rank */
     uint32_t staying;
     uint64_t seed;

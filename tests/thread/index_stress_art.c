@@ -116,7 +116,8 @@ static void write_all(stress *s)
                 yr_ref removed = 0;
                 YR_ASSERT(yr_art_remove(tree, fixture_key(&s->keys, key), &removed) == YORE_OK);
                 YR_ASSERT(removed == alive[key]);
-                yr_region_retire(&s->region, removed, YR_ENTRY_HEADER + yr_entry_at(&s->region, removed)->key_bytes);
+                yr_region_retire(&s->region, removed,
+                                 YR_ENTRY_HEADER + yr_entry_at(&s->region, removed)->key_bytes);
                 alive[key] = 0;
             } else {
                 alive[key] = stress_incarnation(s, key);

@@ -46,7 +46,8 @@ static void read_loop(void *arg)
             if (!entry) continue;
             YR_ASSERT(stress_entry_whole(s, entry));
             YR_ASSERT(s->rank[key] == UINT32_MAX || entry == s->keys.entries[key]);
-            YR_ASSERT(yr_slice_equal(yr_entry_tree_key(yr_entry_at(&s->region, entry)), fixture_key(&s->keys, key)));
+            YR_ASSERT(yr_slice_equal(yr_entry_tree_key(yr_entry_at(&s->region, entry)),
+                                     fixture_key(&s->keys, key)));
             atomic_fetch_add_explicit(&s->checks, 1, memory_order_relaxed);
         }
         yr_epoch_exit();

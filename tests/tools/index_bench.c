@@ -112,7 +112,8 @@ static void choose_keys(bench *b, char (*keys)[KEY_BYTES], bool there)
 static void read_entry(bench *b, yr_ref ref)
 {
     const uint8_t *bytes = (const uint8_t *)yr_entry_at(&b->region, ref);
-    b->sum += yr_get_le64(bytes + YR_ENTRY_HEADER + KEY_BYTES) + bytes[YR_ENTRY_HEADER + KEY_BYTES + VALUE_BYTES - 1];
+    b->sum += yr_get_le64(bytes + YR_ENTRY_HEADER + KEY_BYTES) +
+              bytes[YR_ENTRY_HEADER + KEY_BYTES + VALUE_BYTES - 1];
 }
 
 static void find(bench *b, char (*keys)[KEY_BYTES], double *ns)
@@ -271,13 +272,13 @@ int main(int argc, char **argv)
         round_of(count, 7 + round, figures, bytes);
         for (uint32_t i = 0; i < FIGURES; i++) ns[i][round] = figures[i];
     }
-    printf("compiler %s, %" PRIu32 " keys \"user:%%016llx\", %" PRIu32 " rounds, median [range]\n", __VERSION__, count,
-           rounds);
+    printf("compiler %s, %" PRIu32 " keys \"user:%%016llx\", %" PRIu32 " rounds, median [range]\n",
+           __VERSION__, count, rounds);
     for (uint32_t i = 0; i < FIGURES; i++) {
         qsort(ns[i], rounds, sizeof(double), by_value);
         double median = ns[i][rounds / 2];
-        printf("%-42s %7.1f ns [%.1f-%.1f]  %6.2f M/s\n", figure_names[i], median, ns[i][0], ns[i][rounds - 1],
-               1000 / median);
+        printf("%-42s %7.1f ns [%.1f-%.1f]  %6.2f M/s\n", figure_names[i], median, ns[i][0],
+               ns[i][rounds - 1], 1000 / median);
     }
     printf("%-42s %7.1f bytes a key\n%-42s %7.1f bytes a key\n", "hash", bytes[0], "tree", bytes[1]);
     return 0;

@@ -74,7 +74,8 @@ uint64_t fixture_hash(const yr_region *region, uint64_t secret, yr_ref ref)
 {
     const yr_entry *entry = yr_entry_at(region, ref);
     yore_slice key = yr_entry_user_key(entry);
-    return yr_branch_hash(yr_key_hash(secret, yr_entry_primitive(entry), key.data, key.size), yr_entry_branch(entry));
+    return yr_branch_hash(yr_key_hash(secret, yr_entry_primitive(entry), key.data, key.size),
+                          yr_entry_branch(entry));
 }
 
 /* -- shapes of keys: each writes one key and returns its size -- */
@@ -111,7 +112,8 @@ static size_t base64(uint8_t *to, uint32_t i, yr_rng *rng)
 
 static size_t path(uint8_t *to, uint32_t i, yr_rng *rng)
 {
-    static const char *const parts[] = {"src", "include", "tests", "documentation", "a", "configuration.d", "x86"};
+    static const char *const parts[] = {"src", "include",         "tests", "documentation",
+                                        "a",   "configuration.d", "x86"};
     size_t size = 0;
     (void)i;
     for (uint64_t depth = 1 + yr_rng_below(rng, 7); depth > 0; depth--) {
@@ -184,10 +186,17 @@ static const struct {
     const char *name;
     size_t (*make)(uint8_t *to, uint32_t i, yr_rng *rng);
 } shapes[KEY_SETS] = {
-    {"dense integers", dense}, {"decimal", decimal},         {"uuid", uuid},
-    {"base64", base64},        {"paths", path},              {"prefixes of each other", prefixes},
-    {"0x00 and 0xff", extremes}, {"long prefixes", long_prefix}, {"to 32 KiB", huge},
-    {"wide", wide},            {"user:hex", user_hex},
+    {"dense integers", dense},
+    {"decimal", decimal},
+    {"uuid", uuid},
+    {"base64", base64},
+    {"paths", path},
+    {"prefixes of each other", prefixes},
+    {"0x00 and 0xff", extremes},
+    {"long prefixes", long_prefix},
+    {"to 32 KiB", huge},
+    {"wide", wide},
+    {"user:hex", user_hex},
 };
 
 static const yr_region *sort_region;

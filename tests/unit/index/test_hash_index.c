@@ -138,7 +138,8 @@ static void test_a_hundred_thousand_keys_of_one_hash_stay_right_and_bounded(void
     assert_non_null(flood);
     for (uint32_t i = 0; i < FLOOD; i++) {
         flood[i] = flood_entry(&t, i);
-        assert_int_equal(fixture_hash(&t.region, SECRET, flood[i]), fixture_hash(&t.region, SECRET, flood[0]));
+        assert_int_equal(fixture_hash(&t.region, SECRET, flood[i]),
+                         fixture_hash(&t.region, SECRET, flood[0]));
         assert_int_equal(find_entry(&t, flood[i]), 0);
         assert_int_equal(yr_art_insert(tree, flood[i]), YORE_OK);
         assert_true(insert_entry(&t, flood[i]));
@@ -152,13 +153,16 @@ static void test_a_hundred_thousand_keys_of_one_hash_stay_right_and_bounded(void
     assert_true(yr_hash_index_spilled(t.index) >= FLOOD - YR_HASH_PROBE_MAX * YR_HASH_BUCKET_SLOTS);
     assert_true(yr_hash_index_bytes(t.index) < 20 * ORDINARY); /* no table doubled because of the flood */
     for (uint32_t i = 0; i < FLOOD; i++) assert_int_equal(find_entry(&t, flood[i]), flood[i]);
-    for (uint32_t i = 0; i < ORDINARY; i++) assert_int_equal(find_entry(&t, keys.entries[i]), keys.entries[i]);
+    for (uint32_t i = 0; i < ORDINARY; i++)
+        assert_int_equal(find_entry(&t, keys.entries[i]), keys.entries[i]);
     for (uint32_t i = 0; i < FLOOD; i++) {
-        assert_int_equal(yr_art_remove(tree, yr_entry_tree_key(yr_entry_at(&t.region, flood[i])), NULL), YORE_OK);
+        assert_int_equal(yr_art_remove(tree, yr_entry_tree_key(yr_entry_at(&t.region, flood[i])), NULL),
+                         YORE_OK);
         assert_true(remove_entry(&t, flood[i]));
         if (i % 97 == 0) assert_int_equal(find_entry(&t, flood[i]), 0);
     }
-    for (uint32_t i = 0; i < ORDINARY; i++) assert_int_equal(find_entry(&t, keys.entries[i]), keys.entries[i]);
+    for (uint32_t i = 0; i < ORDINARY; i++)
+        assert_int_equal(find_entry(&t, keys.entries[i]), keys.entries[i]);
     table_check(&t);
     assert_int_equal(yr_hash_index_count(t.index), ORDINARY);
     /* an ordinary key may have found the flooded buckets full, too */

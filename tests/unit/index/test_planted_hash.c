@@ -22,8 +22,8 @@ static yr_ref entry;
 static yr_ref find_entry(void)
 {
     const yr_entry *e = yr_entry_at(&region, entry);
-    return yr_hash_index_find(table, fixture_hash(&region, SECRET, entry), yr_entry_branch(e), yr_entry_primitive(e),
-                              yr_entry_user_key(e));
+    return yr_hash_index_find(table, fixture_hash(&region, SECRET, entry), yr_entry_branch(e),
+                              yr_entry_primitive(e), yr_entry_user_key(e));
 }
 
 /* Finding nothing is right here, and so would be the entry; anything else is the bug. */
