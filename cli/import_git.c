@@ -155,7 +155,14 @@ static bool check_branch(git_run *run, git_branch *branch)
     if (status < 0) {
         return import_refuse_error(&run->problem, &err);
     }
-    if (status != YORE_END || info.parent_id != 0 || branch->fork != GIT_NO_COMMIT) {
+    bool usable = status == YORE_END && info.parent_id == 0 && branch->fork == GIT_NO_COMMIT;
+    if (!usable && strcmp(branch->name, "default") == 0) {
+        /* Every store has a branch of that name, so git's gets another one, encoded as an illegal name is. */
+        free(branch->name);
+        branch->name = cli_strdup("%64efault");
+        return check_branch(run, branch);
+    }
+    if (!usable) {
         (void)import_refuse(&run->problem, YORE_ERR_EXISTS, 0, "the store has a branch '%s' already", branch->name);
         (void)snprintf(run->problem.hint, sizeof run->problem.hint,
                        "import into a new store (-d PATH --create), or rename the branch here");
@@ -217,7 +224,7 @@ static int check_all(git_run *run)
         code = import_store(run->im);
     }
     for (uint32_t i = 0; i < run->graph.branch_count && code == EXIT_DONE; i++) {
-        run->problem.line = 1;
+        run->problem.line = 0;
         code = check_branch(run, &run->graph.branches[i]) ? EXIT_DONE : refused(run);
     }
     return code == EXIT_DONE && !check_tags(run) ? refused(run) : code;

@@ -146,20 +146,30 @@ static bool has_kept_something(const import *im)
     return !im->rehearsal && im->commits + im->branches + im->hidden_branches + im->tags > 0;
 }
 
+/* ": line 3, column 7"; nothing for what is not about a line. free() it. */
+static char *place_of(const import_problem *problem)
+{
+    unsigned long long line = problem->line;
+    if (line == 0) {
+        return cli_strdup("");
+    }
+    return problem->column == 0 ? cli_printf(": line %llu", line)
+                                : cli_printf(": line %llu, column %u", line, (unsigned)problem->column);
+}
+
 static int report_problem(import *im, const import_problem *problem)
 {
     char *hint;
-    char *place = problem->column == 0 ? cli_printf("line %llu", (unsigned long long)problem->line)
-                                       : cli_printf("line %llu, column %u", (unsigned long long)problem->line,
-                                                    (unsigned)problem->column);
+    char *place = place_of(problem);
     const char *extra = problem->hint[0] != 0 ? problem->hint : NULL;
     unsigned long long line = problem->line;
     unsigned long long resume = im->resume_line;
 
     cli_progress_end(&im->progress);
     if (!has_kept_something(im)) {
-        hint = extra == NULL ? cli_printf("fix line %llu and run it again: nothing was imported", line)
-                             : cli_printf("%s; nothing was imported", extra);
+        hint = extra != NULL ? cli_printf("%s; nothing was imported", extra)
+               : line != 0   ? cli_printf("fix line %llu and run it again: nothing was imported", line)
+                             : cli_strdup("nothing was imported");
     } else if (im->format == IMPORT_GIT) {
         hint = cli_printf("%s%simport it again into a new store", extra == NULL ? "" : extra, extra == NULL ? "" : "; ");
     } else if (extra == NULL) {
@@ -167,7 +177,7 @@ static int report_problem(import *im, const import_problem *problem)
     } else {
         hint = cli_printf("%s; run again with --from-line %llu", extra, resume);
     }
-    int code = cli_error(im->c, problem->code, NULL, hint, "%s: %s: %s", im->in.name, place, problem->message);
+    int code = cli_error(im->c, problem->code, NULL, hint, "%s%s: %s", im->in.name, place, problem->message);
     free(hint);
     free(place);
     return code;
