@@ -99,8 +99,8 @@ static yore_status open_dir(yore_db *db, const yore_open_options *options, yore_
     return YORE_OK;
 }
 
-/* Is there a store, and should there be one? Creates it when asked to. The caller holds the lock if writing. */
-static yore_status probe(yore_db *db, const yore_open_options *options, yore_error *err)
+/* Is there a store, and should there be one? With `make` it is created when asked for; the caller then holds the lock. */
+static yore_status probe(yore_db *db, const yore_open_options *options, bool make, yore_error *err)
 {
     enum yr_store_kind kind;
     yore_status status = yr_store_probe(db->env, db->dir, db->path, &kind, err);
@@ -120,6 +120,7 @@ static yore_status probe(yore_db *db, const yore_open_options *options, yore_err
         yr_hint(err, "yore init %s", db->path);
         return YORE_ERR_NO_STORE;
     }
+    if (!make) return YORE_OK;
     yore_slice payload;
     status = first_payload(db, &payload, err);
     if (status < 0) return status;
@@ -153,13 +154,11 @@ static yore_status open_disk(yore_db *db, const yore_open_options *options, yore
     yr_store *store = &db->store;
     yore_status status = open_dir(db, options, err);
     if (status == YORE_OK && !options->read_only) {
-        if (!options->create) { /* do not leave a LOCK file in a directory that is no store */
-            status = probe(db, options, err);
-            if (status < 0) return status;
-        }
+        status = probe(db, options, false, err); /* leave no LOCK file where a store cannot or must not be */
+        if (status < 0) return status;
         status = yr_store_lock_acquire(db->env, db->dir, db->path, options->wait_ms, &db->lock, err);
     }
-    if (status == YORE_OK) status = probe(db, options, err);
+    if (status == YORE_OK) status = probe(db, options, true, err);
     if (status < 0) return status;
     const yr_wal_options log = wal_options(db, options);
     status = yr_wal_open(&log, apply_record, store, &store->wal, &db->report, err);
