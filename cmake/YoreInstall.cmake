@@ -10,6 +10,24 @@ install(TARGETS yore_static yore_shared EXPORT yoreTargets
 if(TARGET yore_cli)
   install(TARGETS yore_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 endif()
+# The command writes its own man page and completions, so a cross build goes without.
+if(TARGET yore_cli AND NOT CMAKE_CROSSCOMPILING)
+  set(share "${PROJECT_BINARY_DIR}/share")
+  file(MAKE_DIRECTORY "${share}")
+  add_custom_command(OUTPUT "${share}/yore.1"
+    COMMAND yore_cli help --man > "${share}/yore.1"
+    COMMAND yore_cli completion bash > "${share}/yore.bash"
+    COMMAND yore_cli completion zsh > "${share}/_yore"
+    COMMAND yore_cli completion fish > "${share}/yore.fish"
+    DEPENDS yore_cli VERBATIM)
+  add_custom_target(yore_share ALL DEPENDS "${share}/yore.1")
+  install(FILES "${share}/yore.1" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
+  install(FILES "${share}/yore.bash" DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+    RENAME yore COMPONENT runtime)
+  install(FILES "${share}/_yore" DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions COMPONENT runtime)
+  install(FILES "${share}/yore.fish" DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
+    COMPONENT runtime)
+endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/yore)
 install(EXPORT yoreTargets NAMESPACE yore:: DESTINATION ${package_dir} COMPONENT development)

@@ -36,5 +36,8 @@ expect 'pkg-config, shared' "$temp/pc-shared"
 ${CC:-cc} "$consumer/consumer.c" $(pkg-config --cflags yore) "$libdir/libyore.a" -lpthread -o "$temp/pc-static"
 expect 'pkg-config, static' "$temp/pc-static"
 
-YORE_DB=:memory: "$temp/prefix/bin/yore" version >/dev/null
+"$temp/prefix/bin/yore" version >/dev/null
+for file in man/man1/yore.1 bash-completion/completions/yore zsh/site-functions/_yore fish/vendor_completions.d/yore.fish; do
+    [ -s "$temp/prefix/share/$file" ] || { echo "share/$file is not installed"; exit 1; }
+done
 echo 'ok: the installed command'

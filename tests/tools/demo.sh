@@ -111,6 +111,6 @@ show "yore log experiment -n 2"
 show 'yore branch list'
 
 say 'does git agree?'
-show "yore get $file --as-of $branch@v$version | cmp - <(git show ${first:0:12}:$file) && echo 'the first version is the same'"
-show "yore get $file -b $branch | cmp - <(git show $branch:$file) && echo 'the newest version is the same'"
+show "yore get $file --as-of $branch@v$version | cmp - <(git show ${first:0:12}:$file) && echo 'the first is the same'"
+show "yore get $file -b $branch | cmp - <(git show $branch:$file) && echo 'the newest is the same'"
 show 'yore check'
