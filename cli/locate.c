@@ -230,10 +230,10 @@ int cli_at_any(cli *c, const char *spec, yore_at *out)
     if (yore_at_parse(c->db, spec, c->now_ns, zone_s, out, &err) < 0) return cli_fail(c, &err);
 
     /* A wall-clock time means the zone's offset of that time, not of now. */
-    if (out->kind == YORE_AT_TIME && cli_zone_at(c, out->time_ns) != zone_s) {
+    int32_t zone_then_s = out->kind == YORE_AT_TIME ? cli_zone_at(c, out->time_ns) : zone_s;
+    if (zone_then_s != zone_s) {
         *out = at;
-        zone_s = cli_zone_at(c, out->time_ns);
-        if (yore_at_parse(c->db, spec, c->now_ns, zone_s, out, &err) < 0) return cli_fail(c, &err);
+        if (yore_at_parse(c->db, spec, c->now_ns, zone_then_s, out, &err) < 0) return cli_fail(c, &err);
     }
     return 0;
 }
