@@ -82,6 +82,7 @@ typedef struct bench_options {
     uint32_t rounds;
     uint32_t mixed_ms; /* how long read-while-write runs */
     bool quick;
+    bool cpu_time;
     const char *workloads; /* comma list, NULL = all */
     const char *engines;   /* comma list, NULL = all */
     const char *json_path;
@@ -101,6 +102,8 @@ extern bench_options bench_opt;
 
 void bench_fatal(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 uint64_t bench_now_ns(void);
+/* The clock of a whole single-threaded run: bench_now_ns, or the thread's CPU time with --cpu-time. */
+uint64_t bench_run_ns(void);
 void bench_sleep_ms(unsigned ms);
 /* Pins the calling thread to a CPU; threads it creates later inherit that, so stores are opened unpinned. */
 void bench_pin(unsigned cpu);

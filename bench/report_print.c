@@ -75,15 +75,17 @@ report_machine report_machine_read(void)
 void report_print_machine(FILE *out)
 {
     report_machine machine = report_machine_read();
-    fprintf(out, "machine   %s, %u CPUs, %llu MiB, %s, huge pages %s, %s\n", machine.cpu, machine.cpus,
+    fprintf(out, "machine    %s, %u CPUs, %llu MiB, %s, huge pages %s, %s\n", machine.cpu, machine.cpus,
             machine.memory_mib, machine.kernel, machine.thp, machine.filesystem);
-    fprintf(out, "build     %s, %s\n", BENCH_COMPILER, BENCH_FLAGS);
+    fprintf(out, "build      %s, %s\n", BENCH_COMPILER, BENCH_FLAGS);
     fprintf(
         out,
-        "sizes     %llu keys of 21 B, values of 100 B (half random), %llu reads, %llu keys x %u versions\n",
+        "sizes      %llu keys of 21 B, values of 100 B (half random), %llu reads, %llu keys x %u versions\n",
         (unsigned long long)bench_opt.keys, (unsigned long long)bench_opt.reads,
         (unsigned long long)bench_opt.version_keys, BENCH_VERSIONS_PER_KEY);
-    fprintf(out, "method    medians of %u alternating rounds, threads pinned\n", bench_opt.rounds);
+    fprintf(out, "method     medians of %u alternating rounds, threads pinned%s\n", bench_opt.rounds,
+            bench_opt.cpu_time ? ", rates by CPU time: other work and background threads are not counted"
+                               : "");
     for (int engine = 0; engine < ENGINE_COUNT; engine++) {
         char text[512];
         const bench_driver *driver = report_drivers[engine];
@@ -91,7 +93,7 @@ void report_print_machine(FILE *out)
             continue;
         }
         driver->describe(false, text, sizeof(text));
-        fprintf(out, "%-10s%s\n", driver->name, text);
+        fprintf(out, "%-10s %s\n", driver->name, text);
         if (engine != ENGINE_BARE) {
             driver->describe(true, text, sizeof(text));
             fprintf(out, "%-10s  durable_put: %s\n", "", text);

@@ -148,7 +148,7 @@ static void read_depth(yore_db *db, unsigned depth, const uint32_t *order, enum 
     for (uint64_t i = 0; i < reads + reads / WARM_UP; i++) {
         if (i == reads / WARM_UP) {
             found = 0;
-            start = bench_now_ns();
+            start = bench_run_ns();
         }
         uint64_t id = order[skip + i % (bench_opt.keys - skip)];
         bench_slice k = data_key_make(&key, missing ? DATA_MISSING + id : id);
@@ -163,7 +163,7 @@ static void read_depth(yore_db *db, unsigned depth, const uint32_t *order, enum 
             bench_latency_add(&latency, bench_now_ns() - before);
         }
     }
-    report_add(ENGINE_YORE, metric, (double)(bench_now_ns() - start) / (double)reads, &latency);
+    report_add(ENGINE_YORE, metric, (double)(bench_run_ns() - start) / (double)reads, &latency);
     if (found != (missing ? 0 : reads)) {
         bench_fatal("yore: depth %u: found %llu of %llu", depth, (unsigned long long)found,
                     (unsigned long long)reads);

@@ -16,7 +16,7 @@ static void put_random(enum bench_engine engine, const bench_driver *driver, voi
     bench_latency latency;
     data_value_init(&value);
     bench_latency_init(&latency, bench_opt.keys / (SAMPLE_MASK + 1) + 1);
-    uint64_t start = bench_now_ns();
+    uint64_t start = bench_run_ns();
     for (uint64_t i = 0; i < bench_opt.keys; i++) {
         bench_slice k = data_key_make(&key, i);
         bench_slice v = data_value_make(&value, i, 0);
@@ -28,7 +28,7 @@ static void put_random(enum bench_engine engine, const bench_driver *driver, voi
             driver->put(writer, k, v);
         }
     }
-    report_add(engine, M_PUT_RANDOM, workload_rate(bench_opt.keys, bench_now_ns() - start), &latency);
+    report_add(engine, M_PUT_RANDOM, workload_rate(bench_opt.keys, bench_run_ns() - start), &latency);
     bench_latency_deinit(&latency);
 }
 
@@ -41,7 +41,7 @@ uint64_t workload_load(const bench_driver *driver, void *writer, uint64_t keys, 
     for (size_t i = 0; i < BENCH_BATCH; i++) {
         data_value_init(&value_bytes[i]);
     }
-    uint64_t start = bench_now_ns();
+    uint64_t start = bench_run_ns();
     for (uint64_t base = 0; base < keys; base += BENCH_BATCH) {
         size_t n = keys - base < BENCH_BATCH ? (size_t)(keys - base) : BENCH_BATCH;
         for (size_t i = 0; i < n; i++) {
@@ -54,7 +54,7 @@ uint64_t workload_load(const bench_driver *driver, void *writer, uint64_t keys, 
             bench_latency_add(latency, bench_now_ns() - before);
         }
     }
-    uint64_t elapsed = bench_now_ns() - start;
+    uint64_t elapsed = bench_run_ns() - start;
     free(key_bytes);
     free(value_bytes);
     free(key_slices);
@@ -76,7 +76,7 @@ static void get_loop(enum bench_engine engine, const bench_driver *driver, void 
         driver->get(reader, data_key_make(&key, first + order[bench_opt.keys - 1 - i % bench_opt.keys]),
                     &unused);
     }
-    uint64_t start = bench_now_ns();
+    uint64_t start = bench_run_ns();
     for (uint64_t i = 0; i < bench_opt.reads; i++) {
         bench_slice k = data_key_make(&key, first + order[i % bench_opt.keys]);
         if ((i & SAMPLE_MASK) == 0) {
@@ -87,7 +87,7 @@ static void get_loop(enum bench_engine engine, const bench_driver *driver, void 
             found += driver->get(reader, k, &sum);
         }
     }
-    report_add(engine, metric, workload_rate(bench_opt.reads, bench_now_ns() - start), &latency);
+    report_add(engine, metric, workload_rate(bench_opt.reads, bench_run_ns() - start), &latency);
     report_answers(engine, metric, found, sum);
     bench_latency_deinit(&latency);
 }
@@ -120,7 +120,7 @@ static void get_many(enum bench_engine engine, const bench_driver *driver, void 
         if (i == groups / WARM_UP) {
             found = 0;
             sum = 0;
-            start = bench_now_ns();
+            start = bench_run_ns();
         }
         for (size_t j = 0; j < BENCH_MANY; j++) {
             keys[j] = data_key_make(&bytes[j], order[(group * BENCH_MANY + j) % bench_opt.keys]);
@@ -133,7 +133,7 @@ static void get_many(enum bench_engine engine, const bench_driver *driver, void 
             found += get_group(driver, reader, keys, &sum);
         }
     }
-    report_add(engine, M_GET_MANY, workload_rate(groups * BENCH_MANY, bench_now_ns() - start), &latency);
+    report_add(engine, M_GET_MANY, workload_rate(groups * BENCH_MANY, bench_run_ns() - start), &latency);
     report_answers(engine, M_GET_MANY, found, sum);
     bench_latency_deinit(&latency);
 }
@@ -151,14 +151,14 @@ static void scan(enum bench_engine engine, const bench_driver *driver, void *rea
         bench_slice from = data_key_make(&key, order[bench_opt.keys - 1 - i % bench_opt.keys]);
         driver->scan(reader, from, BENCH_SCAN_ROWS, &unused);
     }
-    uint64_t start = bench_now_ns();
+    uint64_t start = bench_run_ns();
     for (uint64_t i = 0; i < scans; i++) {
         bench_slice from = data_key_make(&key, order[i % bench_opt.keys]);
         uint64_t before = bench_now_ns();
         rows += driver->scan(reader, from, BENCH_SCAN_ROWS, &sum);
         bench_latency_add(&latency, bench_now_ns() - before);
     }
-    report_add(engine, M_SCAN, workload_rate(rows, bench_now_ns() - start), &latency);
+    report_add(engine, M_SCAN, workload_rate(rows, bench_run_ns() - start), &latency);
     report_answers(engine, M_SCAN, rows, sum);
     bench_latency_deinit(&latency);
 }
