@@ -10,7 +10,7 @@ target_compile_options(yore_flags INTERFACE
   $<$<BOOL:${YORE_WERROR}>:-Werror>
   -fno-omit-frame-pointer
   # The same bytes wherever the tree lies.
-  "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
+  "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=" "-ffile-prefix-map=${PROJECT_BINARY_DIR}=build")
 
 if(YORE_SANITIZE)
   target_compile_options(yore_flags INTERFACE "-fsanitize=${YORE_SANITIZE}" -fno-sanitize-recover=all -O1)
