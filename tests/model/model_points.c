@@ -100,6 +100,8 @@ static void pick_tag(world *w, point *out)
             out->at.branch_id = 0;
             out->at.branch[0] = '\0';
             out->branch = tag->branch;
+        } else {
+            out->at.branch_id = out->branch;
         }
         return;
     }

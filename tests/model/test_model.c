@@ -1,11 +1,12 @@
 /* Random operation scripts on a store and on the reference model, every answer compared.
  *
- *   test_model [--ops N] [--seed S] [--script SEED] [--trace]
+ *   test_model [--ops N] [--seed S] [--script SEED] [--trace] [--planted]
  *
  * Scripts run until N operations are done (default 20,000; CI asks for a million). Each script draws its own mix
  * of operations (a random subset with random weights), kind of store and durability from its seed. A script
  * that fails, crashes or hangs is cut down by leaving out steps, each try in a process of its own, and the
- * smallest one found is printed with everything it does. `--script SEED` runs one again. */
+ * smallest one found is printed with everything it does. `--script SEED` runs one again. `--planted` (in the
+ * build that has them) runs known-wrong variants of the engine and fails unless each is caught. */
 #define _DEFAULT_SOURCE
 #include <inttypes.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/base/planted.h"
 #include "tests/model/model_world.h"
 
 #define STEPS_MAX 600u
@@ -275,14 +277,62 @@ static void summary(const report *to, uint64_t seed)
                i % 8 == 7 || i + 1 == STEP_KIND_COUNT ? "\n" : ", ");
 }
 
+/* Scripts until `ops` operations are done, in a process of its own. True when all went well. */
+static bool run_scripts(uint64_t seed, uint64_t ops, bool only_one, report *to)
+{
+    static script s;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0) abort();
+    if (pid == 0) {
+        bool ok = true;
+        for (uint64_t next = seed; ok && to->ops < ops; next++) {
+            alarm(SCRIPT_SECONDS_MAX);
+            make_script(next, &s);
+            ok = run_script(&s, false, to);
+            if (only_one) break;
+        }
+        if (!ok) _exit(1); /* what a failed script had open is no leak */
+        exit(0);
+    }
+    return wait_for(pid, to);
+}
+
+#ifdef YORE_PLANTED_BUGS
+static int run_planted(uint64_t seed, uint64_t ops, report *to)
+{
+    static const struct {
+        enum yr_bug bug;
+        const char *name;
+    } bugs[] = {
+        {YR_BUG_LINEAGE_CAP, "wrong lineage cap"},
+        {YR_BUG_EXPIRY_WALL_CLOCK, "expiry read from the wall clock"},
+        {YR_BUG_FIRST_COMMITTER, "first-committer-wins off by one"},
+    };
+    int missed = 0;
+    for (size_t i = 0; i < sizeof bugs / sizeof bugs[0]; i++) {
+        memset(to, 0, sizeof *to);
+        yr_planted_bug = bugs[i].bug;
+        bool passed = run_scripts(seed, ops, false, to);
+        missed += passed;
+        printf("planted, %s: %s after %" PRIu64 " operations%s%s\n", bugs[i].name,
+               passed ? "NOT CAUGHT" : "caught", to->ops, passed ? "" : ": ", to->message);
+    }
+    yr_planted_bug = YR_BUG_NONE;
+    return missed ? 1 : 0;
+}
+#endif
+
 int main(int argc, char **argv)
 {
     static script s;
     uint64_t ops = 20000, seed = 1, only = 0;
-    bool trace = false, has_only = false;
+    bool trace = false, has_only = false, planted = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trace") == 0)
             trace = true;
+        else if (strcmp(argv[i], "--planted") == 0)
+            planted = true;
         else if (strcmp(argv[i], "--ops") == 0 && i + 1 < argc)
             ops = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
@@ -302,21 +352,15 @@ int main(int argc, char **argv)
         return run_script(&s, true, to) ? 0 : (printf("FAILED: %s\n", to->message), 1);
     }
     printf("seed %" PRIu64 "\n", has_only ? only : seed);
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid < 0) abort();
-    if (pid == 0) {
-        bool ok = true;
-        for (uint64_t next = has_only ? only : seed; ok && to->ops < ops; next++) {
-            alarm(SCRIPT_SECONDS_MAX);
-            make_script(next, &s);
-            ok = run_script(&s, false, to);
-            if (has_only) break;
-        }
-        if (!ok) _exit(1); /* what a failed script had open is no leak */
-        exit(0);
+#ifdef YORE_PLANTED_BUGS
+    if (planted) return run_planted(seed, ops, to);
+#else
+    if (planted) {
+        fprintf(stderr, "this build has no planted bugs (YORE_PLANTED_BUGS)\n");
+        return 2;
     }
-    if (!wait_for(pid, to)) return explain(to->seed, to);
+#endif
+    if (!run_scripts(has_only ? only : seed, ops, has_only, to)) return explain(to->seed, to);
     summary(to, seed);
     return 0;
 }

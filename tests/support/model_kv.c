@@ -435,6 +435,7 @@ static void apply_op(model *m, state *s, const model_op *op, int64_t time_ns)
         s->present = true;
         return;
     }
+    s->refusals &= ~MODEL_MAY_TYPE; /* an incr that would fail, overwritten: only the last value is written */
     s->present = op->kind != MODEL_DEL;
     s->row = (model_row){
         .op = YORE_OP_DEL, .primitive = op->primitive, .key = op->key, .value = yore_bytes("", 0)};
