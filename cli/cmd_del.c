@@ -20,7 +20,8 @@ typedef struct deletion {
 static void list_key(const deletion *d, yore_key key)
 {
     if (!d->c->json) {
-        cli_table_cell(d->list, key.user);
+        yore_row row = {.key = key.user, .primitive = key.primitive};
+        cli_table_cell(d->list, cli_key_cell(d->c, cli_branch(d->c), &row));
         cli_table_cell_version(d->list, d->was);
         return;
     }

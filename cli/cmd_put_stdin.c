@@ -60,8 +60,9 @@ static int commit(loader *l)
     return 0;
 }
 
-static int write_pair(loader *l, bool is_delete)
+static int write_pair(loader *l, bool is_delete, bool is_json)
 {
+    yore_put_options options = *l->options;
     yore_error err = YORE_ERROR_INIT;
     yore_key key = {cli_bytes_slice(&l->key), YORE_KV};
     yore_status status;
@@ -76,10 +77,11 @@ static int write_pair(loader *l, bool is_delete)
         int code = cli_begin(l->c, &l->txn);
         if (code != 0) return code;
     }
+    if (is_json) options.type = YORE_TYPE_JSON;
     if (is_delete) {
         status = yore_del(l->txn, key, NULL, &err);
     } else {
-        status = yore_put(l->txn, key, cli_bytes_slice(&l->value), l->options, &err);
+        status = yore_put(l->txn, key, cli_bytes_slice(&l->value), &options, &err);
     }
     if (status < 0) return cli_fail(l->c, &err);
     l->open_keys++;
@@ -100,7 +102,7 @@ static int tsv_line(loader *l, yore_slice line)
     if (!cli_unescape(&l->value, yore_bytes(tab + 1, line.size - key_size - 1))) {
         return bad_line(l, key_size + 2, "malformed escape in the value");
     }
-    return write_pair(l, false);
+    return write_pair(l, false, false);
 }
 
 /* `name` or `name_b64` of the line into `to`. *found says whether there was one. */
@@ -149,7 +151,8 @@ static int jsonl_line(loader *l, yore_slice line)
     }
     if (is_delete && has_value) return bad_line(l, 1, "a value and \"delete\":true exclude each other");
     if (!is_delete && !has_value) return bad_line(l, 1, "no \"value\", \"value_b64\" or \"delete\":true");
-    return write_pair(l, is_delete);
+    const json_member *value = json_in_find(&l->in, "value");
+    return write_pair(l, is_delete, value != NULL && value->kind != JSON_STRING);
 }
 
 static int one_line(loader *l, char *text, size_t size)

@@ -76,6 +76,9 @@ def main():
             check(f"'yore {' '.join(words)}' shows its help instead of waiting",
                   b"usage: yore put" in shown and status == 2, shown)
 
+        shown, status = play(["import", "-"], folder)
+        check("'yore import -' does, too", b"usage: yore import" in shown and status == 2, shown)
+
         quietly("branch", "create", "exp", folder=folder)
         shown, status = play(["branch", "delete", "exp"], folder, typed=b"n\n")
         check("branch delete asks, and no means no", b"delete branch 'exp'? [y/N]" in shown and status == 9, shown)
