@@ -19,20 +19,28 @@
 #define ATTEMPTS_NO_WRITER_MAX 5
 #define PAUSE_NS 1000000
 
-/* Is there a writer, and how far does it let us look? 0 = it has not said (it is recovering). */
-static bool look(yr_wal *wal, uint64_t *watermark)
+typedef struct sight {
+    bool is_live;       /* there is a writer */
+    uint64_t watermark; /* how far it lets us look; 0 = it has not said (it is recovering) */
+} sight;
+
+static yore_status look(yr_wal *wal, sight *out, yore_error *err)
 {
     const yore_env *env = wal->place.env;
-    *watermark = 0;
+    *out = (sight){0};
     if (!wal->lock_file && env->open(env->ctx, wal->place.dir, YR_WAL_LOCK_NAME, 0, &wal->lock_file) < 0) {
-        wal->lock_file = NULL;
-        return false;
+        wal->lock_file = NULL; /* nobody has written here since LOCK went */
+        return YORE_OK;
     }
-    if (env->lock_test(env->ctx, wal->lock_file) != YORE_LOCK_HELD) return false;
+    out->is_live = env->lock_test(env->ctx, wal->lock_file) == YORE_LOCK_HELD;
+    if (!out->is_live) return YORE_OK;
     uint8_t bytes[YR_LOCK_BYTES];
     int64_t n = yr_file_read_all(env, wal->lock_file, bytes, sizeof(bytes), 0);
-    if (n > 0) *watermark = yr_lock_watermark((yore_slice){bytes, (size_t)n}, wal->uuid);
-    return true;
+    if (n < 0) {
+        return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s/%s'", wal->place.path, YR_WAL_LOCK_NAME);
+    }
+    out->watermark = yr_lock_watermark((yore_slice){bytes, (size_t)n}, wal->uuid);
+    return YORE_OK;
 }
 
 /* Take a newer manifest: find the walk's place in it. */
@@ -136,13 +144,14 @@ static yore_status judge_end(yr_wal *wal, yore_error *err)
 static yore_status follow_once(yr_wal *wal, yr_wal_apply apply, void *arg, bool *again, yore_error *err)
 {
     yr_wal_walk *walk = &wal->walk;
-    uint64_t watermark;
     *again = false;
-    bool live = look(wal, &watermark);
-    walk->limit_lsn = live && watermark ? watermark : YR_WAL_LIMIT_NONE;
+    sight now;
+    yore_status status = look(wal, &now, err);
+    if (status < 0) return status;
+    walk->limit_lsn = now.watermark ? now.watermark : YR_WAL_LIMIT_NONE;
     if (walk->lsn >= walk->limit_lsn && walk->lsn >= walk->skip_lsn) return YORE_OK;
     yr_wal_walk_forget(walk);
-    yore_status status = yr_wal_walk_run(walk, apply, arg, err);
+    status = yr_wal_walk_run(walk, apply, arg, err);
     if (status == YORE_OK && walk->lsn >= walk->limit_lsn) return YORE_OK;
     if (walk->apply_failed) return status;
     if (status < 0 && status != YORE_ERR_CORRUPT) return status;
@@ -152,13 +161,13 @@ static yore_status follow_once(yr_wal *wal, yr_wal_apply apply, void *arg, bool 
     if (loaded < 0) return status < 0 ? status : loaded;
     *again = true;
     if (changed || status < 0) return status;
-    if (!live) return judge_end(wal, err);
-    if (watermark == 0) return YORE_OK; /* recovering: what is whole so far will do if it takes long */
+    if (!now.is_live) return judge_end(wal, err);
+    if (now.watermark == 0) return YORE_OK; /* recovering: what is whole so far will do if it takes long */
     char name[YR_WAL_NAME_BYTES];
     yr_wal_file_name(walk->opened.id, false, name);
     return yr_fail(err, YORE_ERR_CORRUPT,
                    "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64 " is damaged; the writer has published lsn %" PRIu64,
-                   walk->place.path, name, walk->lsn + 1, walk->off, watermark);
+                   walk->place.path, name, walk->lsn + 1, walk->off, now.watermark);
 }
 
 static yore_status follow(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error *err)
@@ -174,8 +183,8 @@ static yore_status follow(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error
         status = follow_once(wal, apply, arg, &again, &why);
         if (!again) break;
         bool moved = walk->lsn != before || walk->manifest.generation != generation;
-        uint64_t watermark;
-        if (!look(wal, &watermark)) {
+        sight now;
+        if (look(wal, &now, NULL) == YORE_OK && !now.is_live) {
             if (status == YORE_OK && wal->judged_lsn == walk->lsn) break;
             /* a writer may have come and gone between two looks; damage stays */
             if (!moved && attempt >= ATTEMPTS_NO_WRITER_MAX) break;
