@@ -10,16 +10,16 @@ static const uint8_t magic[4] = {'y', 'o', 'r', 'e'};
 
 void yr_file_header_encode(const yr_file_header *header, uint8_t out[YR_FILE_HEADER_BYTES])
 {
-    memcpy(out + 0, magic, sizeof(magic));            /* 0   4  "yore" */
-    yr_put_le16(out + 4, header->major);              /* 4   2  format major */
-    yr_put_le16(out + 6, header->minor);              /* 6   2  format minor */
-    yr_put_le16(out + 8, header->kind);               /* 8   2  file kind */
-    yr_put_le16(out + 10, header->may_ignore);        /* 10  2  feature bits, may be ignored */
-    yr_put_le32(out + 12, header->must_understand);   /* 12  4  feature bits, must be understood */
-    memcpy(out + 16, header->uuid, YR_UUID_BYTES);    /* 16 16  store */
-    yr_put_le64(out + 32, header->file_id);           /* 32  8  file id */
-    memcpy(out + 40, header->salt, YR_SALT_BYTES);    /* 40 16  salt */
-    yr_put_le64(out + 56, yr_hash64(out, 56, 0));     /* 56  8  XXH3-64 of bytes 0..55 */
+    memcpy(out + 0, magic, sizeof(magic));          /* 0   4  "yore" */
+    yr_put_le16(out + 4, header->major);            /* 4   2  format major */
+    yr_put_le16(out + 6, header->minor);            /* 6   2  format minor */
+    yr_put_le16(out + 8, header->kind);             /* 8   2  file kind */
+    yr_put_le16(out + 10, header->may_ignore);      /* 10  2  feature bits, may be ignored */
+    yr_put_le32(out + 12, header->must_understand); /* 12  4  feature bits, must be understood */
+    memcpy(out + 16, header->uuid, YR_UUID_BYTES);  /* 16 16  store */
+    yr_put_le64(out + 32, header->file_id);         /* 32  8  file id */
+    memcpy(out + 40, header->salt, YR_SALT_BYTES);  /* 40 16  salt */
+    yr_put_le64(out + 56, yr_hash64(out, 56, 0));   /* 56  8  XXH3-64 of bytes 0..55 */
 }
 
 int yr_file_header_has_magic(yore_slice bytes)

@@ -17,16 +17,13 @@
 #define YR_UUID_BYTES 16u
 #define YR_SALT_BYTES 16u
 
-enum yr_file_kind {
-    YR_FILE_WAL = 1,
-    YR_FILE_MANIFEST = 2
-};
+enum yr_file_kind { YR_FILE_WAL = 1, YR_FILE_MANIFEST = 2 };
 
 typedef struct yr_file_header {
     uint16_t major, minor;
-    uint16_t kind; /* enum yr_file_kind */
-    uint16_t may_ignore;      /* feature bits an older reader may pass over */
-    uint32_t must_understand; /* feature bits an older reader must refuse */
+    uint16_t kind;               /* enum yr_file_kind */
+    uint16_t may_ignore;         /* feature bits an older reader may pass over */
+    uint32_t must_understand;    /* feature bits an older reader must refuse */
     uint8_t uuid[YR_UUID_BYTES]; /* of the store */
     uint64_t file_id;
     uint8_t salt[YR_SALT_BYTES]; /* random, new for every file */
@@ -34,8 +31,8 @@ typedef struct yr_file_header {
 
 enum yr_header_verdict {
     YR_HEADER_OK = 0,
-    YR_HEADER_BAD,   /* wrong magic or checksum: not ours, or damaged */
-    YR_HEADER_NEWER  /* whole, but from a format this code does not know; `header` is filled */
+    YR_HEADER_BAD,  /* wrong magic or checksum: not ours, or damaged */
+    YR_HEADER_NEWER /* whole, but from a format this code does not know; `header` is filled */
 };
 
 void yr_file_header_encode(const yr_file_header *header, uint8_t out[YR_FILE_HEADER_BYTES]);

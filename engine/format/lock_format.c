@@ -37,7 +37,8 @@ bool yr_lock_text_decode(yore_slice bytes, yr_lock_holder *holder)
         if (pid[i] < '0' || pid[i] > '9' || i > 17) return false;
         holder->pid = holder->pid * 10 + (pid[i] - '0');
     }
-    return take_word(&r, holder->host, sizeof(holder->host)) && take_word(&r, holder->boot_id, sizeof(holder->boot_id)) &&
+    return take_word(&r, holder->host, sizeof(holder->host)) &&
+           take_word(&r, holder->boot_id, sizeof(holder->boot_id)) &&
            take_word(&r, holder->program, sizeof(holder->program));
 }
 

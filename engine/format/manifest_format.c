@@ -46,10 +46,13 @@ static const char *check_entries(yore_slice bytes, const yr_manifest_fixed *fixe
         yr_manifest_decode_entry(bytes, i, &entry);
         if (entry.id <= before.id || entry.id >= fixed->next_id) return "file ids out of order";
         if (entry.closed && !before.closed) return "a closed file behind an open one";
-        const uint8_t *raw = (const uint8_t *)bytes.data + YR_MANIFEST_FIXED_BYTES + (size_t)i * YR_MANIFEST_ENTRY_BYTES;
+        const uint8_t *raw = (const uint8_t *)bytes.data + YR_MANIFEST_FIXED_BYTES +
+                             (size_t)i * YR_MANIFEST_ENTRY_BYTES;
         if (yr_get_le64(raw + 40) & ~ENTRY_CLOSED) return "unknown fields";
-        if (!entry.closed && (entry.last_lsn || entry.end_off || entry.end_chain)) return "an open file with an end";
-        if (entry.closed && (entry.last_lsn <= before.last_lsn || entry.end_off < 8)) return "file ends out of order";
+        if (!entry.closed && (entry.last_lsn || entry.end_off || entry.end_chain))
+            return "an open file with an end";
+        if (entry.closed && (entry.last_lsn <= before.last_lsn || entry.end_off < 8))
+            return "file ends out of order";
         before = entry;
     }
     return before.closed ? "no open file" : NULL;
@@ -69,7 +72,8 @@ enum yr_header_verdict yr_manifest_decode(yore_slice bytes, yr_manifest_fixed *f
     fixed->durable_lsn = yr_get_le64(p + 72);
     fixed->count = yr_get_le32(p + 80);
     *why = "size does not fit its contents";
-    if (fixed->count > YR_MANIFEST_FILES_MAX || bytes.size != yr_manifest_bytes(fixed->count)) return YR_HEADER_BAD;
+    if (fixed->count > YR_MANIFEST_FILES_MAX || bytes.size != yr_manifest_bytes(fixed->count))
+        return YR_HEADER_BAD;
     *why = "checksum mismatch";
     uint64_t sum = yr_hash64(p, bytes.size - 8, yr_file_seed(&fixed->header));
     if (yr_get_le64(p + bytes.size - 8) != sum) return YR_HEADER_BAD;

@@ -14,9 +14,10 @@
 
 #include "engine/format/file_header.h"
 
-#define YR_WAL_START_OFF 128u         /* the first record: file header, link block */
+#define YR_WAL_START_OFF 128u /* the first record: file header, link block */
 #define YR_WAL_RECORD_HEADER_BYTES 56u
-#define YR_WAL_PAYLOAD_MAX (UINT64_C(1) << 32) /* of one record; more is refused before anything is allocated */
+#define YR_WAL_PAYLOAD_MAX \
+    (UINT64_C(1) << 32) /* of one record; more is refused before anything is allocated */
 #define YR_WAL_FILE_BYTES_MAX (UINT64_C(1) << 40)
 
 enum yr_wal_record_type {
@@ -41,7 +42,7 @@ typedef struct yr_wal_record_header {
     uint64_t prev;        /* header checksum of the record before, 0 for lsn 1 */
     uint64_t durable_lsn; /* below lsn */
     uint64_t payload_sum;
-    uint64_t sum;         /* of this header: what the next record's `prev` says */
+    uint64_t sum; /* of this header: what the next record's `prev` says */
 } yr_wal_record_header;
 
 void yr_wal_link_encode(const yr_wal_link *link, uint64_t file_seed, uint8_t out[64]);

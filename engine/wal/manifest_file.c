@@ -32,10 +32,10 @@ static yore_status decode(const yr_wal_place *place, yore_slice bytes, yr_manife
     yr_manifest_fixed fixed;
     const char *why;
     switch (yr_manifest_decode(bytes, &fixed, &why)) {
-    case YR_HEADER_OK:
-        break;
+    case YR_HEADER_OK: break;
     case YR_HEADER_NEWER:
-        return yr_fail(err, YORE_ERR_FORMAT, "store '%s' was made by a newer format (%u.%u), this is yore format %u.%u",
+        return yr_fail(err, YORE_ERR_FORMAT,
+                       "store '%s' was made by a newer format (%u.%u), this is yore format %u.%u",
                        place->path, fixed.header.major, fixed.header.minor, YR_FORMAT_MAJOR, YR_FORMAT_MINOR);
     case YR_HEADER_BAD:
         return yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s': %s", place->path, YR_WAL_MANIFEST_NAME, why);
@@ -67,7 +67,8 @@ yore_status yr_manifest_load(const yr_wal_place *place, yr_manifest *out, yore_e
     if (rc == -ENOENT) {
         return yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s' is missing", place->path, YR_WAL_MANIFEST_NAME);
     }
-    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot open '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+    if (rc < 0)
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot open '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
 
     int64_t size = env->size(env->ctx, file);
     if (size >= 0 && (uint64_t)size > yr_manifest_bytes(YR_MANIFEST_FILES_MAX)) {
@@ -80,13 +81,15 @@ yore_status yr_manifest_load(const yr_wal_place *place, yr_manifest *out, yore_e
         capacity = (size_t)size;
         bytes = yr_alloc(env, capacity);
         if (!bytes) {
-            status = yr_fail(err, YORE_ERR_NOMEM, "no memory to read '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+            status =
+                yr_fail(err, YORE_ERR_NOMEM, "no memory to read '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
             goto out;
         }
         n = yr_file_read_all(env, file, bytes, capacity, 0);
     }
     if (n < 0) {
-        status = yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+        status = yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s/%s'", place->path,
+                               YR_WAL_MANIFEST_NAME);
         goto out;
     }
     status = decode(place, (yore_slice){bytes, (size_t)n}, out, err);
@@ -107,19 +110,21 @@ static yore_status write_tmp(const yr_wal_place *place, yore_slice bytes, bool *
         rc = env->open(env->ctx, place->dir, YR_WAL_MANIFEST_TMP,
                        YORE_OPEN_WRITE | YORE_OPEN_CREATE | YORE_OPEN_EXCLUSIVE, &file);
     }
-    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot make '%s/%s'", place->path, YR_WAL_MANIFEST_TMP);
+    if (rc < 0)
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot make '%s/%s'", place->path, YR_WAL_MANIFEST_TMP);
     rc = yr_file_write_all(env, file, bytes.data, bytes.size, 0);
     if (rc == 0) {
         rc = env->sync(env->ctx, file);
         *poison = rc < 0 && !yr_errno_is_full(rc);
     }
     env->close(env->ctx, file);
-    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write '%s/%s'", place->path, YR_WAL_MANIFEST_TMP);
+    if (rc < 0)
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write '%s/%s'", place->path, YR_WAL_MANIFEST_TMP);
     return YORE_OK;
 }
 
-yore_status yr_manifest_store(const yr_wal_place *place, yr_manifest *manifest, enum yr_manifest_outcome *outcome,
-                              yore_error *err)
+yore_status yr_manifest_store(const yr_wal_place *place, yr_manifest *manifest,
+                              enum yr_manifest_outcome *outcome, yore_error *err)
 {
     const yore_env *env = place->env;
     *outcome = YR_MANIFEST_SAME;
@@ -132,11 +137,13 @@ yore_status yr_manifest_store(const yr_wal_place *place, yr_manifest *manifest, 
                                           .file_id = manifest->generation + 1}};
     memcpy(fixed.header.uuid, manifest->uuid, YR_UUID_BYTES);
     int rc = env->random(env->ctx, fixed.header.salt, YR_SALT_BYTES);
-    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot get random bytes for '%s'", YR_WAL_MANIFEST_NAME);
+    if (rc < 0)
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot get random bytes for '%s'", YR_WAL_MANIFEST_NAME);
 
     size_t size = (size_t)yr_manifest_bytes(manifest->count);
     uint8_t *bytes = yr_alloc(env, size);
-    if (!bytes) return yr_fail(err, YORE_ERR_NOMEM, "no memory to write '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+    if (!bytes)
+        return yr_fail(err, YORE_ERR_NOMEM, "no memory to write '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
     yr_manifest_encode(&fixed, manifest->entries, bytes);
     const char *why;
     YR_ASSERT(yr_manifest_decode((yore_slice){bytes, size}, &fixed, &why) == YR_HEADER_OK);
@@ -155,7 +162,8 @@ yore_status yr_manifest_store(const yr_wal_place *place, yr_manifest *manifest, 
         } else {
             *outcome = YR_MANIFEST_UNKNOWN;
         }
-        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot replace '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot replace '%s/%s'", place->path,
+                             YR_WAL_MANIFEST_NAME);
     }
     *outcome = YR_MANIFEST_UNKNOWN;
     rc = yr_wal_dir_sync(place);

@@ -49,8 +49,8 @@ static yore_status fail_locked(const yore_env *env, yore_file *file, const char 
     yr_lock_holder holder;
     int64_t n = file ? yr_file_read_all(env, file, bytes, sizeof(bytes), 0) : 0;
     if (n > 0 && yr_lock_text_decode((yore_slice){bytes, (size_t)n}, &holder)) {
-        (void)yr_fail(err, YORE_ERR_LOCKED, "store '%s' is being written by pid %" PRId64 " (%s on host %s)", path,
-                      holder.pid, holder.program, holder.host);
+        (void)yr_fail(err, YORE_ERR_LOCKED, "store '%s' is being written by pid %" PRId64 " (%s on host %s)",
+                      path, holder.pid, holder.program, holder.host);
     } else {
         (void)yr_fail(err, YORE_ERR_LOCKED, "store '%s' is being written by another process", path);
     }

@@ -45,11 +45,14 @@ static yore_status has_our_manifest(const yr_wal_place *place, bool *ours, yore_
     const yore_env *env = place->env;
     yore_file *file = NULL;
     int rc = env->open(env->ctx, place->dir, YR_WAL_MANIFEST_NAME, 0, &file);
-    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot open '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+    if (rc < 0)
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot open '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
     uint8_t bytes[4];
     int64_t n = yr_file_read_all(env, file, bytes, sizeof(bytes), 0);
     env->close(env->ctx, file);
-    if (n < 0) return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
+    if (n < 0)
+        return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s/%s'", place->path,
+                             YR_WAL_MANIFEST_NAME);
     *ours = yr_file_header_has_magic((yore_slice){bytes, (size_t)n}) != 0;
     return YORE_OK;
 }
@@ -78,8 +81,10 @@ static yore_status is_fresh(const yr_wal_place *place, bool *fresh, yore_error *
     if (status < 0) return status;
     yore_slice at;
     yr_wal_record_header record = {0};
-    status = yr_wal_window_get(&window, place, &opened, YR_WAL_START_OFF, YR_WAL_RECORD_HEADER_BYTES, &at, err);
-    if (status == YORE_OK && yr_wal_record_decode(at, opened.seed, YR_WAL_START_OFF, &record) && record.lsn == 1) {
+    status =
+        yr_wal_window_get(&window, place, &opened, YR_WAL_START_OFF, YR_WAL_RECORD_HEADER_BYTES, &at, err);
+    if (status == YORE_OK && yr_wal_record_decode(at, opened.seed, YR_WAL_START_OFF, &record) &&
+        record.lsn == 1) {
         uint64_t size = yr_wal_record_bytes(record.payload_bytes);
         if (size <= opened.bytes - YR_WAL_START_OFF) {
             status = yr_wal_scan_opened(&window, place, &opened, YR_WAL_START_OFF + size, &tail, err);

@@ -51,14 +51,14 @@ typedef yore_status (*yr_wal_apply)(void *arg, uint64_t lsn, yore_slice payload,
 
 typedef struct yr_wal_report {
     uint64_t records;
-    uint64_t last_lsn;      /* of data records and seals */
-    uint64_t durable_lsn;   /* proven */
+    uint64_t last_lsn;    /* of data records and seals */
+    uint64_t durable_lsn; /* proven */
     uint64_t files;
-    uint64_t bytes;         /* in valid records */
-    uint64_t cut_bytes;     /* of a torn tail, set aside in lost+found/ (writers only) */
+    uint64_t bytes;     /* in valid records */
+    uint64_t cut_bytes; /* of a torn tail, set aside in lost+found/ (writers only) */
     uint32_t format_major, format_minor;
     uint8_t uuid[16];
-    bool sealed;            /* the last record is a seal: a clean close */
+    bool sealed; /* the last record is a seal: a clean close */
 } yr_wal_report;
 
 /* Make the files of a new store whose first record is `payload`. Atomic: a cut leaves a directory that

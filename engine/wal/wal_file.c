@@ -97,12 +97,14 @@ static int write_zeros(const yore_env *env, yore_file *file, uint64_t off, uint6
     return rc;
 }
 
-yore_status yr_wal_make_begin(yr_wal_making *making, const yr_wal_place *place, const uint8_t uuid[YR_UUID_BYTES],
-                              uint64_t id, const yr_wal_link *link, yore_error *err)
+yore_status yr_wal_make_begin(yr_wal_making *making, const yr_wal_place *place,
+                              const uint8_t uuid[YR_UUID_BYTES], uint64_t id, const yr_wal_link *link,
+                              yore_error *err)
 {
     const yore_env *env = place->env;
     *making = (yr_wal_making){.place = *place, .id = id, .bytes = link->bytes};
-    yr_file_header header = {.major = YR_FORMAT_MAJOR, .minor = YR_FORMAT_MINOR, .kind = YR_FILE_WAL, .file_id = id};
+    yr_file_header header = {
+        .major = YR_FORMAT_MAJOR, .minor = YR_FORMAT_MINOR, .kind = YR_FILE_WAL, .file_id = id};
     memcpy(header.uuid, uuid, YR_UUID_BYTES);
     int rc = env->random(env->ctx, header.salt, YR_SALT_BYTES);
     if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot get random bytes for a new log file");
@@ -110,7 +112,8 @@ yore_status yr_wal_make_begin(yr_wal_making *making, const yr_wal_place *place, 
 
     char name[YR_WAL_NAME_BYTES];
     yr_wal_file_name(id, true, name);
-    rc = env->unlink(env->ctx, place->dir, name); /* what an interrupted attempt left; never had the final name */
+    rc = env->unlink(env->ctx, place->dir,
+                     name); /* what an interrupted attempt left; never had the final name */
     if (rc == 0 || rc == -ENOENT) {
         rc = env->open(env->ctx, place->dir, name, YORE_OPEN_WRITE | YORE_OPEN_CREATE | YORE_OPEN_EXCLUSIVE,
                        &making->file);
@@ -174,31 +177,35 @@ static yore_status check_start(const yr_wal_place *place, const char *name, cons
     yr_file_header header;
     enum yr_header_verdict verdict = yr_file_header_decode(start, &header);
     if (verdict == YR_HEADER_NEWER) {
-        return yr_fail(err, YORE_ERR_FORMAT, "'%s/%s' was made by a newer format (%u.%u), this is yore format %u.%u",
-                       place->path, name, header.major, header.minor, YR_FORMAT_MAJOR, YR_FORMAT_MINOR);
+        return yr_fail(err, YORE_ERR_FORMAT,
+                       "'%s/%s' was made by a newer format (%u.%u), this is yore format %u.%u", place->path,
+                       name, header.major, header.minor, YR_FORMAT_MAJOR, YR_FORMAT_MINOR);
     }
     if (verdict != YR_HEADER_OK) {
-        return yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s': damaged header at offset 0", place->path, name);
+        return yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s': damaged header at offset 0", place->path,
+                       name);
     }
     if (header.kind != YR_FILE_WAL || header.file_id != out->id) {
-        return yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s': another file is in its place (kind %u, id %" PRIu64 ")",
+        return yr_fail(err, YORE_ERR_CORRUPT,
+                       "log file '%s/%s': another file is in its place (kind %u, id %" PRIu64 ")",
                        place->path, name, header.kind, header.file_id);
     }
     if (memcmp(header.uuid, uuid, YR_UUID_BYTES) != 0) {
         return yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s' belongs to another store", place->path, name);
     }
     out->seed = yr_file_seed(&header);
-    yore_slice link = {(const uint8_t *)start.data + YR_FILE_HEADER_BYTES, YR_WAL_START_OFF - YR_FILE_HEADER_BYTES};
+    yore_slice link = {(const uint8_t *)start.data + YR_FILE_HEADER_BYTES,
+                       YR_WAL_START_OFF - YR_FILE_HEADER_BYTES};
     if (!yr_wal_link_decode(link, out->seed, &out->link)) {
-        return yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s': damaged link block at offset %u", place->path, name,
-                       YR_FILE_HEADER_BYTES);
+        return yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s': damaged link block at offset %u",
+                       place->path, name, YR_FILE_HEADER_BYTES);
     }
     out->bytes = out->link.bytes;
     return YORE_OK;
 }
 
-yore_status yr_wal_file_open(const yr_wal_place *place, const uint8_t uuid[YR_UUID_BYTES], uint64_t id, bool write,
-                             yr_wal_opened *out, bool *missing, yore_error *err)
+yore_status yr_wal_file_open(const yr_wal_place *place, const uint8_t uuid[YR_UUID_BYTES], uint64_t id,
+                             bool write, yr_wal_opened *out, bool *missing, yore_error *err)
 {
     const yore_env *env = place->env;
     char name[YR_WAL_NAME_BYTES];
@@ -219,13 +226,14 @@ yore_status yr_wal_file_open(const yr_wal_place *place, const uint8_t uuid[YR_UU
     if (size < 0) {
         status = yr_fail_errno(err, YORE_ERR_IO, (int)-size, "cannot read '%s/%s'", place->path, name);
     } else if (n < (int64_t)sizeof(start)) {
-        status = yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s' is %s (%" PRId64 " bytes)", place->path, name,
-                         size ? "truncated" : "empty", size);
+        status = yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s' is %s (%" PRId64 " bytes)", place->path,
+                         name, size ? "truncated" : "empty", size);
     } else {
         status = check_start(place, name, uuid, (yore_slice){start, sizeof(start)}, out, err);
         if (status == YORE_OK && (uint64_t)size < out->bytes) {
-            status = yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s' is truncated: %" PRId64 " of %" PRIu64 " bytes",
-                             place->path, name, size, out->bytes);
+            status = yr_fail(err, YORE_ERR_CORRUPT,
+                             "log file '%s/%s' is truncated: %" PRId64 " of %" PRIu64 " bytes", place->path,
+                             name, size, out->bytes);
         }
     }
     if (status < 0) {

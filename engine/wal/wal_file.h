@@ -48,8 +48,9 @@ typedef struct yr_wal_making {
 } yr_wal_making;
 
 /* `link->bytes` is the size to make. Nothing may be kept when it fails: call abandon. */
-yore_status yr_wal_make_begin(yr_wal_making *making, const yr_wal_place *place, const uint8_t uuid[YR_UUID_BYTES],
-                              uint64_t id, const yr_wal_link *link, yore_error *err);
+yore_status yr_wal_make_begin(yr_wal_making *making, const yr_wal_place *place,
+                              const uint8_t uuid[YR_UUID_BYTES], uint64_t id, const yr_wal_link *link,
+                              yore_error *err);
 yore_status yr_wal_make_finish(yr_wal_making *making, uint64_t from_off, yore_error *err);
 /* Remove what was made, under either name; harmless after success if `file` was taken. */
 void yr_wal_make_abandon(yr_wal_making *making);
@@ -66,8 +67,8 @@ typedef struct yr_wal_opened {
 
 /* Open and check header and link. A missing, short, foreign or damaged file is YORE_ERR_CORRUPT naming it; a
  * missing one sets *missing (which may be NULL) too, for readers that race with a writer. */
-yore_status yr_wal_file_open(const yr_wal_place *place, const uint8_t uuid[YR_UUID_BYTES], uint64_t id, bool write,
-                             yr_wal_opened *out, bool *missing, yore_error *err);
+yore_status yr_wal_file_open(const yr_wal_place *place, const uint8_t uuid[YR_UUID_BYTES], uint64_t id,
+                             bool write, yr_wal_opened *out, bool *missing, yore_error *err);
 
 /* -- MANIFEST -- */
 
@@ -92,8 +93,8 @@ enum yr_manifest_outcome {
     YR_MANIFEST_UNKNOWN   /* either may be found after a power cut: poison */
 };
 /* Write it as the next generation: temporary name, sync, rename, directory sync. */
-yore_status yr_manifest_store(const yr_wal_place *place, yr_manifest *manifest, enum yr_manifest_outcome *outcome,
-                              yore_error *err);
+yore_status yr_manifest_store(const yr_wal_place *place, yr_manifest *manifest,
+                              enum yr_manifest_outcome *outcome, yore_error *err);
 
 /* Sync the directory (the one place, so that the tests can leave it out). */
 int yr_wal_dir_sync(const yr_wal_place *place);

@@ -37,7 +37,8 @@ static yore_status look(yr_wal *wal, sight *out, yore_error *err)
     uint8_t bytes[YR_LOCK_BYTES];
     int64_t n = yr_file_read_all(env, wal->lock_file, bytes, sizeof(bytes), 0);
     if (n < 0) {
-        return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s/%s'", wal->place.path, YR_WAL_LOCK_NAME);
+        return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s/%s'", wal->place.path,
+                             YR_WAL_LOCK_NAME);
     }
     out->watermark = yr_lock_watermark((yore_slice){bytes, (size_t)n}, wal->uuid);
     return YORE_OK;
@@ -84,7 +85,8 @@ static yore_status reload(yr_wal_walk *walk, bool *changed, yore_error *err)
     }
     if (memcmp(manifest.uuid, walk->manifest.uuid, YR_UUID_BYTES) != 0) {
         yr_manifest_deinit(&manifest, walk->place.env);
-        return yr_fail(err, YORE_ERR_CORRUPT, "'%s' holds another store now: open it again", walk->place.path);
+        return yr_fail(err, YORE_ERR_CORRUPT, "'%s' holds another store now: open it again",
+                       walk->place.path);
     }
     *changed = true;
     reseat(walk, &manifest);
@@ -127,10 +129,12 @@ static yore_status judge_end(yr_wal *wal, yore_error *err)
 {
     yr_wal_walk *walk = &wal->walk;
     if (walk->lsn < walk->skip_lsn) {
-        return yr_fail(err, YORE_ERR_CORRUPT, "the log of '%s' ends at lsn %" PRIu64 ", but lsn %" PRIu64 " was read before",
+        return yr_fail(err, YORE_ERR_CORRUPT,
+                       "the log of '%s' ends at lsn %" PRIu64 ", but lsn %" PRIu64 " was read before",
                        walk->place.path, walk->lsn, walk->skip_lsn);
     }
-    if (walk->lsn == 0) return yr_fail(err, YORE_ERR_CORRUPT, "the log of '%s' has no records", walk->place.path);
+    if (walk->lsn == 0)
+        return yr_fail(err, YORE_ERR_CORRUPT, "the log of '%s' has no records", walk->place.path);
     if (wal->judged_lsn == walk->lsn) return YORE_OK;
     yr_wal_tail tail;
     yore_status status = yr_wal_walk_scan_tail(walk, &tail, err);
@@ -166,7 +170,8 @@ static yore_status follow_once(yr_wal *wal, yr_wal_apply apply, void *arg, bool 
     char name[YR_WAL_NAME_BYTES];
     yr_wal_file_name(walk->opened.id, false, name);
     return yr_fail(err, YORE_ERR_CORRUPT,
-                   "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64 " is damaged; the writer has published lsn %" PRIu64,
+                   "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64
+                   " is damaged; the writer has published lsn %" PRIu64,
                    walk->place.path, name, walk->lsn + 1, walk->off, now.watermark);
 }
 
@@ -193,7 +198,8 @@ static yore_status follow(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error
     }
     if (status < 0 && err) *err = why;
     atomic_store_explicit(&wal->last_lsn, walk->skip_lsn, memory_order_release);
-    atomic_store_explicit(&wal->durable_lsn, walk->proven < walk->lsn ? walk->proven : walk->lsn, memory_order_release);
+    atomic_store_explicit(&wal->durable_lsn, walk->proven < walk->lsn ? walk->proven : walk->lsn,
+                          memory_order_release);
     atomic_store_explicit(&wal->is_sealed, walk->is_sealed, memory_order_relaxed);
     atomic_store_explicit(&wal->bytes, walk->bytes, memory_order_relaxed);
     atomic_store_explicit(&wal->files, walk->manifest.count, memory_order_relaxed);
@@ -220,6 +226,7 @@ yore_status yr_wal_follow_open(yr_wal *wal, yr_wal_apply apply, void *arg, yore_
 
 yore_status yr_wal_refresh(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error *err)
 {
-    if (!wal->options.read_only) return yr_fail(err, YORE_ERR_MISUSE, "only a read-only log follows another writer");
+    if (!wal->options.read_only)
+        return yr_fail(err, YORE_ERR_MISUSE, "only a read-only log follows another writer");
     return follow(wal, apply, arg, err);
 }

@@ -17,7 +17,7 @@
 
 #define YR_WAL_BYTES_MIN_DEFAULT (UINT64_C(1) << 20)
 #define YR_WAL_BYTES_MAX_DEFAULT (UINT64_C(64) << 20)
-#define YR_WAL_SEAL_ROOM 64u          /* always kept for a seal */
+#define YR_WAL_SEAL_ROOM 64u             /* always kept for a seal */
 #define YR_WAL_STAGING_BYTES (64u << 10) /* records up to this are written in one call */
 
 /* A file that takes or took appends in this handle. */
@@ -56,9 +56,9 @@ struct yr_wal {
     atomic_uint_fast64_t syncs;       /* relaxed counter */
 
     yr_mutex prepare_mutex;
-    yr_manifest manifest;                  /* guarded by prepare_mutex */
-    struct yr_wal_file *_Atomic prepared;  /* written under prepare_mutex (release); read by the leader */
-    uint64_t prepared_bytes;               /* of the file made last: the next is twice as large; prepare_mutex */
+    yr_manifest manifest;                 /* guarded by prepare_mutex */
+    struct yr_wal_file *_Atomic prepared; /* written under prepare_mutex (release); read by the leader */
+    uint64_t prepared_bytes; /* of the file made last: the next is twice as large; prepare_mutex */
     atomic_uint_fast64_t prepare_again_off; /* after a failure: not before this much is used; relaxed hint */
     atomic_uint_fast64_t files;             /* relaxed counter */
 
@@ -113,8 +113,8 @@ yore_status yr_wal_settle_tail(const yr_wal_options *options, yr_wal_recovery *r
 
 /* wal_orphans.c */
 /* Files no MANIFEST knows. With `remove` false only look for proof that MANIFEST is too old. */
-yore_status yr_wal_sweep_orphans(const yr_wal_place *place, const yr_manifest *manifest, uint64_t last_lsn, bool remove,
-                                 yore_error *err);
+yore_status yr_wal_sweep_orphans(const yr_wal_place *place, const yr_manifest *manifest, uint64_t last_lsn,
+                                 bool remove, yore_error *err);
 
 /* wal_follow.c */
 yore_status yr_wal_follow_open(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error *err);

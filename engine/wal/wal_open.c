@@ -31,7 +31,8 @@ yore_status yr_wal_create(const yr_wal_options *options, yore_slice payload, yor
     enum yr_store_kind kind;
     yore_status status = yr_store_probe(env, o.dir, o.path, &kind, err);
     if (status < 0) return status;
-    if (kind == YR_STORE_PRESENT) return yr_fail(err, YORE_ERR_EXISTS, "there is a store at '%s' already", o.path);
+    if (kind == YR_STORE_PRESENT)
+        return yr_fail(err, YORE_ERR_EXISTS, "there is a store at '%s' already", o.path);
     if (kind != YR_STORE_EMPTY) return yr_fail(err, YORE_ERR_NOT_STORE, "'%s' holds other files", o.path);
 
     yr_wal_making making = {0};
@@ -50,7 +51,8 @@ yore_status yr_wal_create(const yr_wal_options *options, yore_slice payload, yor
     manifest.entries[manifest.count++] = (yr_manifest_entry){.id = 1, .first_lsn = 1};
 
     yr_wal_link link = {.bytes = o.bytes_min};
-    while (link.bytes < YR_WAL_START_OFF + size + YR_WAL_SEAL_ROOM + yr_wal_spare_bytes(link.bytes)) link.bytes *= 2;
+    while (link.bytes < YR_WAL_START_OFF + size + YR_WAL_SEAL_ROOM + yr_wal_spare_bytes(link.bytes))
+        link.bytes *= 2;
     status = yr_wal_make_begin(&making, &place, manifest.uuid, 1, &link, err);
     if (status < 0) goto out;
     yr_wal_record_header header = {.type = YR_WAL_GROUP, .lsn = 1};
@@ -80,7 +82,8 @@ void yr_wal_lock_attach(yr_wal *wal)
 {
     const yore_env *env = wal->place.env;
     /* Only readers in other processes need it, and they make do without: failures are not reported. */
-    if (env->open(env->ctx, wal->place.dir, YR_WAL_LOCK_NAME, YORE_OPEN_WRITE | YORE_OPEN_CREATE, &wal->lock_file) < 0) {
+    if (env->open(env->ctx, wal->place.dir, YR_WAL_LOCK_NAME, YORE_OPEN_WRITE | YORE_OPEN_CREATE,
+                  &wal->lock_file) < 0) {
         wal->lock_file = NULL;
         return;
     }
@@ -91,7 +94,8 @@ void yr_wal_lock_attach(yr_wal *wal)
         if (yr_file_write_all(env, wal->lock_file, zeros, missing, (uint64_t)size) < 0) return;
     }
     wal->lock_ready = size >= 0;
-    wal->lock_mapped = wal->lock_ready && wal->options.mapped && env->map && env->map(env->ctx, wal->lock_file, YR_LOCK_BYTES) == 0;
+    wal->lock_mapped = wal->lock_ready && wal->options.mapped && env->map &&
+                       env->map(env->ctx, wal->lock_file, YR_LOCK_BYTES) == 0;
 }
 
 /* The files appends go to, from what recovery settled on. */
@@ -100,7 +104,8 @@ static yore_status take_files(yr_wal *wal, yr_wal_recovery *recovery, yore_error
     yr_wal_file *tail = NULL;
     yr_wal_opened current = recovery->current;
     recovery->current.file = NULL;
-    yore_status status = yr_wal_adopt_file(wal, current.id, current.file, current.bytes, current.seed, &tail, err);
+    yore_status status =
+        yr_wal_adopt_file(wal, current.id, current.file, current.bytes, current.seed, &tail, err);
     if (status < 0) return status;
     atomic_store_explicit(&wal->tail, tail, memory_order_relaxed);
     wal->sync_from = tail;
@@ -117,9 +122,11 @@ static yore_status take_files(yr_wal *wal, yr_wal_recovery *recovery, yore_error
     }
     if (recovery->rewrite_seal) {
         wal->seal_again_off = recovery->walk.seal_off;
-        int64_t n = yr_file_read_all(wal->place.env, tail->file, wal->seal_again, sizeof(wal->seal_again), wal->seal_again_off);
+        int64_t n = yr_file_read_all(wal->place.env, tail->file, wal->seal_again, sizeof(wal->seal_again),
+                                     wal->seal_again_off);
         if (n < (int64_t)sizeof(wal->seal_again)) {
-            return yr_fail_errno(err, YORE_ERR_IO, n < 0 ? (int)-n : EIO, "cannot read the last seal of '%s'", wal->place.path);
+            return yr_fail_errno(err, YORE_ERR_IO, n < 0 ? (int)-n : EIO, "cannot read the last seal of '%s'",
+                                 wal->place.path);
         }
     }
     return YORE_OK;
@@ -138,7 +145,8 @@ static void fill_report(const yr_wal_walk *walk, yr_wal_report *report)
     report->sealed = walk->is_sealed;
 }
 
-static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wal_report *report, yore_error *err)
+static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wal_report *report,
+                               yore_error *err)
 {
     const yore_env *env = wal->place.env;
     yr_manifest manifest = {0};
@@ -151,7 +159,8 @@ static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wa
     if (status == YORE_OK) status = yr_wal_walk_run(walk, apply, arg, err);
     if (status == YORE_OK) status = yr_wal_walk_scan_tail(walk, &recovery.tail, err);
     if (status == YORE_OK) status = yr_wal_walk_judge(walk, &recovery.tail, err);
-    if (status == YORE_OK && walk->lsn == 0) status = yr_fail(err, YORE_ERR_CORRUPT, "the log of '%s' has no records", wal->place.path);
+    if (status == YORE_OK && walk->lsn == 0)
+        status = yr_fail(err, YORE_ERR_CORRUPT, "the log of '%s' has no records", wal->place.path);
     if (status == YORE_OK) status = yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, false, err);
     if (status < 0) goto out;
 
@@ -205,8 +214,9 @@ yore_status yr_wal_open(const yr_wal_options *options, yr_wal_apply apply, void 
         if (status == YORE_OK) fill_report(&wal->walk, report);
     } else {
         wal->staging = yr_alloc(env, YR_WAL_STAGING_BYTES);
-        status = wal->staging ? open_writer(wal, apply, arg, report, err)
-                              : yr_fail(err, YORE_ERR_NOMEM, "no memory to open the log of '%s'", options->path);
+        status = wal->staging
+                     ? open_writer(wal, apply, arg, report, err)
+                     : yr_fail(err, YORE_ERR_NOMEM, "no memory to open the log of '%s'", options->path);
     }
     if (status < 0) {
         yr_wal_close(wal);
@@ -252,7 +262,8 @@ yore_status yr_wal_verify(yr_wal *wal, uint64_t *records, uint64_t *bytes, yore_
         if (status == YORE_OK && walk.lsn < limit) {
             char name[YR_WAL_NAME_BYTES];
             yr_wal_file_name(walk.opened.id, false, name);
-            status = yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64 " is damaged",
+            status = yr_fail(err, YORE_ERR_CORRUPT,
+                             "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64 " is damaged",
                              wal->place.path, name, walk.lsn + 1, walk.off);
         }
         *records = walk.records;

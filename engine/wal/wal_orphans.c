@@ -68,24 +68,27 @@ static int note_name(void *arg, const char *name)
 }
 
 /* Look into a whole orphan. *empty: its header is fine and it holds nothing but zeros. */
-static yore_status inspect(const yr_wal_place *place, const yr_manifest *manifest, uint64_t id, uint64_t last_lsn,
-                           bool *empty, yore_error *err)
+static yore_status inspect(const yr_wal_place *place, const yr_manifest *manifest, uint64_t id,
+                           uint64_t last_lsn, bool *empty, yore_error *err)
 {
     const yore_env *env = place->env;
     yr_wal_opened opened;
     *empty = false;
     yore_status status = yr_wal_file_open(place, manifest->uuid, id, false, &opened, NULL, NULL);
-    if (status == YORE_ERR_CORRUPT) return YORE_OK; /* no file of this store, or an unreadable one: set it aside */
+    if (status == YORE_ERR_CORRUPT)
+        return YORE_OK; /* no file of this store, or an unreadable one: set it aside */
     if (status == YORE_ERR_FORMAT || status < 0) {
-        return yr_fail(err, status, "cannot look into '%s/wal-%08" PRIu64 ".log', which MANIFEST does not list", place->path,
-                       id);
+        return yr_fail(err, status,
+                       "cannot look into '%s/wal-%08" PRIu64 ".log', which MANIFEST does not list",
+                       place->path, id);
     }
     yr_wal_window window = {0};
     yr_wal_tail tail;
     status = yr_wal_scan_opened(&window, place, &opened, YR_WAL_START_OFF, &tail, err);
     if (status == YORE_OK && tail.claim > last_lsn) {
         status = yr_fail(err, YORE_ERR_CORRUPT,
-                         "'%s/wal-%08" PRIu64 ".log' says lsn %" PRIu64 " was durable, but the files MANIFEST lists end at lsn %" PRIu64
+                         "'%s/wal-%08" PRIu64 ".log' says lsn %" PRIu64
+                         " was durable, but the files MANIFEST lists end at lsn %" PRIu64
                          ": MANIFEST is older than the log",
                          place->path, id, tail.claim, last_lsn);
     }
@@ -109,8 +112,8 @@ static void put_away(const yr_wal_place *place, uint64_t id, bool making, bool e
     }
 }
 
-yore_status yr_wal_sweep_orphans(const yr_wal_place *place, const yr_manifest *manifest, uint64_t last_lsn, bool remove,
-                                 yore_error *err)
+yore_status yr_wal_sweep_orphans(const yr_wal_place *place, const yr_manifest *manifest, uint64_t last_lsn,
+                                 bool remove, yore_error *err)
 {
     const yore_env *env = place->env;
     found f = {.env = env, .manifest = manifest};
@@ -125,7 +128,8 @@ yore_status yr_wal_sweep_orphans(const yr_wal_place *place, const yr_manifest *m
         if (!making) status = inspect(place, manifest, id, last_lsn, &empty, err);
         if (status == YORE_OK && remove) put_away(place, id, making, empty);
     }
-    if (status == YORE_OK && remove && f.manifest_tmp) (void)env->unlink(env->ctx, place->dir, YR_WAL_MANIFEST_TMP);
+    if (status == YORE_OK && remove && f.manifest_tmp)
+        (void)env->unlink(env->ctx, place->dir, YR_WAL_MANIFEST_TMP);
     yr_free(env, f.ids, f.capacity * sizeof(*f.ids));
     return status;
 }

@@ -91,7 +91,8 @@ static yore_status make_next(yr_wal *wal, uint64_t bytes, yore_error *err)
     const yr_wal_file *tail = atomic_load_explicit(&wal->tail, memory_order_acquire);
     yr_wal_making making;
     yr_wal_link link = {.prev_id = tail->id, .bytes = bytes};
-    yore_status status = yr_wal_make_begin(&making, &wal->place, wal->uuid, wal->manifest.next_id, &link, err);
+    yore_status status =
+        yr_wal_make_begin(&making, &wal->place, wal->uuid, wal->manifest.next_id, &link, err);
     if (status == YORE_OK) status = yr_wal_make_finish(&making, YR_WAL_START_OFF, err);
     if (making.sync_failed) yr_wal_poison(wal);
     if (status == YORE_OK) status = list_file(wal, making.id, old ? old->id : 0, err);
@@ -191,7 +192,8 @@ static yore_status sync_behind(yr_wal *wal, yore_error *err)
         status = yr_wal_sync_files(wal, file, err);
         if (status < 0) break;
         if (file->last_lsn > atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed)) {
-            atomic_store_explicit(&wal->durable_lsn, file->last_lsn, memory_order_release); /* pairs with append */
+            atomic_store_explicit(&wal->durable_lsn, file->last_lsn,
+                                  memory_order_release); /* pairs with append */
         }
         wal->sync_from = atomic_load_explicit(&file->next, memory_order_acquire);
         yr_wal_drop_file(wal, file);

@@ -72,8 +72,8 @@ static void save_torn_bytes(yr_wal_walk *walk, const yr_wal_tail *tail)
     if (tail->end_off <= walk->off) return;
     if (env->dir_open_at(env->ctx, walk->place.dir, YR_WAL_LOST_NAME, YORE_DIR_CREATE, &lost) < 0) return;
     char name[96];
-    (void)snprintf(name, sizeof(name), "wal-%08" PRIu64 "-at-%" PRIu64 "-lsn-%" PRIu64 ".torn", walk->opened.id,
-                   walk->off, walk->lsn + 1);
+    (void)snprintf(name, sizeof(name), "wal-%08" PRIu64 "-at-%" PRIu64 "-lsn-%" PRIu64 ".torn",
+                   walk->opened.id, walk->off, walk->lsn + 1);
     uint64_t end = tail->end_off - walk->off > SAVE_BYTES_MAX ? walk->off + SAVE_BYTES_MAX : tail->end_off;
     int rc = env->open(env->ctx, lost, name, YORE_OPEN_WRITE | YORE_OPEN_CREATE, &file);
     for (uint64_t off = walk->off; rc == 0 && off < end;) {
@@ -179,8 +179,8 @@ static yore_status find_start(const yr_wal_walk *walk, const plan *p, yr_wal_wal
         status = yr_wal_walk_step(from, &record, err);
     }
     if (status == YORE_END) {
-        status = yr_fail(err, YORE_ERR_IO, "the log of '%s' changed while it was read (lsn %" PRIu64 ")", walk->place.path,
-                         from->lsn + 1);
+        status = yr_fail(err, YORE_ERR_IO, "the log of '%s' changed while it was read (lsn %" PRIu64 ")",
+                         walk->place.path, from->lsn + 1);
     }
     return status;
 }
@@ -189,7 +189,8 @@ static uint64_t new_file_size(const yr_wal_options *options, uint64_t bytes)
 {
     uint64_t size = options->bytes_min;
     while (size < options->bytes_max && bytes > size / 2) size *= 2;
-    while (size < YR_WAL_START_OFF + bytes + 2 * (uint64_t)YR_WAL_SEAL_ROOM + yr_wal_spare_bytes(size)) size *= 2;
+    while (size < YR_WAL_START_OFF + bytes + 2 * (uint64_t)YR_WAL_SEAL_ROOM + yr_wal_spare_bytes(size))
+        size *= 2;
     return size;
 }
 
@@ -204,18 +205,24 @@ static yore_status copy_records(const yr_wal_walk *walk, yr_wal_walk *from, copi
                            walk->place.path, from->lsn + 1);
         }
         int rc = copier_put_record(c, &record, walk->proven);
-        if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot copy the end of the log of '%s'", walk->place.path);
+        if (rc < 0)
+            return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot copy the end of the log of '%s'",
+                                 walk->place.path);
     }
     int rc = copier_flush(c);
-    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot copy the end of the log of '%s'", walk->place.path);
+    if (rc < 0)
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot copy the end of the log of '%s'",
+                             walk->place.path);
     return YORE_OK;
 }
 
 /* MANIFEST's next generation: the kept files, closed, and the new one. */
 static yore_status list_copy(yr_wal_walk *walk, const plan *p, const yr_wal_walk *from, uint64_t end_off,
-                             uint64_t end_chain, uint64_t id, enum yr_manifest_outcome *outcome, yore_error *err)
+                             uint64_t end_chain, uint64_t id, enum yr_manifest_outcome *outcome,
+                             yore_error *err)
 {
-    yr_manifest next = from->manifest; /* its entries array is a copy of ours and this function may change it */
+    yr_manifest next =
+        from->manifest; /* its entries array is a copy of ours and this function may change it */
     for (uint32_t i = 0; i < p->keep; i++) next.entries[i].closed = true;
     if (p->keep > p->from_index) {
         yr_manifest_entry *last = &next.entries[p->keep - 1];
@@ -258,12 +265,14 @@ static yore_status copy_tail(const yr_wal_options *options, yr_wal_recovery *rec
     uint64_t end_off = from.off;
     uint64_t end_chain = from.chain;
     uint64_t bytes = records_end(walk, p.from_index) - from.off;
-    for (uint32_t i = p.from_index + 1; i <= walk->index; i++) bytes += records_end(walk, i) - YR_WAL_START_OFF;
+    for (uint32_t i = p.from_index + 1; i <= walk->index; i++)
+        bytes += records_end(walk, i) - YR_WAL_START_OFF;
     yr_wal_link link = {.prev_id = p.keep ? walk->manifest.entries[p.keep - 1].id : 0,
                         .prev_last_lsn = p.from_lsn - 1,
                         .prev_chain = end_chain,
                         .bytes = new_file_size(options, bytes)};
-    status = yr_wal_make_begin(&c.making, &walk->place, walk->manifest.uuid, walk->manifest.next_id, &link, err);
+    status =
+        yr_wal_make_begin(&c.making, &walk->place, walk->manifest.uuid, walk->manifest.next_id, &link, err);
     if (status < 0) goto out;
     c.off = c.buffer_off = YR_WAL_START_OFF;
     c.chain = end_chain;
@@ -281,8 +290,8 @@ static yore_status copy_tail(const yr_wal_options *options, yr_wal_recovery *rec
         yr_free(env, dropped, files * sizeof(*dropped));
     }
     if (status < 0) goto out;
-    recovery->current = (yr_wal_opened){.file = c.making.file, .id = c.making.id, .bytes = c.making.bytes,
-                                        .seed = c.making.seed};
+    recovery->current = (yr_wal_opened){
+        .file = c.making.file, .id = c.making.id, .bytes = c.making.bytes, .seed = c.making.seed};
     c.making.file = NULL; /* owned by the recovery now */
     recovery->current_off = c.off;
     recovery->chain = c.chain;
@@ -305,13 +314,15 @@ static yore_status go_on_in_place(yr_wal_recovery *recovery, uint64_t off, yore_
 {
     yr_wal_walk *walk = &recovery->walk;
     const yr_manifest_entry *entry = &walk->manifest.entries[walk->index];
-    yore_status status = yr_wal_file_open(&walk->place, walk->manifest.uuid, entry->id, true, &recovery->current, NULL, err);
+    yore_status status =
+        yr_wal_file_open(&walk->place, walk->manifest.uuid, entry->id, true, &recovery->current, NULL, err);
     if (status < 0) return status;
     recovery->current_off = off;
     recovery->chain = walk->chain;
     recovery->durable_lsn = walk->proven < walk->lsn ? walk->proven : walk->lsn;
     recovery->rewrite_seal = walk->is_sealed && recovery->durable_lsn < walk->lsn;
-    if (walk->index + 1 < walk->manifest.count) recovery->prepared_id = walk->manifest.entries[walk->index + 1].id;
+    if (walk->index + 1 < walk->manifest.count)
+        recovery->prepared_id = walk->manifest.entries[walk->index + 1].id;
     return YORE_OK;
 }
 
@@ -353,11 +364,14 @@ static yore_status cut_in_place(yr_wal_recovery *recovery, yore_error *err)
         rc = yr_file_write_all(env, recovery->current.file, whole, size, record.off);
     }
     yr_wal_walk_deinit(&from);
-    if (status == YORE_END) status = yr_fail(err, YORE_ERR_IO, "the log of '%s' changed while it was read", walk->place.path);
+    if (status == YORE_END)
+        status = yr_fail(err, YORE_ERR_IO, "the log of '%s' changed while it was read", walk->place.path);
     if (status < 0) return status;
     if (rc == 0) rc = write_zeros_over(env, recovery->current.file, walk->off, recovery->tail.end_off);
     if (rc == 0) rc = env->sync(env->ctx, recovery->current.file);
-    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot cut the torn end of the log of '%s'", walk->place.path);
+    if (rc < 0)
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot cut the torn end of the log of '%s'",
+                             walk->place.path);
     recovery->durable_lsn = walk->lsn;
     recovery->rewrite_seal = false;
     return YORE_OK;
@@ -376,7 +390,8 @@ yore_status yr_wal_settle_tail(const yr_wal_options *options, yr_wal_recovery *r
     }
     yore_error why = YORE_ERROR_INIT;
     yore_status status = copy_tail(options, recovery, &why);
-    if (status == YORE_ERR_FULL && !recovery->is_copied && can_cut_in_place(recovery)) return cut_in_place(recovery, err);
+    if (status == YORE_ERR_FULL && !recovery->is_copied && can_cut_in_place(recovery))
+        return cut_in_place(recovery, err);
     if (status < 0 && err) *err = why;
     return status;
 }

@@ -38,7 +38,8 @@ yore_status yr_wal_window_get(yr_wal_window *window, const yr_wal_place *place, 
             *window = (yr_wal_window){.next_fill = window->next_fill};
             window->data = yr_alloc(env, fill);
             if (!window->data) {
-                return yr_fail(err, YORE_ERR_NOMEM, "no memory for %zu bytes of the log in '%s'", fill, place->path);
+                return yr_fail(err, YORE_ERR_NOMEM, "no memory for %zu bytes of the log in '%s'", fill,
+                               place->path);
             }
             window->capacity = fill;
         }
@@ -48,8 +49,8 @@ yore_status yr_wal_window_get(yr_wal_window *window, const yr_wal_place *place, 
         if (n < 0) {
             char name[YR_WAL_NAME_BYTES];
             yr_wal_file_name(opened->id, false, name);
-            return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s/%s' at offset %" PRIu64, place->path, name,
-                                 off);
+            return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s/%s' at offset %" PRIu64,
+                                 place->path, name, off);
         }
         window->size = (size_t)n;
     }
@@ -95,17 +96,20 @@ static yore_status open_entry(yr_wal_walk *walk, uint32_t index, yr_wal_opened *
 {
     const yr_manifest *manifest = &walk->manifest;
     const yr_manifest_entry *entry = &manifest->entries[index];
-    yore_status status = yr_wal_file_open(&walk->place, manifest->uuid, entry->id, false, out, &walk->file_missing, err);
+    yore_status status =
+        yr_wal_file_open(&walk->place, manifest->uuid, entry->id, false, out, &walk->file_missing, err);
     if (status < 0) return status;
     uint64_t prev_id = index ? manifest->entries[index - 1].id : 0;
     char name[YR_WAL_NAME_BYTES];
     yr_wal_file_name(entry->id, false, name);
     if (out->link.prev_id != prev_id) {
         status = yr_fail(err, YORE_ERR_CORRUPT,
-                         "log file '%s/%s' follows file %" PRIu64 ", but MANIFEST lists file %" PRIu64 " before it",
+                         "log file '%s/%s' follows file %" PRIu64 ", but MANIFEST lists file %" PRIu64
+                         " before it",
                          walk->place.path, name, out->link.prev_id, prev_id);
     } else if (entry->closed && (entry->end_off > out->bytes || entry->end_off % 8 != 0)) {
-        status = yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s' has %" PRIu64 " bytes, MANIFEST says its records end at %" PRIu64,
+        status = yr_fail(err, YORE_ERR_CORRUPT,
+                         "log file '%s/%s' has %" PRIu64 " bytes, MANIFEST says its records end at %" PRIu64,
                          walk->place.path, name, out->bytes, entry->end_off);
     }
     if (status < 0) {
@@ -138,7 +142,9 @@ yore_status yr_wal_walk_enter(yr_wal_walk *walk, uint32_t index, yore_error *err
         walk->place.env->close(walk->place.env->ctx, opened.file);
         char name[YR_WAL_NAME_BYTES];
         yr_wal_file_name(opened.id, false, name);
-        return yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s' should begin with lsn %" PRIu64 " by MANIFEST, but lsn %" PRIu64 " is next",
+        return yr_fail(err, YORE_ERR_CORRUPT,
+                       "log file '%s/%s' should begin with lsn %" PRIu64 " by MANIFEST, but lsn %" PRIu64
+                       " is next",
                        walk->place.path, name, first_lsn, walk->lsn + 1);
     }
     close_file(walk);
@@ -184,7 +190,8 @@ static yore_status next_in_file(yr_wal_walk *walk, yr_wal_record *record, yore_e
     record->payload = (yore_slice){payload, payload_bytes};
     record->off = walk->off;
     if (yr_wal_payload_sum(record->payload, seed, walk->off) != header->payload_sum) return YORE_END;
-    if (!is_zero(payload + payload_bytes, (size_t)size - YR_WAL_RECORD_HEADER_BYTES - payload_bytes)) return YORE_END;
+    if (!is_zero(payload + payload_bytes, (size_t)size - YR_WAL_RECORD_HEADER_BYTES - payload_bytes))
+        return YORE_END;
 
     if (walk->off == YR_WAL_START_OFF) walk->manifest.entries[walk->index].first_lsn = header->lsn;
     walk->off += size;
@@ -202,11 +209,13 @@ static yore_status next_in_file(yr_wal_walk *walk, yr_wal_record *record, yore_e
 static yore_status check_closed_end(const yr_wal_walk *walk, yore_error *err)
 {
     const yr_manifest_entry *entry = &walk->manifest.entries[walk->index];
-    if (walk->off == entry->end_off && walk->lsn == entry->last_lsn && walk->chain == entry->end_chain) return YORE_OK;
+    if (walk->off == entry->end_off && walk->lsn == entry->last_lsn && walk->chain == entry->end_chain)
+        return YORE_OK;
     char name[YR_WAL_NAME_BYTES];
     yr_wal_file_name(entry->id, false, name);
     return yr_fail(err, YORE_ERR_CORRUPT,
-                   "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64 " is damaged (the file is closed, its last lsn is %" PRIu64 ")",
+                   "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64
+                   " is damaged (the file is closed, its last lsn is %" PRIu64 ")",
                    walk->place.path, name, walk->lsn + 1, walk->off, entry->last_lsn);
 }
 
@@ -306,8 +315,8 @@ typedef struct span {
     uint64_t first, end; /* bytes that are not zero lie in [first, end), multiples of 8 */
 } span;
 
-static void scan_words(yr_wal_tail *tail, span *found, const yr_wal_opened *opened, yore_slice at, uint64_t off,
-                       size_t step)
+static void scan_words(yr_wal_tail *tail, span *found, const yr_wal_opened *opened, yore_slice at,
+                       uint64_t off, size_t step)
 {
     const uint8_t *p = at.data;
     for (size_t i = 0; i < step; i += 8) {
@@ -333,15 +342,16 @@ static yore_status scan_file(yr_wal_window *window, const yr_wal_place *place, c
         uint64_t left = opened->bytes - off;
         size_t step = left < ZERO_BLOCK_BYTES ? (size_t)left : ZERO_BLOCK_BYTES;
         /* a header may begin in the last word of this step */
-        size_t want = left - step < YR_WAL_RECORD_HEADER_BYTES ? (size_t)left : step + YR_WAL_RECORD_HEADER_BYTES;
+        size_t want = left - step < YR_WAL_RECORD_HEADER_BYTES ? (size_t)left
+                                                               : step + YR_WAL_RECORD_HEADER_BYTES;
         yore_slice at;
         yore_status status = yr_wal_window_get(window, place, opened, off, want, &at, err);
         if (status < 0) return status;
         if (at.size < step) {
             char name[YR_WAL_NAME_BYTES];
             yr_wal_file_name(opened->id, false, name);
-            return yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s' is truncated at offset %" PRIu64, place->path, name,
-                           off + at.size);
+            return yr_fail(err, YORE_ERR_CORRUPT, "log file '%s/%s' is truncated at offset %" PRIu64,
+                           place->path, name, off + at.size);
         }
         if (!is_zero(at.data, step)) scan_words(tail, found, opened, at, off, step);
         off += step;
@@ -402,14 +412,14 @@ yore_status yr_wal_walk_judge(const yr_wal_walk *walk, const yr_wal_tail *tail, 
         char by[YR_WAL_NAME_BYTES];
         yr_wal_file_name(tail->claim_id, false, by);
         return yr_fail(err, YORE_ERR_CORRUPT,
-                       "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64 " is damaged; lsn %" PRIu64
-                       " (%s, offset %" PRIu64 ") says it was durable",
+                       "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64
+                       " is damaged; lsn %" PRIu64 " (%s, offset %" PRIu64 ") says it was durable",
                        walk->place.path, name, bad_lsn, tail->bad_off, tail->claim_lsn, by, tail->claim_off);
     }
     if (walk->proven >= bad_lsn) {
         return yr_fail(err, YORE_ERR_CORRUPT,
-                       "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64 " is damaged or gone; MANIFEST says lsn %" PRIu64
-                       " was durable",
+                       "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64
+                       " is damaged or gone; MANIFEST says lsn %" PRIu64 " was durable",
                        walk->place.path, name, bad_lsn, tail->bad_off, walk->proven);
     }
     return YORE_OK;

@@ -13,7 +13,7 @@ typedef struct yr_wal_window {
     uint8_t *data;
     size_t capacity;
     size_t size;
-    uint64_t off; /* of data[0] in the file; a multiple of 8 */
+    uint64_t off;     /* of data[0] in the file; a multiple of 8 */
     size_t next_fill; /* grows while the reading goes on, so a short look stays cheap */
 } yr_wal_window;
 
@@ -40,9 +40,9 @@ typedef struct yr_wal_walk {
     uint64_t off;
     uint64_t lsn;
     uint64_t chain;
-    uint64_t proven;    /* highest durable_lsn met, MANIFEST's included */
-    uint64_t limit_lsn; /* stop behind this record */
-    uint64_t skip_lsn;  /* records up to here were applied before */
+    uint64_t proven;       /* highest durable_lsn met, MANIFEST's included */
+    uint64_t limit_lsn;    /* stop behind this record */
+    uint64_t skip_lsn;     /* records up to here were applied before */
     uint64_t payload_hash; /* unsalted, of the last applied record */
     uint64_t records, bytes;
     uint64_t seal_off;
@@ -67,12 +67,12 @@ void yr_wal_walk_forget(yr_wal_walk *walk);
 
 /* What lies behind the walk's place, in its file and all later ones. */
 typedef struct yr_wal_tail {
-    uint64_t claim;     /* highest durable_lsn in a whole record header there */
+    uint64_t claim;                          /* highest durable_lsn in a whole record header there */
     uint64_t claim_lsn, claim_off, claim_id; /* that record */
-    uint64_t cut_bytes; /* from the first byte that is not zero to the last, summed over files */
+    uint64_t cut_bytes;          /* from the first byte that is not zero to the last, summed over files */
     uint64_t first_off, end_off; /* of them in the walk's own file; equal when there are none */
-    uint64_t later_bytes; /* of them in later files */
-    uint64_t bad_id, bad_off; /* where the damage seems to be */
+    uint64_t later_bytes;        /* of them in later files */
+    uint64_t bad_id, bad_off;    /* where the damage seems to be */
 } yr_wal_tail;
 yore_status yr_wal_walk_scan_tail(yr_wal_walk *walk, yr_wal_tail *tail, yore_error *err);
 /* The same over one file from `off` on: claims and cut_bytes only. */

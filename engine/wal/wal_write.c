@@ -14,8 +14,8 @@
 
 static yore_status fail_poisoned(const yr_wal *wal, yore_error *err)
 {
-    return yr_fail(err, YORE_ERR_POISONED, "the log of '%s' failed earlier: close the store and open it again",
-                   wal->place.path);
+    return yr_fail(err, YORE_ERR_POISONED,
+                   "the log of '%s' failed earlier: close the store and open it again", wal->place.path);
 }
 
 static yore_status fail_read_only(const yr_wal *wal, yore_error *err)
@@ -26,10 +26,12 @@ static yore_status fail_read_only(const yr_wal *wal, yore_error *err)
 /* Bytes of record that may still go into the current file. */
 static uint64_t room_left(const yr_wal *wal, bool urgent)
 {
-    const yr_wal_file *tail = atomic_load_explicit(&wal->tail, memory_order_relaxed); /* the leader's own store */
+    const yr_wal_file *tail =
+        atomic_load_explicit(&wal->tail, memory_order_relaxed); /* the leader's own store */
     uint64_t keep = YR_WAL_SEAL_ROOM;
     /* with the next file in hand this one's reserve is no longer the last: use it up */
-    if (!urgent && !atomic_load_explicit(&wal->prepared, memory_order_acquire)) keep += yr_wal_spare_bytes(tail->bytes);
+    if (!urgent && !atomic_load_explicit(&wal->prepared, memory_order_acquire))
+        keep += yr_wal_spare_bytes(tail->bytes);
     uint64_t used = atomic_load_explicit(&wal->off, memory_order_relaxed);
     return tail->bytes > used + keep ? tail->bytes - used - keep : 0;
 }
@@ -39,7 +41,8 @@ yore_status yr_wal_reserve(yr_wal *wal, uint64_t payload_bytes, bool urgent, yor
     if (wal->options.read_only) return fail_read_only(wal, err);
     if (yr_wal_is_poisoned(wal)) return fail_poisoned(wal, err);
     if (payload_bytes > YR_WAL_PAYLOAD_MAX) {
-        return yr_fail(err, YORE_ERR_LIMIT, "a commit group of %" PRIu64 " bytes is more than one log record holds (%" PRIu64 ")",
+        return yr_fail(err, YORE_ERR_LIMIT,
+                       "a commit group of %" PRIu64 " bytes is more than one log record holds (%" PRIu64 ")",
                        payload_bytes, YR_WAL_PAYLOAD_MAX);
     }
     uint64_t need = yr_wal_record_bytes(payload_bytes);
@@ -69,7 +72,8 @@ static yore_status append(yr_wal *wal, uint8_t type, yore_slice payload, yore_er
         wal->seal_again_off = 0;
     }
     yr_wal_record_header header = {.type = type, .lsn = last + 1, .prev = wal->chain};
-    header.durable_lsn = atomic_load_explicit(&wal->durable_lsn, memory_order_acquire); /* pairs with yr_wal_sync */
+    header.durable_lsn =
+        atomic_load_explicit(&wal->durable_lsn, memory_order_acquire); /* pairs with yr_wal_sync */
     yr_wal_record_encode(&header, payload, file->seed, off, wal->staging);
     /* the padding is not written: the file is full of zeros */
     size_t first = YR_WAL_STAGING_BYTES - YR_WAL_RECORD_HEADER_BYTES;
@@ -84,8 +88,9 @@ static yore_status append(yr_wal *wal, uint8_t type, yore_slice payload, yore_er
         yr_wal_poison(wal);
         char name[YR_WAL_NAME_BYTES];
         yr_wal_file_name(file->id, false, name);
-        (void)yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot append lsn %" PRIu64 " to '%s/%s' at offset %" PRIu64,
-                            header.lsn, wal->place.path, name, off);
+        (void)yr_fail_errno(err, YORE_ERR_IO, -rc,
+                            "cannot append lsn %" PRIu64 " to '%s/%s' at offset %" PRIu64, header.lsn,
+                            wal->place.path, name, off);
         if (err) err->code = YORE_ERR_IO;
         return YORE_ERR_IO;
     }
@@ -123,7 +128,8 @@ yore_status yr_wal_sync_files(yr_wal *wal, const yr_wal_file *last, yore_error *
             return YORE_ERR_IO;
         }
         if (file == last) return YORE_OK;
-        yr_wal_file *next = atomic_load_explicit(&file->next, memory_order_acquire); /* pairs with yr_wal_switch */
+        yr_wal_file *next =
+            atomic_load_explicit(&file->next, memory_order_acquire); /* pairs with yr_wal_switch */
         YR_ASSERT(next); /* `last` is reachable: the leader linked it before anyone could see it */
         wal->sync_from = next;
         yr_wal_drop_file(wal, file);
@@ -138,7 +144,8 @@ yore_status yr_wal_sync(yr_wal *wal, yore_error *err)
     yore_status status = YORE_OK;
     /* lsn first, file second: the file loaded is the lsn's or a later one */
     uint64_t target = atomic_load_explicit(&wal->last_lsn, memory_order_acquire); /* pairs with append */
-    const yr_wal_file *last = atomic_load_explicit(&wal->tail, memory_order_acquire); /* pairs with yr_wal_switch */
+    const yr_wal_file *last =
+        atomic_load_explicit(&wal->tail, memory_order_acquire); /* pairs with yr_wal_switch */
     if (yr_wal_is_poisoned(wal)) {
         status = fail_poisoned(wal, err);
     } else if (target > atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed)) {
@@ -160,7 +167,8 @@ yore_status yr_wal_seal(yr_wal *wal, yore_error *err)
     if (status < 0) return status;
     const yr_wal_file *file = atomic_load_explicit(&wal->tail, memory_order_relaxed);
     uint64_t used = atomic_load_explicit(&wal->off, memory_order_relaxed);
-    if (file->bytes - used < YR_WAL_RECORD_HEADER_BYTES) return YORE_OK; /* a foreign file with no room kept */
+    if (file->bytes - used < YR_WAL_RECORD_HEADER_BYTES)
+        return YORE_OK; /* a foreign file with no room kept */
     status = append(wal, YR_WAL_SEAL, (yore_slice){NULL, 0}, err);
     if (status < 0) return status;
     return yr_wal_sync(wal, err);
@@ -170,8 +178,8 @@ void yr_wal_publish(yr_wal *wal, uint64_t lsn)
 {
     if (!wal->lock_ready) return;
     uint64_t seen = atomic_load_explicit(&wal->publish_lsn, memory_order_relaxed);
-    while (seen < lsn && !atomic_compare_exchange_weak_explicit(&wal->publish_lsn, &seen, lsn, memory_order_seq_cst,
-                                                                memory_order_relaxed)) {
+    while (seen < lsn && !atomic_compare_exchange_weak_explicit(&wal->publish_lsn, &seen, lsn,
+                                                                memory_order_seq_cst, memory_order_relaxed)) {
     }
     /* One thread writes at a time; who comes meanwhile leaves its number and goes. The writer looks again after
      * letting go, so no number stays behind: the exchange above and the load below are both seq_cst. */

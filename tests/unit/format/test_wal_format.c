@@ -31,7 +31,8 @@ static const yr_file_header sample_header = {
     .salt = {0xF0, 0xE1, 0xD2, 0xC3, 0xB4, 0xA5, 0x96, 0x87, 0x78, 0x69, 0x5A, 0x4B, 0x3C, 0x2D, 0x1E, 0x0F},
 };
 
-static const yr_wal_link sample_link = {.prev_id = 6, .prev_last_lsn = 41, .prev_chain = 0x1122334455667788, .bytes = 1024};
+static const yr_wal_link sample_link = {
+    .prev_id = 6, .prev_last_lsn = 41, .prev_chain = 0x1122334455667788, .bytes = 1024};
 
 /* A log file: header, link, a group of 5 bytes, an empty group, a seal, zeros. Returns the end of the records. */
 static size_t make_log(uint8_t out[GOLDEN_BYTES])
@@ -203,7 +204,8 @@ static void test_no_flipped_bit_of_a_header_or_record_passes(void **state)
             off += yr_wal_record_bytes(record.payload_bytes);
         }
         size_t hello = YR_WAL_START_OFF + YR_WAL_RECORD_HEADER_BYTES;
-        bool is_padding = bit / 8 >= hello + 5 && bit / 8 < hello + 8; /* the log's walk asks for zeros there */
+        bool is_padding = bit / 8 >= hello + 5 &&
+                          bit / 8 < hello + 8; /* the log's walk asks for zeros there */
         if (ok != is_padding) fail_msg("bit %zu: %s", bit, ok ? "passes" : "fails");
         bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
@@ -280,14 +282,16 @@ static void test_nonsense_with_right_checksums_is_refused(void **state)
         {{.id = 2}, {.id = 9}},
         {{.id = 0}, {.id = 1}},
         {{.id = 1}, {.id = 2, .last_lsn = 5, .end_off = 200, .closed = true}},
-        {{.id = 1, .last_lsn = 5, .end_off = 200, .closed = true}, {.id = 2, .last_lsn = 6, .end_off = 200, .closed = true}},
+        {{.id = 1, .last_lsn = 5, .end_off = 200, .closed = true},
+         {.id = 2, .last_lsn = 6, .end_off = 200, .closed = true}},
     };
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         yr_manifest_fixed fixed = {.header = sample_header, .next_id = 9, .count = 2};
         fixed.header.kind = YR_FILE_MANIFEST;
         yr_manifest_encode(&fixed, lists[i], out);
         const char *why = NULL;
-        assert_int_equal(yr_manifest_decode((yore_slice){out, yr_manifest_bytes(2)}, &fixed, &why), YR_HEADER_BAD);
+        assert_int_equal(yr_manifest_decode((yore_slice){out, yr_manifest_bytes(2)}, &fixed, &why),
+                         YR_HEADER_BAD);
     }
     yr_manifest_fixed none = {.header = sample_header, .next_id = 9};
     none.header.kind = YR_FILE_MANIFEST;

@@ -16,7 +16,8 @@ static void test_the_second_writer_is_told_who_the_first_is(void **state)
     yr_sim_set_process_id(kit.sim, 4711);
     assert_ok(&kit, kit_create(&kit));
     yr_store_lock *second = NULL;
-    assert_status(&kit, YORE_ERR_LOCKED, yr_store_lock_acquire(kit.env, kit.dir, KIT_PATH, 0, &second, &kit.err));
+    assert_status(&kit, YORE_ERR_LOCKED,
+                  yr_store_lock_acquire(kit.env, kit.dir, KIT_PATH, 0, &second, &kit.err));
     assert_null(second);
     assert_says(&kit, "store 'db' is being written by pid 4711 (");
     assert_says(&kit, "on host ");
@@ -36,7 +37,8 @@ static void test_waiting_for_the_lock_takes_as_long_as_asked(void **state)
     assert_ok(&kit, kit_create(&kit));
     yr_store_lock *second = NULL;
     int64_t before = kit.env->monotonic_ns(kit.env->ctx);
-    assert_status(&kit, YORE_ERR_LOCKED, yr_store_lock_acquire(kit.env, kit.dir, KIT_PATH, 500, &second, &kit.err));
+    assert_status(&kit, YORE_ERR_LOCKED,
+                  yr_store_lock_acquire(kit.env, kit.dir, KIT_PATH, 500, &second, &kit.err));
     int64_t waited = kit.env->monotonic_ns(kit.env->ctx) - before;
     assert_true(waited >= 500000000 && waited < 600000000);
     kit_deinit(&kit);
@@ -45,7 +47,8 @@ static void test_waiting_for_the_lock_takes_as_long_as_asked(void **state)
 static void test_any_bytes_in_the_lock_file_give_a_readable_message(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "\n", "12", "x y z w\n", "1 2", "99999999999999999999 h b p\n", "1 h b p"};
+    static const char *const texts[] = {
+        "", "\n", "12", "x y z w\n", "1 2", "99999999999999999999 h b p\n", "1 h b p"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         wal_kit kit;
         kit_init(&kit, 63);
@@ -54,7 +57,8 @@ static void test_any_bytes_in_the_lock_file_give_a_readable_message(void **state
         memcpy(bytes, texts[i], strlen(texts[i]));
         assert_true(yr_sim_file_write(kit.sim, "db/LOCK", bytes, sizeof(bytes), 0));
         yr_store_lock *second = NULL;
-        assert_status(&kit, YORE_ERR_LOCKED, yr_store_lock_acquire(kit.env, kit.dir, KIT_PATH, 0, &second, &kit.err));
+        assert_status(&kit, YORE_ERR_LOCKED,
+                      yr_store_lock_acquire(kit.env, kit.dir, KIT_PATH, 0, &second, &kit.err));
         assert_says(&kit, "is being written by another process");
         kit_deinit(&kit);
     }

@@ -13,7 +13,8 @@ typedef struct progress {
 
 static bool is_expected_failure(yore_status status)
 {
-    return status == YORE_ERR_FULL || status == YORE_ERR_IO || status == YORE_ERR_POISONED || status == YORE_ERR_NOMEM;
+    return status == YORE_ERR_FULL || status == YORE_ERR_IO || status == YORE_ERR_POISONED ||
+           status == YORE_ERR_NOMEM;
 }
 
 static void check(wal_kit *kit, progress *p, yore_status status)
@@ -82,7 +83,8 @@ static bool fail_nth(const yr_sim_image *image, yr_sim_fault fault, bool mapped)
     assert_ok(&kit, kit_open(&kit));
     assert_false(kit.is_wrong);
     if (kit.replayed < p.acked || kit.replayed > p.tried) {
-        fail_msg("fault %" PRIu64 " of kind %u, errno %d: %" PRIu64 " records, %" PRIu64 " acknowledged, %" PRIu64 " tried",
+        fail_msg("fault %" PRIu64 " of kind %u, errno %d: %" PRIu64 " records, %" PRIu64
+                 " acknowledged, %" PRIu64 " tried",
                  fault.nth, fault.kinds, fault.os_errno, kit.replayed, p.acked, p.tried);
     }
     kit_append_many(&kit, 2);
@@ -97,9 +99,9 @@ static bool fail_nth(const yr_sim_image *image, yr_sim_fault fault, bool mapped)
 static void test_any_operation_may_fail_once_or_for_good(void **state)
 {
     (void)state;
-    static const uint32_t kinds[] = {YR_SIM_OP_WRITE,  YR_SIM_OP_APPEND, YR_SIM_OP_SYNC,     YR_SIM_OP_OPEN, YR_SIM_OP_RENAME,
-                                     YR_SIM_OP_UNLINK, YR_SIM_OP_READ,   YR_SIM_OP_DIR_SYNC, YR_SIM_OP_DIR,  YR_SIM_OP_MAP,
-                                     YR_SIM_OP_LOCK};
+    static const uint32_t kinds[] = {YR_SIM_OP_WRITE,  YR_SIM_OP_APPEND, YR_SIM_OP_SYNC, YR_SIM_OP_OPEN,
+                                     YR_SIM_OP_RENAME, YR_SIM_OP_UNLINK, YR_SIM_OP_READ, YR_SIM_OP_DIR_SYNC,
+                                     YR_SIM_OP_DIR,    YR_SIM_OP_MAP,    YR_SIM_OP_LOCK};
     static const int errnos[] = {EIO, ENOSPC, EDQUOT, EINTR};
     yr_sim_image image;
     prepare_disk(&image);
@@ -111,7 +113,8 @@ static void test_any_operation_may_fail_once_or_for_good(void **state)
                 /* an EINTR that never ends is the kernel hanging */
                 if (sticky && errnos[e] == EINTR) continue;
                 for (uint64_t nth = 1;; nth++) {
-                    yr_sim_fault fault = {.kinds = kinds[k], .nth = nth, .os_errno = errnos[e], .sticky = sticky};
+                    yr_sim_fault fault = {
+                        .kinds = kinds[k], .nth = nth, .os_errno = errnos[e], .sticky = sticky};
                     if (!fail_nth(&image, fault, how < 2)) break;
                     points++;
                 }
@@ -135,7 +138,8 @@ static void test_creation_may_fail_anywhere_and_be_tried_again(void **state)
         for (uint64_t nth = 1;; nth++) {
             wal_kit kit;
             kit_init(&kit, 43);
-            yr_sim_set_fault(kit.sim, (yr_sim_fault){.kinds = YR_SIM_OP_ANY, .nth = nth, .os_errno = errnos[e]});
+            yr_sim_set_fault(kit.sim,
+                             (yr_sim_fault){.kinds = YR_SIM_OP_ANY, .nth = nth, .os_errno = errnos[e]});
             yore_status status = kit_create(&kit);
             bool hit = yr_sim_fault_hits(kit.sim) > 0;
             yr_sim_set_fault(kit.sim, (yr_sim_fault){0});
@@ -231,8 +235,7 @@ static void test_a_full_disk_keeps_room_for_deletes_and_goes_on_when_there_is_sp
         yr_sim_set_capacity(kit.sim, UINT64_MAX, 0);
         kit_append_many(&kit, 30);
         yr_sim_set_capacity(kit.sim, yr_sim_used_bytes(kit.sim), EDQUOT);
-        while (kit_append(&kit) == YORE_OK) {
-        }
+        while (kit_append(&kit) == YORE_OK) {}
         assert_ok(&kit, kit_seal_and_close(&kit)); /* always room for the seal */
         assert_ok(&kit, kit_open(&kit));           /* and for opening what was closed well */
         assert_int_equal(kit.replayed, kit.appended);

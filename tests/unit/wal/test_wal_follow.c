@@ -110,7 +110,7 @@ static void test_a_reader_changes_nothing_and_needs_no_lock(void **state)
     uint64_t before = yr_sim_image_hash(yr_sim_image_of(writer.sim));
     reader r;
     open_reader(&r, &writer);
-    assert_int_equal(r.kit.replayed, 30); /* cut, in memory */
+    assert_int_equal(r.kit.replayed, 30);           /* cut, in memory */
     assert_int_equal(r.kit.report.durable_lsn, 30); /* and what is served was synced first (F11) */
     refresh(&r, 30);
     close_reader(&r);

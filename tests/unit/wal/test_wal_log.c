@@ -89,11 +89,13 @@ static void test_a_sealed_log_is_opened_without_a_write_to_its_files(void **stat
     assert_ok(&kit, kit_seal_and_close(&kit));
     assert_ok(&kit, kit_open(&kit)); /* LOCK is whole now */
     kit_close(&kit);
-    uint64_t before = yr_sim_op_count(kit.sim, YR_SIM_OP_SYNC | YR_SIM_OP_DIR_SYNC | YR_SIM_OP_RENAME | YR_SIM_OP_UNLINK);
+    uint64_t before =
+        yr_sim_op_count(kit.sim, YR_SIM_OP_SYNC | YR_SIM_OP_DIR_SYNC | YR_SIM_OP_RENAME | YR_SIM_OP_UNLINK);
     assert_ok(&kit, kit_open(&kit));
     assert_ok(&kit, kit_seal_and_close(&kit));
     assert_int_equal(
-        yr_sim_op_count(kit.sim, YR_SIM_OP_SYNC | YR_SIM_OP_DIR_SYNC | YR_SIM_OP_RENAME | YR_SIM_OP_UNLINK), before);
+        yr_sim_op_count(kit.sim, YR_SIM_OP_SYNC | YR_SIM_OP_DIR_SYNC | YR_SIM_OP_RENAME | YR_SIM_OP_UNLINK),
+        before);
     kit_deinit(&kit);
 }
 
@@ -153,7 +155,8 @@ static void test_empty_and_tiny_payloads_keep_their_size(void **state)
     for (size_t size = 0; size < 40; size++) {
         uint64_t lsn;
         assert_ok(&kit, yr_wal_reserve(kit.wal, size, false, &kit.err));
-        assert_ok(&kit, yr_wal_append(kit.wal, (yore_slice){"0123456789012345678901234567890123456789", size}, &lsn, &kit.err));
+        assert_ok(&kit, yr_wal_append(kit.wal, (yore_slice){"0123456789012345678901234567890123456789", size},
+                                      &lsn, &kit.err));
         assert_int_equal(lsn, size + 2);
     }
     kit_close(&kit);

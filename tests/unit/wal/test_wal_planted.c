@@ -19,7 +19,8 @@ static bool crash_states_violate(uint64_t *states)
     for (size_t i = 0; i < wal_scripts_count && !is_caught; i++) {
         yr_sim_trace trace;
         bool ok = wal_script_trace(&wal_scripts[i], &trace);
-        yr_crash_options options = {.name = wal_scripts[i].name, .seed = 5, .states_max = STATES_MAX, .is_quiet = true};
+        yr_crash_options options = {
+            .name = wal_scripts[i].name, .seed = 5, .states_max = STATES_MAX, .is_quiet = true};
         yr_crash_report report = {0};
         is_caught = !ok || !yr_crash_explore(&trace, &options, wal_script_verify, NULL, &report);
         *states += report.first_violation ? report.first_violation : report.distinct;
@@ -34,8 +35,10 @@ static bool rot_goes_unreported(uint64_t *states)
     wal_kit kit;
     kit_init(&kit, 3);
     bool is_caught = kit_create(&kit) < 0 || kit_open(&kit) < 0;
-    uint64_t off = (kit_used_bytes(&kit, "db/wal-00000001.log") + 7) & ~UINT64_C(7); /* of the second record */
-    for (int i = 0; i < 4 && !is_caught; i++) is_caught = kit_append(&kit) < 0 || yr_wal_sync(kit.wal, &kit.err) < 0;
+    uint64_t off = (kit_used_bytes(&kit, "db/wal-00000001.log") + 7) &
+                   ~UINT64_C(7); /* of the second record */
+    for (int i = 0; i < 4 && !is_caught; i++)
+        is_caught = kit_append(&kit) < 0 || yr_wal_sync(kit.wal, &kit.err) < 0;
     kit_close(&kit);
     *states = 1;
     yr_sim_file_flip(kit.sim, "db/wal-00000001.log", (off + YR_WAL_RECORD_HEADER_BYTES + 3) * 8);
@@ -129,7 +132,8 @@ int main(void)
         for (size_t j = sizeof(probes) / sizeof(probes[0]); j-- > 0;) { /* the quick ones first */
             uint64_t states;
             if (!probes[j].is_caught(&states)) continue;
-            printf("%-30s caught by %s after %llu states\n", bugs[i].name, probes[j].name, (unsigned long long)states);
+            printf("%-30s caught by %s after %llu states\n", bugs[i].name, probes[j].name,
+                   (unsigned long long)states);
             is_caught = true;
             break;
         }

@@ -88,7 +88,8 @@ static void flip_every_bit(bool is_sealed)
             counts[outcome]++;
             flips++;
             if (outcome == SILENT) {
-                print_error("%s bit %" PRIu64 ": %" PRIu64 " records, %s\n", file, bit, s.kit.replayed, s.kit.err.message);
+                print_error("%s bit %" PRIu64 ": %" PRIu64 " records, %s\n", file, bit, s.kit.replayed,
+                            s.kit.err.message);
             }
             assert_true(yr_sim_file_flip(s.kit.sim, file, bit));
             if (bit % 61 != 0) continue;
@@ -100,8 +101,8 @@ static void flip_every_bit(bool is_sealed)
     }
     print_message("%s: %" PRIu64 " flips: %" PRIu64 " reported, %" PRIu64 " harmless, %" PRIu64
                   " lost the unproven last record, %" PRIu64 " silent\n",
-                  is_sealed ? "sealed" : "not sealed", flips, counts[REPORTED], counts[HARMLESS], counts[LOST_LAST],
-                  counts[SILENT]);
+                  is_sealed ? "sealed" : "not sealed", flips, counts[REPORTED], counts[HARMLESS],
+                  counts[LOST_LAST], counts[SILENT]);
     assert_int_equal(counts[SILENT], 0);
     if (is_sealed) assert_int_equal(counts[LOST_LAST], 0);
     assert_true(counts[REPORTED] > flips / 2);
@@ -131,7 +132,8 @@ static void test_every_truncation_is_reported(void **state)
         for (uint64_t end = 0; end < size; end++) {
             kit_restart(&s.kit, &s.image);
             assert_true(yr_sim_file_truncate(s.kit.sim, file, end));
-            if (look(&s, end % 2 == 0) != REPORTED) fail_msg("%s cut to %" PRIu64 " bytes: not reported", file, end);
+            if (look(&s, end % 2 == 0) != REPORTED)
+                fail_msg("%s cut to %" PRIu64 " bytes: not reported", file, end);
             const char *name = strrchr(file, '/') + 1;
             assert_says(&s.kit, name);
         }
@@ -155,13 +157,16 @@ static void test_zeroed_and_stale_sectors_are_reported_or_harmless(void **state)
                 assert_true(yr_sim_file_zero(s.kit.sim, s.files[f], off, grains[g]));
                 enum outcome outcome = look(&s, true);
                 /* a block with both the last record and its seal takes the proof with it */
-                bool is_last = f + 1 == s.file_count && grains[g] > 8 && off + grains[g] >= kit_used_bytes(&s.kit, s.files[f]);
-                if (outcome == SILENT && !is_last) fail_msg("%s: %" PRIu64 " zeros at %" PRIu64, s.files[f], grains[g], off);
+                bool is_last = f + 1 == s.file_count && grains[g] > 8 &&
+                               off + grains[g] >= kit_used_bytes(&s.kit, s.files[f]);
+                if (outcome == SILENT && !is_last)
+                    fail_msg("%s: %" PRIu64 " zeros at %" PRIu64, s.files[f], grains[g], off);
                 counts[outcome]++;
             }
         }
         uint8_t block[512];
-        for (uint64_t off = 0; off + 1024 <= size; off += 512) { /* a block written to its neighbour's place */
+        for (uint64_t off = 0; off + 1024 <= size;
+             off += 512) { /* a block written to its neighbour's place */
             kit_restart(&s.kit, &s.image);
             assert_true(yr_sim_file_read(s.kit.sim, s.files[f], block, sizeof(block), off));
             assert_true(yr_sim_file_write(s.kit.sim, s.files[f], block, sizeof(block), off + 512));
@@ -197,9 +202,11 @@ static void test_a_missing_empty_or_foreign_file_is_named(void **state)
                 kit_init(&stranger, 99);
                 assert_ok(&stranger, kit_create(&stranger));
                 kit_close(&stranger);
-                int64_t other_size = yr_sim_file_size(stranger.sim, f < s.file_count ? "db/wal-00000001.log" : "db/MANIFEST");
+                int64_t other_size =
+                    yr_sim_file_size(stranger.sim, f < s.file_count ? "db/wal-00000001.log" : "db/MANIFEST");
                 assert_true(other_size > 0 && (uint64_t)other_size <= size);
-                assert_true(yr_sim_file_read(stranger.sim, f < s.file_count ? "db/wal-00000001.log" : "db/MANIFEST", bytes,
+                assert_true(yr_sim_file_read(stranger.sim,
+                                             f < s.file_count ? "db/wal-00000001.log" : "db/MANIFEST", bytes,
                                              (size_t)other_size, 0));
                 size = (uint64_t)other_size;
                 kit_deinit(&stranger);
@@ -275,8 +282,8 @@ static void test_a_tail_torn_at_any_8_bytes_opens_unattended_and_takes_records(v
     for (uint64_t off = from; off < end; off += 8) {
         for (int how = 0; how < 4; how++) {
             kit_restart(&kit, &image);
-            if (how == 0) yr_sim_file_zero(kit.sim, file, off, 8);         /* one unit missing */
-            if (how == 1) yr_sim_file_zero(kit.sim, file, off, end - off); /* all from here */
+            if (how == 0) yr_sim_file_zero(kit.sim, file, off, 8);           /* one unit missing */
+            if (how == 1) yr_sim_file_zero(kit.sim, file, off, end - off);   /* all from here */
             if (how == 2) yr_sim_file_zero(kit.sim, file, from, off - from); /* all up to here */
             for (uint64_t at = from; how == 3 && at < end; at += 8) {
                 if (yr_rng_below(&rng, 2)) yr_sim_file_zero(kit.sim, file, at, 8);
@@ -313,7 +320,8 @@ static void test_a_hole_before_a_file_switch_is_cut_and_the_later_file_set_aside
     assert_true(yr_sim_file_size(kit.sim, "db/wal-00000002.log") > 0);
     kit_close(&kit);
     uint64_t used = kit_used_bytes(&kit, "db/wal-00000001.log");
-    yr_sim_file_zero(kit.sim, "db/wal-00000001.log", used & ~UINT64_C(7), 8); /* its last 8 bytes never came */
+    yr_sim_file_zero(kit.sim, "db/wal-00000001.log", used & ~UINT64_C(7),
+                     8); /* its last 8 bytes never came */
     assert_ok(&kit, kit_open(&kit));
     assert_false(kit.is_wrong);
     assert_true(kit.replayed > 5 && kit.replayed < 41);

@@ -52,8 +52,7 @@ static void run_publisher(void *arg)
     while (!atomic_load(&w->is_over)) {
         uint64_t lsn = yr_wal_last_lsn(w->wal);
         uint64_t seen = atomic_load(&w->published);
-        while (seen < lsn && !atomic_compare_exchange_weak(&w->published, &seen, lsn)) {
-        }
+        while (seen < lsn && !atomic_compare_exchange_weak(&w->published, &seen, lsn)) {}
         yr_wal_publish(w->wal, lsn);
         w->env->yield(w->env->ctx);
     }
@@ -126,7 +125,8 @@ static void run_roles(bool mapped)
 
     static void (*const roles[])(void *) = {run_syncer, run_preparer, run_publisher, run_reader};
     yore_thread *threads[4];
-    for (int i = 0; i < 4; i++) assert_int_equal(w.env->thread_create(w.env->ctx, roles[i], &w, &threads[i]), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(w.env->thread_create(w.env->ctx, roles[i], &w, &threads[i]), 0);
     for (uint64_t n = 1; n < RECORDS; n++) {
         size = kit_payload(n, payload);
         uint64_t lsn = 0;

@@ -7,8 +7,12 @@ static void start(wal_kit *kit)
 {
     kit->env = yr_sim_env(kit->sim);
     if (kit->env->dir_open(kit->env->ctx, KIT_PATH, YORE_DIR_CREATE, NULL, &kit->dir) < 0) abort();
-    kit->options = (yr_wal_options){
-        .env = kit->env, .dir = kit->dir, .path = KIT_PATH, .bytes_min = 4096, .bytes_max = 16384, .mapped = true};
+    kit->options = (yr_wal_options){.env = kit->env,
+                                    .dir = kit->dir,
+                                    .path = KIT_PATH,
+                                    .bytes_min = 4096,
+                                    .bytes_max = 16384,
+                                    .mapped = true};
     kit->err = (yore_error)YORE_ERROR_INIT;
 }
 

@@ -63,21 +63,21 @@ void kit_append_many(wal_kit *kit, uint64_t count);
 /* Bytes up to the last one that is not zero. */
 uint64_t kit_used_bytes(const wal_kit *kit, const char *path);
 
-#define assert_ok(kit, call) \
-    do { \
-        yore_status kit_status = (call); \
+#define assert_ok(kit, call)                                                                      \
+    do {                                                                                          \
+        yore_status kit_status = (call);                                                          \
         if (kit_status != YORE_OK) fail_msg("%s: %d: %s", #call, kit_status, (kit)->err.message); \
     } while (0)
-#define assert_status(kit, expected, call) \
-    do { \
-        yore_status kit_status = (call); \
-        if (kit_status != (expected)) { \
+#define assert_status(kit, expected, call)                                                                  \
+    do {                                                                                                    \
+        yore_status kit_status = (call);                                                                    \
+        if (kit_status != (expected)) {                                                                     \
             fail_msg("%s: %s, not %s: %s", #call, yore_status_name(kit_status), yore_status_name(expected), \
-                     (kit)->err.message); \
-        } \
+                     (kit)->err.message);                                                                   \
+        }                                                                                                   \
     } while (0)
-#define assert_says(kit, text) \
-    do { \
+#define assert_says(kit, text)                                                                               \
+    do {                                                                                                     \
         if (!strstr((kit)->err.message, text)) fail_msg("'%s' does not say '%s'", (kit)->err.message, text); \
     } while (0)
 

@@ -124,7 +124,8 @@ static bool run_sync_fails(wal_kit *kit)
     yr_sim_set_fault(kit->sim, (yr_sim_fault){.kinds = YR_SIM_OP_SYNC, .nth = 1, .os_errno = EIO});
     yr_sim_begin(kit->sim, kit->appended + 1);
     if (kit_append(kit) < 0) return complain(kit, "append");
-    if (yr_wal_sync(kit->wal, &kit->err) == YORE_OK) yr_sim_ack(kit->sim, kit->appended); /* a planted bug's word */
+    if (yr_wal_sync(kit->wal, &kit->err) == YORE_OK)
+        yr_sim_ack(kit->sim, kit->appended); /* a planted bug's word */
     return reopen(kit) && append(kit, 6, 2) && seal(kit);
 }
 
