@@ -327,6 +327,12 @@ yore_status yore_txn_get(yore_txn *txn, yore_key key, yore_pin *out, yore_error 
     uint32_t primitive = yr_key_primitive(key);
     const yr_op wanted = op_of(txn, key, YR_OP_PUT, yore_bytes(NULL, 0), NULL);
     const yr_op *own = yr_write_set_find(&txn->writes, wanted.key_hash, wanted.primitive, key.user);
+    if (!own || own->kind == YR_OP_INCR || own->kind == YR_OP_APPEND) {
+        /* The answer depends on the snapshot, also the provisional one of an own incr or append. */
+        const yr_read read = {.key = key.user, .key_hash = wanted.key_hash, .primitive = (uint8_t)primitive};
+        status = yr_txn_note_read(txn, &read, err);
+        if (status < 0) return status;
+    }
     if (own) {
         char *text = yr_arena_alloc(&txn->arena, 24);
         yore_slice value = {0};
@@ -338,9 +344,6 @@ yore_status yore_txn_get(yore_txn *txn, yore_key key, yore_pin *out, yore_error 
         *out = (yore_pin){.value = value, .meta = own->meta, .branch_id = txn->branch->id, .type = own->type};
         return YORE_OK;
     }
-    const yr_read read = {.key = key.user, .key_hash = wanted.key_hash, .primitive = (uint8_t)primitive};
-    status = yr_txn_note_read(txn, &read, err);
-    if (status < 0) return status;
     yr_found found;
     yr_epoch_enter();
     bool any = yr_lineage_find(&txn->view, wanted.key_hash, primitive, key.user, &found);
