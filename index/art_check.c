@@ -15,6 +15,12 @@ static bool fail(check *c, const char *problem)
     return false;
 }
 
+static bool check_words2(check *c, const art_node *node)
+{
+    bool same = node->prefix_size >> 8 == node->count;
+    return same == (art_count(node) == 1) || fail(c, "tree: an N2's key bytes");
+}
+
 static bool check_words4(check *c, const art_node4 *node)
 {
     uint64_t word = art_word(&node->word);
@@ -57,6 +63,7 @@ static bool check_words(check *c, const art_node *node)
     if (art_count(node) + (art_load(&node->end) != 0) < 2)
         return fail(c, "tree: a node with one reference (A5)");
     if (art_count(node) > art_capacity[node->type]) return fail(c, "tree: a node with too many children");
+    if (node->type == ART_N2) return check_words2(c, node);
     if (node->type == ART_N4) return check_words4(c, (const art_node4 *)node);
     if (node->type == ART_N8 || node->type == ART_N16) return check_ordered(c, node);
     return true;

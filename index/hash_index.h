@@ -25,7 +25,7 @@
 #define YR_HASH_SHARDS 1024u
 #define YR_HASH_BUCKET_SLOTS 10u
 #define YR_HASH_PROBE_MAX 8u
-#define YR_HASH_FALSE_MAX 8u
+#define YR_HASH_FALSE_MAX 4u
 
 typedef struct yr_hash_index yr_hash_index;
 

@@ -141,13 +141,15 @@ static size_t extremes(uint8_t *to, uint32_t i, yr_rng *rng)
     return size;
 }
 
-/* Few long prefixes, so that prefixes over 8 bytes are split, and merged again. */
+/* Few long prefixes: split and merged again, around the lengths where a node keeps all of a prefix, the start
+ * of it, or is of another type. */
 static size_t long_prefix(uint8_t *to, uint32_t i, yr_rng *rng)
 {
     (void)i;
     size_t size = 0;
     for (int part = 0; part < 3; part++) {
-        size_t run = 5 + (size_t)yr_rng_below(rng, 3) * 9;
+        static const uint16_t runs[] = {2, 5, 8, 14, 23, 251};
+        size_t run = runs[yr_rng_below(rng, 6)];
         memset(to + size, (int)('k' + yr_rng_below(rng, 2)), run);
         size += run;
     }

@@ -230,6 +230,48 @@ static void test_removing_every_key_leaves_no_node(void **state)
     }
 }
 
+/* Two keys that part after `size` bytes; a third that leaves their prefix at every place, comes and goes. */
+static void split_and_merge(yr_region *region, yr_art *art, uint32_t size)
+{
+    const char *problem;
+    uint8_t bytes[600];
+    memset(bytes, 'p', sizeof bytes);
+    yr_ref pair[2];
+    for (uint32_t i = 0; i < 2; i++) {
+        bytes[size] = (uint8_t)('a' + i);
+        pair[i] = fixture_entry(region, 1, YORE_KV, bytes, size + 1);
+        assert_int_equal(yr_art_insert(art, pair[i]), YORE_OK);
+    }
+    for (uint32_t at = 0; at < size; at++) {
+        bytes[at] = 'q';
+        yr_ref third = fixture_entry(region, 1, YORE_KV, bytes, at + 1 + (at & 1) * 4);
+        bytes[at] = 'p';
+        assert_int_equal(yr_art_insert(art, third), YORE_OK);
+        if (!yr_art_check(art, &problem)) fail_msg("prefix %u split at %u: %s", size, at, problem);
+        assert_int_equal(yr_art_remove(art, yr_entry_tree_key(yr_entry_at(region, third)), NULL), YORE_OK);
+        if (!yr_art_check(art, &problem)) fail_msg("prefix %u merged at %u: %s", size, at, problem);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(yr_art_remove(art, yr_entry_tree_key(yr_entry_at(region, pair[i])), NULL), YORE_OK);
+    }
+    assert_int_equal(yr_art_bytes(art), 0);
+}
+
+static void test_prefixes_split_and_merge_at_every_byte(void **state)
+{
+    (void)state;
+    const yore_env *env = fixture_env();
+    yr_region region;
+    assert_true(yr_region_init(&region, env, REGION_BYTES));
+    yr_art *art = yr_art_create(env, &region);
+    assert_non_null(art);
+    for (uint32_t size = 0; size < 40; size++) split_and_merge(&region, art, size);
+    for (uint32_t size = 245; size < 270; size++) split_and_merge(&region, art, size);
+    yr_art_destroy(art);
+    yr_region_deinit(&region);
+    assert_int_equal(fixture_live_bytes, 0);
+}
+
 /* a, aa, aaa, ...: a node for every byte, so the path outgrows the cursor's own memory. */
 static void test_a_cursor_goes_down_thousands_of_levels(void **state)
 {
@@ -314,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_small_trees_equal_a_sorted_array_after_every_step),
         cmocka_unit_test(test_large_trees_equal_a_sorted_array),
         cmocka_unit_test(test_removing_every_key_leaves_no_node),
+        cmocka_unit_test(test_prefixes_split_and_merge_at_every_byte),
         cmocka_unit_test(test_a_cursor_goes_down_thousands_of_levels),
         cmocka_unit_test(test_a_full_region_leaves_the_tree_as_it_was),
     };
