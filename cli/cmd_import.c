@@ -185,6 +185,20 @@ static void tell(import *im)
     cli_bytes_deinit(&more);
 }
 
+/* An import that brought nothing leaves no store behind, if it was this run that made it: the lock is held, and
+ * version 1 is its creation. */
+static void take_back_store(import *im)
+{
+    yore_stats stats = {.struct_size = sizeof stats};
+    if (im->c->db == NULL || !im->store_made || import_kept_something(im) ||
+        yore_stats_get(im->c->db, &stats, NULL) < 0 || stats.version > 1) {
+        return;
+    }
+    yore_close(im->c->db);
+    im->c->db = NULL;
+    import_remove_tree(im->c->store_path);
+}
+
 /* Whatever happened: what was acknowledged is on the disk, and the rejects are written. */
 static int finish(import *im, int code)
 {
@@ -194,6 +208,9 @@ static int finish(import *im, int code)
     }
     if (im->rejects != NULL && fclose(im->rejects) != 0 && code == EXIT_DONE) {
         code = cli_os_error(im->c, errno, "cannot write", im->reject_path);
+    }
+    if (code != EXIT_DONE) {
+        take_back_store(im);
     }
     return code;
 }

@@ -42,6 +42,7 @@ typedef struct import {
     import_in in;
     FILE *rejects;
     bool store_open;
+    bool store_made;       /* by this run: there was none */
     bool rehearsal;        /* against a copy: nothing here lasts */
     bool tables_in_one;    /* --atomic for tables: all rows in one transaction */
     int64_t last_data_ns;  /* time of the store's newest data commit */
@@ -122,6 +123,8 @@ bool import_commit(import *im, yore_txn *txn, const import_change *change, yore_
 /* Between commits: progress, a sync every second, Ctrl-C. 0, or the exit code of the reported interruption. */
 int import_tick(import *im);
 bool import_stopped(void);
+/* Is there anything of this run that lasts? */
+bool import_kept_something(const import *im);
 /* After import_in_line said there is no more: the end, a failed read, or Ctrl-C. */
 int import_input_ended(import *im);
 

@@ -21,7 +21,7 @@ static int remove_one(const char *path, const struct stat *facts, int type, stru
     return remove(path) == 0 ? 0 : errno;
 }
 
-static void remove_tree(const char *path)
+void import_remove_tree(const char *path)
 {
     (void)nftw(path, remove_one, OPEN_FILES_MAX, FTW_DEPTH | FTW_PHYS);
 }
@@ -116,7 +116,7 @@ static int rehearse(import *im, int (*format)(import *im))
         yore_close(c->db);
     }
     c->db = real;
-    remove_tree(copy);
+    import_remove_tree(copy);
     free(copy);
     return code;
 }
@@ -175,7 +175,7 @@ static int import_into_new(import *im, int (*format)(import *im), const char *pa
     if (code != EXIT_DONE) {
         yore_close(c->db);
         c->db = NULL;
-        remove_tree(made);
+        import_remove_tree(made);
     }
     c->db_path = asked;
     free(made);

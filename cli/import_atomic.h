@@ -12,4 +12,7 @@
 /* Run `format` over the input so. 0 or the exit code of a reported error. */
 int import_atomic(import *im, int (*format)(import *im));
 
+/* Remove a directory and all in it. */
+void import_remove_tree(const char *path);
+
 #endif

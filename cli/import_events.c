@@ -1,7 +1,8 @@
 /* Importing JSON change streams: lines become commits, forks, merges and tags, in the order of the stream.
  *
  * A pending commit is one open transaction: lines join it while they name the same commit (or the same branch and
- * version, in a row of an export). It is committed when a line belongs elsewhere, so nothing of it is visible before.
+ * version, in a row of an export). It is committed when a line belongs elsewhere, so nothing of it is visible before;
+ * a line that names no commit is committed at once.
  *
  * Rows of an export carry the versions of the store they came from. They are imported in the order of those versions
  * (a snapshot's rows come in key order: the input is then indexed first), and each is remembered with the version it
@@ -339,7 +340,8 @@ static int take_data(event_run *run, const event *e, yore_slice raw, uint64_t li
         cli_bytes_append(&run->raw, raw.data, raw.size);
         cli_bytes_append(&run->raw, "\n", 1);
     }
-    return EXIT_DONE;
+    /* A line that names no commit is one: it does not wait for what comes next. */
+    return e->has_version || e->commit.size > 0 ? EXIT_DONE : flush(run);
 }
 
 /* -- forks, tags, merges -- */

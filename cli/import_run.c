@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/import.h"
 #include "cli/output.h"
@@ -77,10 +78,15 @@ int import_store(import *im)
         im->c->sync = YORE_SYNC_OS; /* and a sync every second and at the end: import_tick, import_finish */
     }
     if (im->c->db == NULL) {
+        struct stat facts;
+        bool is_file = strcmp(cli_create_path(im->c), ":memory:") != 0;
+        bool was_there = !im->create || !is_file || lstat(cli_create_path(im->c), &facts) == 0;
         int code = cli_open_write(im->c, im->create);
         if (code != EXIT_DONE) {
             return code;
         }
+        /* The path may also have been found further up: only what was made here is ever removed again. */
+        im->store_made = !was_there && strcmp(im->c->store_path, cli_create_path(im->c)) == 0;
     }
     im->store_open = true;
     im->synced_ns = monotonic_ns();
@@ -141,7 +147,7 @@ static int write_reject(import *im, yore_slice raw)
     return good ? EXIT_DONE : cli_os_error(im->c, errno, "cannot write", im->reject_path);
 }
 
-static bool has_kept_something(const import *im)
+bool import_kept_something(const import *im)
 {
     return !im->rehearsal && im->commits + im->branches + im->hidden_branches + im->tags > 0;
 }
@@ -166,7 +172,7 @@ static int report_problem(import *im, const import_problem *problem)
     unsigned long long resume = im->resume_line;
 
     cli_progress_end(&im->progress);
-    if (!has_kept_something(im)) {
+    if (!import_kept_something(im)) {
         hint = extra != NULL ? cli_printf("%s; nothing was imported", extra)
                : line != 0   ? cli_printf("fix line %llu and run it again: nothing was imported", line)
                              : cli_strdup("nothing was imported");
@@ -287,8 +293,8 @@ static int report_interrupted(import *im)
         (void)cli_fail(im->c, &err);
         return EXIT_INTERRUPTED;
     }
-    char *hint = im->format == IMPORT_GIT || !has_kept_something(im)
-                     ? cli_printf("run it again%s", has_kept_something(im) ? " into a new store" : "")
+    char *hint = im->format == IMPORT_GIT || !import_kept_something(im)
+                     ? cli_printf("run it again%s", import_kept_something(im) ? " into a new store" : "")
                      : cli_printf("run again with --from-line %llu", (unsigned long long)im->resume_line);
     (void)cli_error(im->c, YORE_ERR_CANCELLED, NULL, hint, "interrupted between commits: %llu commits are kept whole",
                     im->rehearsal ? 0ULL : (unsigned long long)im->commits);
