@@ -8,6 +8,7 @@
 
 #include <yore/types.h>
 
+/* Written out, not as loops: compilers turn these into one store or load, and a loop of shifts they do not. */
 static inline void yr_put_le16(void *to, uint16_t v)
 {
     uint8_t *p = to;
@@ -17,12 +18,22 @@ static inline void yr_put_le16(void *to, uint16_t v)
 static inline void yr_put_le32(void *to, uint32_t v)
 {
     uint8_t *p = to;
-    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> (8 * i));
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
 }
 static inline void yr_put_le64(void *to, uint64_t v)
 {
     uint8_t *p = to;
-    for (int i = 0; i < 8; i++) p[i] = (uint8_t)(v >> (8 * i));
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
+    p[4] = (uint8_t)(v >> 32);
+    p[5] = (uint8_t)(v >> 40);
+    p[6] = (uint8_t)(v >> 48);
+    p[7] = (uint8_t)(v >> 56);
 }
 static inline uint16_t yr_get_le16(const void *from)
 {
@@ -41,7 +52,10 @@ static inline uint64_t yr_get_le64(const void *from)
 static inline void yr_put_be32(void *to, uint32_t v)
 {
     uint8_t *p = to;
-    for (int i = 0; i < 4; i++) p[i] = (uint8_t)(v >> (24 - 8 * i));
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
 }
 static inline uint32_t yr_get_be32(const void *from)
 {
