@@ -131,6 +131,7 @@ static bool run_sync_fails(wal_kit *kit)
 
 const wal_script wal_scripts[] = {
     {"create", run_create},
+    {"a sync fails", run_sync_fails},
     {"synced writes", run_synced_writes},
     {"synced groups, mapped", run_synced_groups_mapped},
     {"no sync, mapped", run_no_sync},
@@ -139,7 +140,6 @@ const wal_script wal_scripts[] = {
     {"kill and reopen", run_kill_and_reopen},
     {"close and reopen", run_close_and_reopen},
     {"kill with a prepared file", run_kill_with_a_prepared_file},
-    {"a sync fails", run_sync_fails},
 };
 const size_t wal_scripts_count = sizeof(wal_scripts) / sizeof(wal_scripts[0]);
 
