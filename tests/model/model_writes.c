@@ -378,6 +378,17 @@ static void note_read(slot *s, model_read read)
         (model_read){.is_range = true, .primitive = YORE_JSON, .is_doubtful = true};
 }
 
+/* Is the value the transaction shows for a key it has operations on made from that of its snapshot? */
+static bool depends_on_snapshot(const model_txn *txn, yore_key key)
+{
+    for (size_t i = 0; i < txn->op_count; i++) {
+        const model_op *op = &txn->ops[i];
+        bool resolves = op->kind == MODEL_INCR || op->kind == MODEL_APPEND;
+        if (op->primitive == key.primitive && yr_slice_equal(op->key, key.user) && !resolves) return false;
+    }
+    return true;
+}
+
 void step_txn_get(world *w)
 {
     slot *s = pick_slot(w, true);
@@ -393,7 +404,9 @@ void step_txn_get(world *w)
     if (!model_txn_get(&w->m, &s->expected, key.primitive, key.user, &scratch, &want)) return;
     yore_status status = yore_txn_get(s->txn, key, &pin, &err);
     world_expect(w, status, want ? YORE_OK : YORE_NOT_FOUND, "yore_txn_get", &err);
-    note_read(s, (model_read){.primitive = key.primitive, .key = key.user, .is_doubtful = touched});
+    note_read(s, (model_read){.primitive = key.primitive,
+                              .key = key.user,
+                              .is_doubtful = touched && !depends_on_snapshot(&s->expected, key)});
     if (status != YORE_OK) return;
     if (!yr_slice_equal(pin.value, want->value)) world_fail(w, "the transaction reads another value");
     if (!touched &&
