@@ -27,7 +27,8 @@ static int check_flags(cli *c, const export_run *run)
         return cli_usage_error(c, NULL, "--all-versions goes with neither --as-of nor --since");
     }
     if (run->csv && (all || cli_has(c, "since"))) {
-        return cli_usage_error(c, "--format jsonl", "a history does not fit a table: csv is for one point in time");
+        return cli_usage_error(c, "--format jsonl",
+                               "a history does not fit a table: csv is for one point in time");
     }
     return EXIT_DONE;
 }

@@ -78,7 +78,8 @@ static bool begins(const char *bytes, size_t size, const char *word)
 /* By the name's ending, else by the first bytes. IMPORT_AUTO when neither tells. */
 static import_format detect(import *im)
 {
-    static const char *const git_words[] = {"blob\n", "commit refs/", "reset refs/", "feature ", "tag ", "progress "};
+    static const char *const git_words[] = {"blob\n",   "commit refs/", "reset refs/",
+                                            "feature ", "tag ",         "progress "};
     const char *bytes;
     size_t size = import_in_peek(&im->in, &bytes);
     if (begins(bytes, size, "\xEF\xBB\xBF")) {
@@ -115,20 +116,22 @@ static int settle_format(import *im)
     }
     switch (im->format) {
     case IMPORT_AUTO:
-        return cli_usage_error(c, "--format jsonl, csv, tsv or git", "cannot tell what format %s has", im->in.name);
+        return cli_usage_error(c, "--format jsonl, csv, tsv or git", "cannot tell what format %s has",
+                               im->in.name);
     case IMPORT_CSV:
     case IMPORT_TSV:
         if (im->key == NULL) {
-            return cli_usage_error(c, "--key NAME: the column whose cells are the keys", "a table needs --key");
+            return cli_usage_error(c, "--key NAME: the column whose cells are the keys",
+                                   "a table needs --key");
         }
         return EXIT_DONE;
     case IMPORT_GIT:
         if (im->key != NULL || im->on_error != IMPORT_STOP || im->from_line != 0) {
-            return cli_usage_error(c, NULL, "--key, --on-error and --from-line have no meaning for a git stream");
+            return cli_usage_error(c, NULL,
+                                   "--key, --on-error and --from-line have no meaning for a git stream");
         }
         return EXIT_DONE;
-    default:
-        return EXIT_DONE;
+    default: return EXIT_DONE;
     }
 }
 
@@ -180,8 +183,9 @@ static void tell(import *im)
     count_words(&more, im->skipped_tags, "tag of no commit skipped", "tags of no commit skipped");
     count_words(&more, im->cut_notes, "message cut to 64 KiB", "messages cut to 64 KiB");
     count_words(&more, im->cut_parents, "parent left out", "parents left out");
-    cli_note(im->c, "imported %" PRIu64 " commit%s, %" PRIu64 " key%s, %s%s", im->commits, im->commits == 1 ? "" : "s",
-             im->puts + im->dels, im->puts + im->dels == 1 ? "" : "s", size, more.data);
+    cli_note(im->c, "imported %" PRIu64 " commit%s, %" PRIu64 " key%s, %s%s", im->commits,
+             im->commits == 1 ? "" : "s", im->puts + im->dels, im->puts + im->dels == 1 ? "" : "s", size,
+             more.data);
     cli_bytes_deinit(&more);
 }
 
@@ -243,7 +247,7 @@ static int run_format(import *im)
 
 static int run_import(cli *c)
 {
-    import im = {.c = c};
+import im = {.c = c };
     int code = read_flags(c, &im);
     if (code != EXIT_DONE) {
         return code;
@@ -274,7 +278,8 @@ static const cmd_flag FLAGS[] = {
     {"on-error", "WHAT", "stop (the default), skip, or a file the refused records are added to", 0},
     {"create", NULL, "create the store when there is none", 0},
     {"atomic", NULL, "all of the input or nothing of it", 0},
-    {"times", "HOW", "strict (times must grow; the default), shift (forward by the least; git's default), now", 0},
+    {"times", "HOW",
+     "strict (times must grow; the default), shift (forward by the least; git's default), now", 0},
     {"allow-future", NULL, "take times that lie in the future", 0},
     {"all-refs", NULL, "git: also refs outside heads and tags", 0},
     {"from-line", "N", "pass over the lines before N, which an earlier run has committed", 0},
@@ -282,20 +287,23 @@ static const cmd_flag FLAGS[] = {
 
 const cmd cmd_import_entry = {
     .name = "import",
-    .usage = "FILE|- [--format auto|jsonl|csv|tsv|git] [--key COL|/path] [--prefix P] [--on-error stop|skip|FILE]\n"
-             "[--create] [--atomic] [--times strict|shift|now] [--allow-future] [--all-refs] [--from-line N]",
+    .usage =
+        "FILE|- [--format auto|jsonl|csv|tsv|git] [--key COL|/path] [--prefix P] [--on-error stop|skip|FILE]\n"
+        "[--create] [--atomic] [--times strict|shift|now] [--allow-future] [--all-refs] [--from-line N]",
     .summary = "import change events, tables and whole git histories",
     .details =
-        "jsonl  one event a line: {\"key\",\"value\"|\"value_b64\"|\"delete\":true, \"time\"?, \"branch\"?, \"commit\"?,\n"
-        "       \"note\"?, \"author\"?, \"source\"?}; lines with the same commit are one atomic commit. Also\n"
-        "       {\"fork\":\"exp\",\"from\":\"default@v12\"}, {\"merge\":\"exp\",\"into\":\"default\"}, {\"tag\":\"rel-1\"}, and what\n"
-        "       `yore export` writes. With --key /path any JSON lines, each stored as it is.\n"
-        "csv    RFC 4180 with column names; each row becomes a JSON object under the key its --key column holds.\n"
+        "jsonl  one event a line: {\"key\", \"value\"|\"value_b64\"|\"delete\":true, \"time\"?, \"branch\"?,\n"
+        "       \"commit\"?, \"note\"?, \"author\"?, \"source\"?}; lines with the same commit are one atomic\n"
+        "       commit. Also {\"fork\":\"exp\",\"from\":\"default@v12\"}, {\"merge\":\"exp\",\"into\":\"default\"},\n"
+        "       {\"tag\":\"rel-1\"}, and what `yore export` writes. With --key /path any JSON lines, each\n"
+        "       stored as it is.\n"
+        "csv    RFC 4180 with column names; each row becomes a JSON object under the key in its\n"
+        "       --key column.\n"
         "tsv    the same with TABs and the escapes of yore's own lists.\n"
         "git    git fast-export --all --show-original-ids | yore import - --format git --create\n"
         "\n"
-        "What was committed before an error stays; the message names the line to go on from. Ctrl-C stops between\n"
-        "commits. docs/import.md has it all.",
+        "What was committed before an error stays; the message names the line to go on from. Ctrl-C\n"
+        "stops between commits. docs/import.md has it all.",
     CMD_ENTRY_FLAGS(FLAGS),
     .run = run_import,
     .store = CMD_WRITES,

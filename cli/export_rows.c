@@ -60,7 +60,8 @@ static void write_row(export_run *run, const char *branch, const yore_row *row, 
 }
 
 /* A commit that wrote nothing is a row too. */
-static void write_empty(export_run *run, const char *branch, const yore_commit_info *info, uint32_t first_parent)
+static void write_empty(export_run *run, const char *branch, const yore_commit_info *info,
+                        uint32_t first_parent)
 {
     cli_json j = {.to = run->to};
     cli_json_begin(&j);

@@ -280,7 +280,8 @@ static bool compare_tree(apply_run *run, git_names *tree)
     }
     range.prefix = yore_str(run->stream->im->prefix);
     yore_status status = yore_scan(run->parent, &range, &iter, &err);
-    while (good && status == YORE_OK && (status = yore_next(iter, &row, sizeof row, 1, &n, &err)) == YORE_OK) {
+    while (good && status == YORE_OK &&
+           (status = yore_next(iter, &row, sizeof row, 1, &n, &err)) == YORE_OK) {
         bool same = false;
         yore_slice path = yore_bytes((const char *)row.key.data + prefix, row.key.size - prefix);
         size_t entry = git_names_find(tree, path);

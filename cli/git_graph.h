@@ -12,18 +12,18 @@
 #define GIT_NO_BRANCH UINT32_MAX
 
 typedef struct git_node {
-    uint32_t parent; /* first parent, GIT_NO_COMMIT = a root */
-    uint32_t branch; /* owner */
+    uint32_t parent;  /* first parent, GIT_NO_COMMIT = a root */
+    uint32_t branch;  /* owner */
     uint64_t version; /* in the store, once it is committed */
 } git_node;
 
 typedef struct git_branch {
-    char *name;     /* in the store */
-    char *ref;      /* in git, NULL for side branches */
+    char *name; /* in the store */
+    char *ref;  /* in git, NULL for side branches */
     uint32_t tip;
-    uint32_t fork;  /* the commit it leaves, GIT_NO_COMMIT = a root branch */
+    uint32_t fork; /* the commit it leaves, GIT_NO_COMMIT = a root branch */
     bool hidden;
-    bool exists;    /* in the store */
+    bool exists; /* in the store */
 } git_branch;
 
 typedef struct git_tag {
@@ -49,7 +49,8 @@ typedef struct git_graph {
 
 void git_graph_add(git_graph *graph, uint32_t parent);
 
-/* Give every commit its owner. `refs` as git_stream keeps them; `primary`: a name for the first branch, NULL = its own. */
+/* Give every commit its owner. `refs` as git_stream keeps them.
+ * primary  a name for the first branch, NULL = its own. */
 void git_graph_own(git_graph *graph, const git_names *refs, bool all_refs, const char *primary);
 void git_graph_deinit(git_graph *graph);
 

@@ -23,7 +23,7 @@ void git_numbers_deinit(git_numbers *map);
 /* Zero it. Names are copied; entry numbers stay what they are, in the order of insertion. */
 typedef struct git_names {
     cli_bytes text;
-    size_t *ends;    /* of name i: it starts where name i - 1 ends */
+    size_t *ends; /* of name i: it starts where name i - 1 ends */
     uint64_t *values;
     size_t count;
     size_t cap;

@@ -94,13 +94,15 @@ static bool refuse(git_line *line, const char *message)
 {
     git_stream *stream = line->stream;
     stream->problem->line = stream->in->line;
-    return import_refuse(stream->problem, YORE_ERR_INPUT, (uint32_t)(line->at - line->start) + 1, "%s", message);
+    return import_refuse(stream->problem, YORE_ERR_INPUT, (uint32_t)(line->at - line->start) + 1, "%s",
+                         message);
 }
 
 static bool truncated(git_stream *stream, uint64_t line, const char *what)
 {
     stream->problem->line = line;
-    (void)import_refuse(stream->problem, YORE_ERR_INPUT, 0, "the stream ends inside %s: it is cut short", what);
+    (void)import_refuse(stream->problem, YORE_ERR_INPUT, 0, "the stream ends inside %s: it is cut short",
+                        what);
     (void)snprintf(stream->problem->hint, sizeof stream->problem->hint, "export the repository again");
     return false;
 }
@@ -123,7 +125,8 @@ static bool at_end(const git_line *line)
 
 static bool read_mark(git_line *line, uint64_t *out)
 {
-    return (starts(line, ":") && read_number(line, out) && at_end(line)) || refuse(line, "expected a mark, as :12");
+    return (starts(line, ":") && read_number(line, out) && at_end(line)) ||
+           refuse(line, "expected a mark, as :12");
 }
 
 /* -- data -- */
@@ -147,10 +150,10 @@ static bool read_data(git_stream *stream, git_span *out)
 {
     git_line line;
     uint64_t size = 0;
-    uint64_t line_number = stream->in->line + 1;
     if (!next_line(stream, &line)) {
         return truncated(stream, stream->in->line, "a record that needs data");
     }
+    uint64_t line_number = stream->in->line;
     if (!starts(&line, "data ")) {
         return refuse(&line, "expected 'data'");
     }
@@ -217,7 +220,8 @@ static bool read_target(git_line *line, git_target *out)
         size_t entry = git_names_find(&stream->oids, yore_bytes(line->at, size));
         if (entry == GIT_NAME_NONE) {
             (void)refuse(line, "a commit that is not in the stream");
-            (void)snprintf(stream->problem->hint, sizeof stream->problem->hint, "export the whole history: git fast-export --all");
+            (void)snprintf(stream->problem->hint, sizeof stream->problem->hint,
+                           "export the whole history: git fast-export --all");
             return false;
         }
         out->commit = (uint32_t)stream->oids.values[entry];
@@ -465,7 +469,8 @@ static void add_merge(git_record *record, uint32_t commit)
 
 static bool read_commit_target(git_line *line, git_target *out)
 {
-    return read_target(line, out) && ((!out->not_commit && !out->is_null) || refuse(line, "a parent that is no commit"));
+    return read_target(line, out) &&
+           ((!out->not_commit && !out->is_null) || refuse(line, "a parent that is no commit"));
 }
 
 /* Without `from`, a commit continues its ref. */
@@ -494,7 +499,8 @@ static bool read_commit(git_stream *stream)
     while (taken && next_line(stream, &line)) {
         bool good;
         if (starts(&line, "from ")) {
-            good = read_target(&line, &record->from) && (!record->from.not_commit || refuse(&line, "a parent that is no commit"));
+            good = read_target(&line, &record->from) &&
+                   (!record->from.not_commit || refuse(&line, "a parent that is no commit"));
         } else if (starts(&line, "merge ")) {
             good = read_commit_target(&line, &target);
             if (good) {
@@ -569,7 +575,8 @@ static bool read_tag(git_stream *stream)
     }
     if (record->has_mark) {
         git_numbers_set(&stream->marks, record->mark,
-                        (uint64_t)record->from.commit << 2 | (record->from.not_commit ? MARK_OTHER : MARK_COMMIT));
+                        (uint64_t)record->from.commit << 2 |
+                            (record->from.not_commit ? MARK_OTHER : MARK_COMMIT));
     }
     return true;
 }
@@ -598,7 +605,8 @@ static bool read_end(git_stream *stream, bool said_done)
     if (stream->in->failed) {
         return false;
     }
-    return said_done || !stream->must_be_done || truncated(stream, stream->in->line, "the commits ('done' is missing)");
+    return said_done || !stream->must_be_done ||
+           truncated(stream, stream->in->line, "the commits ('done' is missing)");
 }
 
 bool git_stream_next(git_stream *stream)

@@ -76,8 +76,8 @@ typedef struct git_stream {
     git_span *blobs;
     size_t blob_count;
     size_t blob_cap;
-    git_names oids;    /* commit ids (original-oid) -> commit */
-    git_names refs;    /* ref -> commit + 1, 0 = none: as the stream moves them */
+    git_names oids; /* commit ids (original-oid) -> commit */
+    git_names refs; /* ref -> commit + 1, 0 = none: as the stream moves them */
     uint32_t commit_count;
     bool must_be_done; /* `feature done`: the stream says when it is complete */
     import_problem *problem;

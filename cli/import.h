@@ -20,7 +20,12 @@
 
 typedef enum import_format { IMPORT_AUTO, IMPORT_JSONL, IMPORT_CSV, IMPORT_TSV, IMPORT_GIT } import_format;
 typedef enum import_on_error { IMPORT_STOP, IMPORT_SKIP, IMPORT_FILE } import_on_error;
-typedef enum import_times { IMPORT_TIMES_DEFAULT, IMPORT_TIMES_STRICT, IMPORT_TIMES_SHIFT, IMPORT_TIMES_NOW } import_times;
+typedef enum import_times {
+    IMPORT_TIMES_DEFAULT,
+    IMPORT_TIMES_STRICT,
+    IMPORT_TIMES_SHIFT,
+    IMPORT_TIMES_NOW
+} import_times;
 
 typedef struct import {
     cli *c;
@@ -42,15 +47,15 @@ typedef struct import {
     import_in in;
     FILE *rejects;
     bool store_open;
-    bool store_made;       /* by this run: there was none */
-    bool rehearsal;        /* against a copy: nothing here lasts */
-    bool tables_in_one;    /* --atomic for tables: all rows in one transaction */
-    int64_t last_data_ns;  /* time of the store's newest data commit */
+    bool store_made;      /* by this run: there was none */
+    bool rehearsal;       /* against a copy: nothing here lasts */
+    bool tables_in_one;   /* --atomic for tables: all rows in one transaction */
+    int64_t last_data_ns; /* time of the store's newest data commit */
     bool has_last_data;
-    uint64_t resume_line;  /* first line that is not committed yet */
-    int64_t synced_ns;     /* the clock at the last sync */
+    uint64_t resume_line; /* first line that is not committed yet */
+    int64_t synced_ns;    /* the clock at the last sync */
     cli_progress progress;
-    cli_bytes key_text;    /* prefix + key of the record at hand */
+    cli_bytes key_text; /* prefix + key of the record at hand */
 
     /* what was done */
     uint64_t commits;
@@ -89,7 +94,7 @@ typedef struct import_problem {
     uint64_t line;
     uint32_t column; /* 0 = the whole line */
     char message[512];
-    char hint[256];  /* "" = where to resume */
+    char hint[256]; /* "" = where to resume */
 } import_problem;
 
 int import_jsonl(import *im);
@@ -118,7 +123,8 @@ yore_slice import_key(import *im, yore_slice key);
 /* Begin a commit. False with *problem filled when it is refused (times, branch). */
 bool import_begin(import *im, const import_change *change, yore_txn **txn, import_problem *problem);
 /* Commit `txn`. False with *problem filled. */
-bool import_commit(import *im, yore_txn *txn, const import_change *change, yore_where *where, import_problem *problem);
+bool import_commit(import *im, yore_txn *txn, const import_change *change, yore_where *where,
+                   import_problem *problem);
 
 /* Between commits: progress, a sync every second, Ctrl-C. 0, or the exit code of the reported interruption. */
 int import_tick(import *im);

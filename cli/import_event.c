@@ -105,7 +105,8 @@ bool event_time(const json_member *member, int64_t *out, yore_error *err)
     if (member->kind == JSON_STRING) {
         return yore_time_parse(member->text, 0, out, err) == YORE_OK;
     }
-    (void)snprintf(err->message, sizeof err->message, "neither RFC 3339 text nor a whole number of nanoseconds");
+    (void)snprintf(err->message, sizeof err->message,
+                   "neither RFC 3339 text nor a whole number of nanoseconds");
     if (member->kind != JSON_NUMBER || member->raw.size >= sizeof text) {
         return false;
     }
@@ -158,17 +159,52 @@ static void take_value(event_parse *p)
 }
 
 typedef enum member_id {
-    M_ADDRESS, M_ADDRESS_B64, M_AUTHOR, M_AUTHOR_B64, M_BRANCH, M_BYTES, M_COMMIT, M_DELETE, M_DROP,
-    M_EMPTY, M_EXPIRES, M_EXPIRY, M_FORK, M_FROM, M_HIDDEN, M_INTO, M_KEY, M_KEY_B64, M_MERGE, M_META,
-    M_META_B64, M_NOTE, M_NOTE_B64, M_OP, M_PARENTS, M_PRIMITIVE, M_SCHEMA, M_SOURCE, M_SOURCE_B64,
-    M_SOURCE_TIME, M_TAG, M_TIME, M_TTL, M_TYPE, M_VALUE, M_VALUE_B64, M_VERSION, M_COUNT
+    M_ADDRESS,
+    M_ADDRESS_B64,
+    M_AUTHOR,
+    M_AUTHOR_B64,
+    M_BRANCH,
+    M_BYTES,
+    M_COMMIT,
+    M_DELETE,
+    M_DROP,
+    M_EMPTY,
+    M_EXPIRES,
+    M_EXPIRY,
+    M_FORK,
+    M_FROM,
+    M_HIDDEN,
+    M_INTO,
+    M_KEY,
+    M_KEY_B64,
+    M_MERGE,
+    M_META,
+    M_META_B64,
+    M_NOTE,
+    M_NOTE_B64,
+    M_OP,
+    M_PARENTS,
+    M_PRIMITIVE,
+    M_SCHEMA,
+    M_SOURCE,
+    M_SOURCE_B64,
+    M_SOURCE_TIME,
+    M_TAG,
+    M_TIME,
+    M_TTL,
+    M_TYPE,
+    M_VALUE,
+    M_VALUE_B64,
+    M_VERSION,
+    M_COUNT
 } member_id;
 
 static const char *const MEMBER_NAMES[M_COUNT] = {
-    "address", "address_b64", "author", "author_b64", "branch", "bytes", "commit", "delete", "drop",
-    "empty", "expires", "expiry", "fork", "from", "hidden", "into", "key", "key_b64", "merge", "meta",
-    "meta_b64", "note", "note_b64", "op", "parents", "primitive", "schema", "source", "source_b64",
-    "source_time", "tag", "time", "ttl", "type", "value", "value_b64", "version"};
+    "address", "address_b64", "author",  "author_b64", "branch",     "bytes",       "commit",   "delete",
+    "drop",    "empty",       "expires", "expiry",     "fork",       "from",        "hidden",   "into",
+    "key",     "key_b64",     "merge",   "meta",       "meta_b64",   "note",        "note_b64", "op",
+    "parents", "primitive",   "schema",  "source",     "source_b64", "source_time", "tag",      "time",
+    "ttl",     "type",        "value",   "value_b64",  "version"};
 
 static member_id member_of(yore_slice name)
 {
@@ -186,40 +222,20 @@ static bool take_what(event_parse *p, member_id id)
     event *out = p->out;
     switch (id) {
     case M_KEY:
-    case M_KEY_B64:
-        p->has_key = true;
-        return take_bytes(p, id == M_KEY_B64, &out->key);
-    case M_VALUE:
-        take_value(p);
-        return true;
-    case M_VALUE_B64:
-        p->has_value = true;
-        return take_b64(p, &out->value);
-    case M_DELETE:
-        return take_bool(p, &p->has_delete);
+    case M_KEY_B64: p->has_key = true; return take_bytes(p, id == M_KEY_B64, &out->key);
+    case M_VALUE: take_value(p); return true;
+    case M_VALUE_B64: p->has_value = true; return take_b64(p, &out->value);
+    case M_DELETE: return take_bool(p, &p->has_delete);
     case M_META:
-    case M_META_B64:
-        return take_bytes(p, id == M_META_B64, &out->meta);
-    case M_FORK:
-        p->is_fork = true;
-        return take_name(p, &out->name);
-    case M_MERGE:
-        p->is_merge = true;
-        return take_name(p, &out->name);
-    case M_TAG:
-        p->is_tag = true;
-        return take_name(p, &out->name);
-    case M_DROP:
-        p->is_drop = true;
-        return take_name(p, &out->name);
+    case M_META_B64: return take_bytes(p, id == M_META_B64, &out->meta);
+    case M_FORK: p->is_fork = true; return take_name(p, &out->name);
+    case M_MERGE: p->is_merge = true; return take_name(p, &out->name);
+    case M_TAG: p->is_tag = true; return take_name(p, &out->name);
+    case M_DROP: p->is_drop = true; return take_name(p, &out->name);
     case M_INTO:
-    case M_BRANCH:
-        return take_name(p, &out->branch);
-    case M_OP:
-        p->op = p->at;
-        return true;
-    default:
-        return true;
+    case M_BRANCH: return take_name(p, &out->branch);
+    case M_OP: p->op = p->at; return true;
+    default: return true;
     }
 }
 
@@ -229,45 +245,28 @@ static bool take_more(event_parse *p, member_id id)
     event *out = p->out;
     switch (id) {
     case M_AUTHOR:
-    case M_AUTHOR_B64:
-        out->has_author = true;
-        return take_bytes(p, id == M_AUTHOR_B64, &out->author);
+    case M_AUTHOR_B64: out->has_author = true; return take_bytes(p, id == M_AUTHOR_B64, &out->author);
     case M_NOTE:
-    case M_NOTE_B64:
-        out->has_note = true;
-        return take_bytes(p, id == M_NOTE_B64, &out->note);
+    case M_NOTE_B64: out->has_note = true; return take_bytes(p, id == M_NOTE_B64, &out->note);
     case M_SOURCE:
-    case M_SOURCE_B64:
-        out->has_source = true;
-        return take_bytes(p, id == M_SOURCE_B64, &out->source);
+    case M_SOURCE_B64: out->has_source = true; return take_bytes(p, id == M_SOURCE_B64, &out->source);
     case M_COMMIT:
         out->commit = p->at->raw;
-        return p->at->kind == JSON_STRING || p->at->kind == JSON_NUMBER || wrong_type(p, "a string or a number");
-    case M_FROM:
-        return take_string(p, &out->from);
-    case M_EMPTY:
-        return take_bool(p, &out->is_empty);
-    case M_HIDDEN:
-        return take_bool(p, &out->is_hidden);
-    case M_TIME:
-        out->has_time = true;
-        return take_time(p, &out->time_ns);
-    case M_SOURCE_TIME:
-        out->has_source_time = true;
-        return take_time(p, &out->source_time_ns);
+        return p->at->kind == JSON_STRING || p->at->kind == JSON_NUMBER ||
+               wrong_type(p, "a string or a number");
+    case M_FROM: return take_string(p, &out->from);
+    case M_EMPTY: return take_bool(p, &out->is_empty);
+    case M_HIDDEN: return take_bool(p, &out->is_hidden);
+    case M_TIME: out->has_time = true; return take_time(p, &out->time_ns);
+    case M_SOURCE_TIME: out->has_source_time = true; return take_time(p, &out->source_time_ns);
     case M_EXPIRES:
-    case M_EXPIRY:
-        return take_time(p, &out->expiry_ns);
+    case M_EXPIRY: return take_time(p, &out->expiry_ns);
     case M_PARENTS:
         out->parents = p->at->raw;
         return p->at->kind == JSON_ARRAY || wrong_type(p, "a list of versions");
-    case M_VERSION:
-        out->has_version = true;
-        return take_u64(p, &out->version);
-    case M_TYPE:
-        return take_type(p);
-    case M_PRIMITIVE:
-        return take_primitive(p);
+    case M_VERSION: out->has_version = true; return take_u64(p, &out->version);
+    case M_TYPE: return take_type(p);
+    case M_PRIMITIVE: return take_primitive(p);
     case M_TTL: {
         uint64_t ttl_ns = 0;
         if (!take_u64(p, &ttl_ns) || ttl_ns > INT64_MAX) {
@@ -276,8 +275,7 @@ static bool take_more(event_parse *p, member_id id)
         out->ttl_ns = (int64_t)ttl_ns;
         return true;
     }
-    default:
-        return take_what(p, id);
+    default: return take_what(p, id);
     }
 }
 
@@ -293,13 +291,14 @@ static bool unknown_member(event_parse *p)
             nearest = MEMBER_NAMES[i];
         }
     }
-    (void)import_refuse(p->problem, YORE_ERR_INPUT, json_column(p->line, p->at->name_off), "unknown member '%.64s'",
-                        name);
+    (void)import_refuse(p->problem, YORE_ERR_INPUT, json_column(p->line, p->at->name_off),
+                        "unknown member '%.64s'", name);
     if (best <= 2) {
         (void)snprintf(p->problem->hint, sizeof p->problem->hint, "did you mean '%s'?", nearest);
     } else {
-        (void)snprintf(p->problem->hint, sizeof p->problem->hint,
-                       "rows of a table of your own need --key /path, events have the members `yore help import` lists");
+        (void)snprintf(
+            p->problem->hint, sizeof p->problem->hint,
+            "rows of a table of your own need --key /path, events have the members `yore help import` lists");
     }
     free(name);
     return false;
@@ -349,7 +348,8 @@ static bool settle_data(event_parse *p)
         out->kind = is_del ? EVENT_DEL : is_none ? EVENT_EMPTY : EVENT_PUT;
     }
     if (out->kind == EVENT_EMPTY) {
-        return (!p->has_key && !p->has_value) || wrong(p, p->op, "a row with op \"none\" has no key and no value");
+        return (!p->has_key && !p->has_value) ||
+               wrong(p, p->op, "a row with op \"none\" has no key and no value");
     }
     if (!p->has_key) {
         return wrong(p, NULL, "no 'key' (and no 'fork', 'merge' or 'tag')");

@@ -5,7 +5,15 @@
 #include "cli/import.h"
 #include "cli/json_in.h"
 
-typedef enum event_kind { EVENT_PUT, EVENT_DEL, EVENT_EMPTY, EVENT_FORK, EVENT_MERGE, EVENT_TAG, EVENT_DROP } event_kind;
+typedef enum event_kind {
+    EVENT_PUT,
+    EVENT_DEL,
+    EVENT_EMPTY,
+    EVENT_FORK,
+    EVENT_MERGE,
+    EVENT_TAG,
+    EVENT_DROP
+} event_kind;
 
 /* Slices live until the next event_read with the same reader. */
 typedef struct event {
@@ -15,27 +23,27 @@ typedef struct event {
     yore_slice meta;
     uint32_t primitive;
     uint32_t type;
-    int64_t expiry_ns;    /* 0 = never */
-    int64_t ttl_ns;       /* 0 = none */
+    int64_t expiry_ns; /* 0 = never */
+    int64_t ttl_ns;    /* 0 = none */
     bool has_time;
     bool has_source_time;
-    bool has_version;     /* a row of an export: (branch, version) says which commit it belongs to */
+    bool has_version; /* a row of an export: (branch, version) says which commit it belongs to */
     bool has_note;
     bool has_author;
     bool has_source;
-    bool is_empty;        /* fork: without a parent */
-    bool is_hidden;       /* fork */
+    bool is_empty;  /* fork: without a parent */
+    bool is_hidden; /* fork */
     int64_t time_ns;
     int64_t source_time_ns;
     uint64_t version;
-    yore_slice branch;    /* size 0 = none given; of a merge: the branch it goes into */
-    yore_slice commit;    /* source text, size 0 = none */
+    yore_slice branch; /* size 0 = none given; of a merge: the branch it goes into */
+    yore_slice commit; /* source text, size 0 = none */
     yore_slice note;
     yore_slice author;
     yore_slice source;
-    yore_slice parents;   /* a JSON array, size 0 = none */
-    yore_slice name;      /* of the fork, tag or merged branch */
-    yore_slice from;      /* a SPEC, size 0 = none */
+    yore_slice parents; /* a JSON array, size 0 = none */
+    yore_slice name;    /* of the fork, tag or merged branch */
+    yore_slice from;    /* a SPEC, size 0 = none */
 } event;
 
 typedef struct event_reader {

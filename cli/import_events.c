@@ -103,7 +103,8 @@ static void set_bytes(cli_bytes *to, yore_slice from)
 
 static bool same(const cli_bytes *have, yore_slice wanted)
 {
-    return have->size == wanted.size && (wanted.size == 0 || memcmp(have->data, wanted.data, wanted.size) == 0);
+    return have->size == wanted.size &&
+           (wanted.size == 0 || memcmp(have->data, wanted.data, wanted.size) == 0);
 }
 
 static const char *branch_of(const event_run *run, const event *e, char name[YORE_BRANCH_NAME_MAX + 1])
@@ -211,7 +212,8 @@ static bool read_parents(event_run *run, const event *e, import_problem *problem
             return import_refuse(problem, YORE_ERR_INPUT, 0, "'parents' must be a list of versions");
         }
         const version_pair *pair = e->has_version ? find_version(run, version) : NULL;
-        if (run->change.parent_count == YORE_PARENTS_MAX - 1 || (e->has_version && (pair == NULL || pair->there != version))) {
+        if (run->change.parent_count == YORE_PARENTS_MAX - 1 ||
+            (e->has_version && (pair == NULL || pair->there != version))) {
             run->im->cut_parents++;
             continue;
         }
@@ -256,7 +258,8 @@ static bool fill_change(event_run *run, const event *e, const char *branch, impo
     return read_parents(run, e, problem);
 }
 
-static bool begin_pending(event_run *run, const event *e, const char *branch, uint64_t line, import_problem *problem)
+static bool begin_pending(event_run *run, const event *e, const char *branch, uint64_t line,
+                          import_problem *problem)
 {
     if (!fill_change(run, e, branch, problem)) {
         return false;
@@ -270,8 +273,8 @@ static bool begin_pending(event_run *run, const event *e, const char *branch, ui
         return false;
     }
     if (!e->has_version) {
-        (void)snprintf(problem->hint, sizeof problem->hint, "a line {\"fork\":\"%.100s\",\"from\":\"default\"} before it makes one",
-                       branch);
+        (void)snprintf(problem->hint, sizeof problem->hint,
+                       "a line {\"fork\":\"%.100s\",\"from\":\"default\"} before it makes one", branch);
         return false;
     }
     if (!make_root(run, branch, problem)) {
@@ -438,18 +441,10 @@ static int take_record(event_run *run, const event *e, yore_slice raw, uint64_t 
     }
     run->im->resume_line = line;
     switch (e->kind) {
-    case EVENT_FORK:
-        good = take_fork(run, e, &problem);
-        break;
-    case EVENT_TAG:
-        good = take_tag(run, e, &problem);
-        break;
-    case EVENT_DROP:
-        good = take_drop(run, e, &problem);
-        break;
-    default:
-        good = take_merge(run, e, &problem);
-        break;
+    case EVENT_FORK: good = take_fork(run, e, &problem); break;
+    case EVENT_TAG: good = take_tag(run, e, &problem); break;
+    case EVENT_DROP: good = take_drop(run, e, &problem); break;
+    default: good = take_merge(run, e, &problem); break;
     }
     problem.line = line;
     code = good ? EXIT_DONE : import_reject(run->im, &problem, raw);
@@ -538,7 +533,8 @@ static int index_rows(event_run *run)
     int code = import_in_make_seekable(&im->in);
     while (code == EXIT_DONE && import_in_line(&im->in, &line)) {
         uint64_t version = newest;
-        if (!is_blank(line) && event_read(&run->reader, without_mark(line, im->in.line), &e, &ignored) && e.has_version) {
+        if (!is_blank(line) && event_read(&run->reader, without_mark(line, im->in.line), &e, &ignored) &&
+            e.has_version) {
             version = e.version;
         }
         ordered = ordered && version >= newest;

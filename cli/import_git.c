@@ -48,15 +48,19 @@ static bool check_commit_time(git_run *run)
     }
     if (!seconds_to_ns(record->time_s, &ignored)) {
         (void)import_refuse(&run->problem, YORE_ERR_TIME_RANGE, 0,
-                            "the commit's time, %" PRId64 " seconds, is outside 1677 to 2262", record->time_s);
-        (void)snprintf(run->problem.hint, sizeof run->problem.hint, "--times now takes the clock for all commits");
+                            "the commit's time, %" PRId64 " seconds, is outside 1677 to 2262",
+                            record->time_s);
+        (void)snprintf(run->problem.hint, sizeof run->problem.hint,
+                       "--times now takes the clock for all commits");
         return false;
     }
     if (run->im->times == IMPORT_TIMES_STRICT && run->has_last && record->time_s <= run->last_s) {
         (void)import_refuse(&run->problem, YORE_ERR_TIME_ORDER, 0,
-                            "the commit's time, %" PRId64 ", is not later than that of the one before, %" PRId64,
+                            "the commit's time, %" PRId64
+                            ", is not later than that of the one before, %" PRId64,
                             record->time_s, run->last_s);
-        (void)snprintf(run->problem.hint, sizeof run->problem.hint, "--times shift moves it forward by the least");
+        (void)snprintf(run->problem.hint, sizeof run->problem.hint,
+                       "--times shift moves it forward by the least");
         return false;
     }
     if (!run->has_last || record->time_s > run->newest_s) {
@@ -86,9 +90,7 @@ static bool take_graph(git_run *run)
             (void)git_stream_add_commit(stream);
         }
         break;
-    case GIT_RESET:
-        git_stream_move_ref(stream, git_text_of(stream, record->ref), &record->from);
-        break;
+    case GIT_RESET: git_stream_move_ref(stream, git_text_of(stream, record->ref), &record->from); break;
     case GIT_TAG: {
         yore_slice name = git_text_of(stream, record->ref);
         cli_bytes_append(&ref, "refs/tags/", 10);
@@ -97,8 +99,7 @@ static bool take_graph(git_run *run)
         cli_bytes_deinit(&ref);
         break;
     }
-    default:
-        break;
+    default: break;
     }
     return good;
 }
@@ -163,7 +164,8 @@ static bool check_branch(git_run *run, git_branch *branch)
         return check_branch(run, branch);
     }
     if (!usable) {
-        (void)import_refuse(&run->problem, YORE_ERR_EXISTS, 0, "the store has a branch '%s' already", branch->name);
+        (void)import_refuse(&run->problem, YORE_ERR_EXISTS, 0, "the store has a branch '%s' already",
+                            branch->name);
         (void)snprintf(run->problem.hint, sizeof run->problem.hint,
                        "import into a new store (-d PATH --create), or rename the branch here");
         return false;
@@ -212,8 +214,10 @@ static bool check_future(git_run *run)
     }
     (void)yore_time_format(newest_ns, 0, 0, text, sizeof text);
     run->problem.line = run->newest_line;
-    (void)import_refuse(&run->problem, YORE_ERR_TIME_RANGE, 0, "the commit's time, %s, is in the future", text);
-    (void)snprintf(run->problem.hint, sizeof run->problem.hint, "--allow-future takes it as it is, --times now the clock");
+    (void)import_refuse(&run->problem, YORE_ERR_TIME_RANGE, 0, "the commit's time, %s, is in the future",
+                        text);
+    (void)snprintf(run->problem.hint, sizeof run->problem.hint,
+                   "--allow-future takes it as it is, --times now the clock");
     return false;
 }
 
@@ -282,7 +286,8 @@ static bool read_message(git_run *run)
     if (!git_read_span(&run->stream, span, &run->message)) {
         return false;
     }
-    for (int i = 0; cut && i < 3 && ((unsigned char)run->message.data[run->message.size - 1] & 0x80) != 0; i++) {
+    for (int i = 0; cut && i < 3 && ((unsigned char)run->message.data[run->message.size - 1] & 0x80) != 0;
+         i++) {
         bool lead = ((unsigned char)run->message.data[--run->message.size] & 0xC0) == 0xC0;
         if (lead) {
             break;

@@ -1,8 +1,10 @@
-/* import_in.h over stdio. Reading out of order (read_at) does not move the position of reading in order. */
+/* import_in.h on file descriptors: stdio would wait for a full buffer where a pipe gives a little at a time.
+ * Reading out of order (read_at) does not move the position of reading in order. */
 #define _POSIX_C_SOURCE 200809L
 #include "cli/import_in.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,18 +19,18 @@ int import_in_open(const struct cli *c, const char *path, import_in *in)
     memset(in, 0, sizeof *in);
     in->c = c;
     if (strcmp(path, "-") == 0) {
-        in->file = stdin;
+        in->fd = STDIN_FILENO;
         in->name = "standard input";
     } else {
-        in->file = fopen(path, "rb");
-        if (in->file == NULL) {
+        in->name = path;
+        in->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (in->fd < 0) {
             return cli_os_error(c, errno, "cannot open", path);
         }
         in->owned = true;
-        in->name = path;
     }
     struct stat facts;
-    if (fstat(fileno(in->file), &facts) == 0) {
+    if (fstat(in->fd, &facts) == 0) {
         if (S_ISDIR(facts.st_mode)) {
             return cli_os_error(c, EISDIR, "cannot read", in->name);
         }
@@ -44,16 +46,16 @@ int import_in_open(const struct cli *c, const char *path, import_in *in)
 
 void import_in_deinit(import_in *in)
 {
-    if (in->owned && in->file != NULL) {
-        (void)fclose(in->file);
+    if (in->owned) {
+        (void)close(in->fd);
     }
     free(in->buffer);
     cli_bytes_deinit(&in->joined);
     memset(in, 0, sizeof *in);
 }
 
-/* Read more behind what the buffer holds. False at the end or on a failure. A signal ends a read early, which
- * looks like the end: the caller asks import_stopped. */
+/* Read more behind what the buffer holds. False at the end or on a failure. The only signals that interrupt a read
+ * are those that stop the import: import_input_ended tells. */
 static bool fill(import_in *in)
 {
     if (in->failed) {
@@ -63,23 +65,23 @@ static bool fill(import_in *in)
         in->at = 0;
         in->end = 0;
     }
-    size_t got = fread(in->buffer + in->end, 1, BUFFER_BYTES - in->end, in->file);
-    in->end += got;
-    if (got == 0 && ferror(in->file)) {
-        int error = errno;
+    ssize_t got = read(in->fd, in->buffer + in->end, BUFFER_BYTES - in->end);
+    if (got < 0) {
         in->failed = true;
-        if (error != EINTR) {
-            (void)cli_os_error(in->c, error, "cannot read", in->name);
+        if (errno != EINTR) {
+            (void)cli_os_error(in->c, errno, "cannot read", in->name);
         }
+        return false;
     }
+    in->end += (size_t)got;
     return got > 0;
 }
 
 size_t import_in_peek(import_in *in, const char **bytes)
 {
     /* A pipe gives a little at a time: go on until there is a line to look at. */
-    while (memchr(in->buffer + in->at, '\n', in->end - in->at) == NULL && in->end - in->at < BUFFER_BYTES && fill(in)) {
-    }
+    while (memchr(in->buffer + in->at, '\n', in->end - in->at) == NULL && in->end - in->at < BUFFER_BYTES &&
+           fill(in)) {}
     *bytes = in->buffer + in->at;
     return in->end - in->at;
 }
@@ -185,19 +187,30 @@ bool import_in_skip(import_in *in, uint64_t size)
     return true;
 }
 
-/* A new file that has no name, so nothing is left behind whatever happens. */
-static FILE *temporary(void)
+/* A new file that has no name, so nothing is left behind whatever happens. -1 with errno set when there is none. */
+static int temporary(void)
 {
-    FILE *file = NULL;
     const char *dir = getenv("TMPDIR");
     char *path = cli_printf("%s/yore-import-XXXXXX", dir == NULL || *dir == 0 ? "/tmp" : dir);
     int fd = mkstemp(path);
     if (fd >= 0) {
-        file = fdopen(fd, "w+b");
         (void)unlink(path);
     }
     free(path);
-    return file;
+    return fd;
+}
+
+static bool write_all(int fd, const char *from, size_t size)
+{
+    while (size > 0) {
+        ssize_t wrote = write(fd, from, size);
+        if (wrote < 0 && errno != EINTR) {
+            return false;
+        }
+        from += wrote > 0 ? wrote : 0;
+        size -= wrote > 0 ? (size_t)wrote : 0;
+    }
+    return true;
 }
 
 int import_in_make_seekable(import_in *in)
@@ -205,31 +218,28 @@ int import_in_make_seekable(import_in *in)
     if (in->seekable) {
         return EXIT_DONE;
     }
-    FILE *copy = temporary();
-    if (copy == NULL) {
+    int copy = temporary();
+    if (copy < 0) {
         return cli_os_error(in->c, errno, "cannot create a temporary copy of", in->name);
     }
-    size_t rest = in->end - in->at;
     uint64_t size = 0;
-    while (rest > 0 || fill(in)) {
-        rest = in->end - in->at;
-        if (fwrite(in->buffer + in->at, 1, rest, copy) != rest) {
-            break;
+    while (in->at < in->end || fill(in)) {
+        size += in->end - in->at;
+        if (!write_all(copy, in->buffer + in->at, in->end - in->at)) {
+            int error = errno;
+            (void)close(copy);
+            return cli_os_error(in->c, error, "cannot write a temporary copy of", in->name);
         }
-        size += rest;
         in->at = in->end;
-        rest = 0;
     }
     if (in->failed) {
-        (void)fclose(copy);
+        (void)close(copy);
         return EXIT_INTERNAL;
     }
-    if (fflush(copy) != 0 || in->at != in->end) {
-        int error = errno;
-        (void)fclose(copy);
-        return cli_os_error(in->c, error, "cannot write a temporary copy of", in->name);
+    if (in->owned) {
+        (void)close(in->fd); /* stdin itself stays open, as it must */
     }
-    in->file = copy; /* stdin itself stays open, as it must */
+    in->fd = copy;
     in->owned = true;
     in->seekable = true;
     in->size = size;
@@ -238,7 +248,7 @@ int import_in_make_seekable(import_in *in)
 
 int import_in_seek(import_in *in, uint64_t off, uint64_t lines_before)
 {
-    if (off > INT64_MAX || fseeko(in->file, (off_t)off, SEEK_SET) != 0) {
+    if (off > INT64_MAX || lseek(in->fd, (off_t)off, SEEK_SET) < 0) {
         return cli_os_error(in->c, errno, "cannot read again", in->name);
     }
     in->at = 0;
@@ -253,7 +263,7 @@ bool import_in_read_at(import_in *in, uint64_t off, size_t size, char *to)
 {
     size_t done = 0;
     while (done < size) {
-        ssize_t got = pread(fileno(in->file), to + done, size - done, (off_t)(off + done));
+        ssize_t got = pread(in->fd, to + done, size - done, (off_t)(off + done));
         if (got < 0 && errno == EINTR) {
             continue;
         }

@@ -7,7 +7,7 @@
 #define YORE_CLI_IMPORT_IN_H
 
 #include <stdbool.h>
-#include <stdio.h>
+#include <stdio.h> /* EOF */
 
 #include "cli/memory.h"
 
@@ -19,19 +19,19 @@ struct cli;
 #define IMPORT_PEEK_BYTES ((size_t)256 << 10)
 
 typedef struct import_in {
-    FILE *file;
+    int fd;
     const char *name; /* for messages: the path, or "standard input" */
     bool owned;       /* not stdin: closed by deinit */
     bool seekable;
-    bool failed;      /* a read failed, or a line is too long; the error was reported */
-    bool again;       /* the last line is given once more */
-    uint64_t size;    /* bytes in all, 0 = not known */
-    uint64_t off;     /* bytes consumed */
-    uint64_t line;    /* number of the last line read, from 1 */
+    bool failed;       /* a read failed, or a line is too long; the error was reported */
+    bool again;        /* the last line is given once more */
+    uint64_t size;     /* bytes in all, 0 = not known */
+    uint64_t off;      /* bytes consumed */
+    uint64_t line;     /* number of the last line read, from 1 */
     uint64_t line_off; /* where it starts */
-    yore_slice last;  /* the last line */
+    yore_slice last;   /* the last line */
     char *buffer;
-    size_t at;        /* next byte of the buffer */
+    size_t at; /* next byte of the buffer */
     size_t end;
     cli_bytes joined; /* a line that crosses buffers */
     const struct cli *c;

@@ -199,7 +199,8 @@ static bool add_candidates(merge_run *run)
     size_t a = 0;
     size_t b = 0;
     bool good = read_lineage(run, &run->from, hops, &a) && read_lineage(run, &run->into, other, &b);
-    while (good && a > 0 && b > 0 && hops[a - 1].id == other[b - 1].id && hops[a - 1].cap == other[b - 1].cap) {
+    while (good && a > 0 && b > 0 && hops[a - 1].id == other[b - 1].id &&
+           hops[a - 1].cap == other[b - 1].cap) {
         a--;
         b--;
     }
@@ -246,7 +247,8 @@ static bool same_pin(bool has_a, const yore_pin *a, bool has_b, const yore_pin *
 static void add_conflict(merge_run *run, yore_slice key)
 {
     if (run->conflicts++ < 3) {
-        cli_bytes_append(&run->conflict_names, run->conflicts == 1 ? "'" : ", '", run->conflicts == 1 ? 1 : 3);
+        cli_bytes_append(&run->conflict_names, run->conflicts == 1 ? "'" : ", '",
+                         run->conflicts == 1 ? 1 : 3);
         cli_bytes_append(&run->conflict_names, key.data, key.size < 60 ? key.size : 60);
         cli_bytes_append(&run->conflict_names, "'", 1);
     }
@@ -278,7 +280,8 @@ static bool merge_key(merge_run *run, yore_txn *txn, yore_slice user)
     bool has[3] = {false, false, false};
     bool good = true;
     for (int i = BASE; i <= FROM && good; i++) {
-        yore_status status = run->snaps[i] == NULL ? YORE_NOT_FOUND : yore_get(run->snaps[i], key, &pins[i], &err);
+        yore_status status = run->snaps[i] == NULL ? YORE_NOT_FOUND
+                                                   : yore_get(run->snaps[i], key, &pins[i], &err);
         has[i] = status == YORE_OK;
         good = status >= 0 || from_error(run, &err);
     }
@@ -340,9 +343,9 @@ static bool merge_and_commit(merge_run *run, const char *from, const import_chan
     bool good = merge_all(run, txn);
     if (good && run->conflicts > 0) {
         good = import_refuse(run->problem, YORE_CONFLICT, 0,
-                             "'%s' and '%s' both changed %zu key%s differently (%s%s): nothing was merged", from,
-                             change->branch, run->conflicts, run->conflicts == 1 ? "" : "s", run->conflict_names.data,
-                             run->conflicts > 3 ? ", ..." : "");
+                             "'%s' and '%s' both changed %zu key%s differently (%s%s): nothing was merged",
+                             from, change->branch, run->conflicts, run->conflicts == 1 ? "" : "s",
+                             run->conflict_names.data, run->conflicts > 3 ? ", ..." : "");
     }
     if (!good) {
         yore_rollback(txn);

@@ -124,10 +124,8 @@ static bool is_fatal(yore_status code)
     case YORE_ERR_CORRUPT:
     case YORE_ERR_READONLY:
     case YORE_ERR_MISUSE:
-    case YORE_ERR_CANCELLED:
-        return true;
-    default:
-        return false;
+    case YORE_ERR_CANCELLED: return true;
+    default: return false;
     }
 }
 
@@ -177,7 +175,8 @@ static int report_problem(import *im, const import_problem *problem)
                : line != 0   ? cli_printf("fix line %llu and run it again: nothing was imported", line)
                              : cli_strdup("nothing was imported");
     } else if (im->format == IMPORT_GIT) {
-        hint = cli_printf("%s%simport it again into a new store", extra == NULL ? "" : extra, extra == NULL ? "" : "; ");
+        hint = cli_printf("%s%simport it again into a new store", extra == NULL ? "" : extra,
+                          extra == NULL ? "" : "; ");
     } else if (extra == NULL) {
         hint = cli_printf("fix line %llu and run again with --from-line %llu", line, resume);
     } else {
@@ -220,15 +219,16 @@ static bool check_time(import *im, const import_change *change, import_problem *
     (void)yore_time_format(change->time_ns, 0, 9, mine, sizeof mine);
     if (im->times != IMPORT_TIMES_SHIFT && im->has_last_data && change->time_ns <= im->last_data_ns) {
         (void)yore_time_format(im->last_data_ns, 0, 9, other, sizeof other);
-        (void)import_refuse(problem, YORE_ERR_TIME_ORDER, 0, "its time %s is not later than the last commit's, %s",
-                            mine, other);
+        (void)import_refuse(problem, YORE_ERR_TIME_ORDER, 0,
+                            "its time %s is not later than the last commit's, %s", mine, other);
         (void)snprintf(problem->hint, sizeof problem->hint,
                        "--times shift moves it forward by the least, --times now takes the clock");
         return false;
     }
     if (!im->allow_future && change->time_ns > wall_ns() + FUTURE_SLACK_NS) {
         (void)yore_time_format(wall_ns(), 0, 9, other, sizeof other);
-        (void)import_refuse(problem, YORE_ERR_TIME_RANGE, 0, "its time %s is in the future: now is %s", mine, other);
+        (void)import_refuse(problem, YORE_ERR_TIME_RANGE, 0, "its time %s is in the future: now is %s", mine,
+                            other);
         (void)snprintf(problem->hint, sizeof problem->hint, "--allow-future takes it as it is");
         return false;
     }
@@ -265,7 +265,8 @@ bool import_begin(import *im, const import_change *change, yore_txn **txn, impor
     return true;
 }
 
-bool import_commit(import *im, yore_txn *txn, const import_change *change, yore_where *where, import_problem *problem)
+bool import_commit(import *im, yore_txn *txn, const import_change *change, yore_where *where,
+                   import_problem *problem)
 {
     yore_error err = YORE_ERROR_INIT;
     yore_where own = YORE_WHERE_INIT;
@@ -296,7 +297,8 @@ static int report_interrupted(import *im)
     char *hint = im->format == IMPORT_GIT || !import_kept_something(im)
                      ? cli_printf("run it again%s", import_kept_something(im) ? " into a new store" : "")
                      : cli_printf("run again with --from-line %llu", (unsigned long long)im->resume_line);
-    (void)cli_error(im->c, YORE_ERR_CANCELLED, NULL, hint, "interrupted between commits: %llu commits are kept whole",
+    (void)cli_error(im->c, YORE_ERR_CANCELLED, NULL, hint,
+                    "interrupted between commits: %llu commits are kept whole",
                     im->rehearsal ? 0ULL : (unsigned long long)im->commits);
     free(hint);
     return EXIT_INTERRUPTED;

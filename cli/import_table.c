@@ -22,8 +22,8 @@
 #define COLUMNS_MAX 100000u
 
 typedef struct table_row {
-    cli_bytes raw;   /* the record's own text */
-    cli_bytes text;  /* its fields, decoded, one after the other */
+    cli_bytes raw;  /* the record's own text */
+    cli_bytes text; /* its fields, decoded, one after the other */
     size_t *ends;
     size_t count;
     size_t cap;
@@ -118,7 +118,8 @@ static int put_row(table_run *run, yore_slice key_text, yore_slice value, yore_s
     if (good) {
         yore_key key = {import_key(im, key_text), YORE_KV};
         options.type = YORE_TYPE_JSON;
-        good = yore_put(run->txn, key, value, &options, &err) >= 0 || import_refuse_error(&run->problem, &err);
+        good = yore_put(run->txn, key, value, &options, &err) >= 0 ||
+               import_refuse_error(&run->problem, &err);
     }
     if (!good) {
         return import_reject(im, &run->problem, raw);
@@ -152,7 +153,8 @@ static bool wrong(table_run *run, const table_row *row, size_t off, const char *
     }
     run->problem.line = line;
     return import_refuse(&run->problem, YORE_ERR_INPUT,
-                         json_column(yore_bytes(text + start, row->raw.size - start), off - start), "%s", message);
+                         json_column(yore_bytes(text + start, row->raw.size - start), off - start), "%s",
+                         message);
 }
 
 static void end_field(table_row *row)
@@ -352,8 +354,8 @@ static bool find_key_column(table_run *run)
     if (!found) {
         run->problem.line = run->head.line;
         (void)import_refuse(&run->problem, YORE_ERR_INPUT, 1, "no column '%.100s' (--key)", run->im->key);
-        (void)snprintf(run->problem.hint, sizeof run->problem.hint, "the first line names the columns: %.180s",
-                       run->head.raw.data);
+        (void)snprintf(run->problem.hint, sizeof run->problem.hint,
+                       "the first line names the columns: %.180s", run->head.raw.data);
     }
     return found;
 }

@@ -14,9 +14,9 @@ typedef struct json_run {
     yajl_handle yajl;
     const unsigned char *text;
     size_t size;
-    size_t mark;   /* end of the last token of the outermost level */
+    size_t mark; /* end of the last token of the outermost level */
     uint32_t depth;
-    bool bad;      /* `problem` is filled */
+    bool bad; /* `problem` is filled */
     json_problem *problem;
 } json_run;
 
@@ -232,7 +232,7 @@ static int on_name(void *ctx, const unsigned char *text, size_t size)
     return 1;
 }
 
-static const yajl_callbacks CALLBACKS = {on_null, on_bool, NULL,    NULL,     on_number, on_string,
+static const yajl_callbacks CALLBACKS = {on_null, on_bool, NULL,   NULL,     on_number, on_string,
                                          on_map,  on_name, on_end, on_array, on_end};
 
 /* yajl's message without its trailing lines ("parse error: ..." -> "..."). */
@@ -243,7 +243,8 @@ static void take_yajl_error(json_run *run)
     const char *colon = strstr(words, ": ");
     size_t consumed = yajl_get_bytes_consumed(run->yajl);
     run->problem->off = consumed > 0 ? consumed - 1 : 0; /* the refused token's last byte */
-    (void)snprintf(run->problem->message, sizeof run->problem->message, "%s", colon == NULL ? words : colon + 2);
+    (void)snprintf(run->problem->message, sizeof run->problem->message, "%s",
+                   colon == NULL ? words : colon + 2);
     run->problem->message[strcspn(run->problem->message, "\n")] = 0;
     size_t length = strlen(run->problem->message);
     if (length > 0 && run->problem->message[length - 1] == '.') {
@@ -276,7 +277,13 @@ static size_t utf8_end(yore_slice text)
             bad = middle;
         }
     }
-    return good;
+    size_t end = good;
+    for (size_t size = 1; good + size <= bad; size++) {
+        if (cli_is_utf8(yore_bytes((const char *)text.data + good, size))) {
+            end = good + size;
+        }
+    }
+    return end;
 }
 
 bool json_in_read(json_in *in, yore_slice text, json_problem *problem)
@@ -362,7 +369,8 @@ static const json_member *pointer_step(const json_in *in, const char *token)
     return plain && index < in->count ? &in->members[index] : NULL;
 }
 
-bool json_in_pointer(json_in *scratch, yore_slice text, const char *pointer, json_member *out, json_problem *problem)
+bool json_in_pointer(json_in *scratch, yore_slice text, const char *pointer, json_member *out,
+                     json_problem *problem)
 {
     cli_bytes token = {0};
     bool found = false;

@@ -20,14 +20,7 @@
 
 #define JSON_DEPTH_MAX 512u
 
-typedef enum json_kind {
-    JSON_NULL,
-    JSON_BOOL,
-    JSON_NUMBER,
-    JSON_STRING,
-    JSON_OBJECT,
-    JSON_ARRAY
-} json_kind;
+typedef enum json_kind { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_OBJECT, JSON_ARRAY } json_kind;
 
 typedef struct json_member {
     yore_slice name; /* decoded; empty in an array */
@@ -61,7 +54,8 @@ const json_member *json_in_find(const json_in *in, const char *name);
 
 /* Follow a JSON pointer (RFC 6901) into a text that `json_in_read` accepts. `scratch` holds what *out borrows.
  * False with *problem filled when the pointer leads nowhere. */
-bool json_in_pointer(json_in *scratch, yore_slice text, const char *pointer, json_member *out, json_problem *problem);
+bool json_in_pointer(json_in *scratch, yore_slice text, const char *pointer, json_member *out,
+                     json_problem *problem);
 
 /* The column of a byte position: characters, from 1. */
 uint32_t json_column(yore_slice text, size_t off);
