@@ -93,7 +93,8 @@ def perform(step, folder, env):
 
 def generalised(lines, folder):
     """What differs from run to run becomes `...`."""
-    return [TIME.sub("...", line.replace(folder, "...").replace(f"host {platform.node()}", "host ...")) for line in lines]
+    host = f"host {platform.node()}"
+    return [TIME.sub("...", line.replace(folder, "...").replace(host, "host ...")) for line in lines]
 
 
 def run_case(path, update):
