@@ -71,6 +71,10 @@ yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *h
         if (!entries || !is_new) goto nomem;
     }
     for (; done < row_count; done++) {
+        if (YR_BUG(RELAXED_PUBLISH)) { /* the order in which a weaker machine may let a reader see the stores */
+            atomic_store_explicit(&store->visible, head->version, memory_order_relaxed);
+            yr_point(store->env, "published-early");
+        }
         if (!put_row(store, branch, &rows[done], key_hashes[done], head->version, &entries[done], &is_new[done])) {
             goto nomem;
         }
