@@ -20,10 +20,10 @@
 #include "engine/base/rng.h"
 
 #if defined(__SANITIZE_THREAD__)
-#define SLOW_DOWN 8u
+#define SLOW_DOWN 4u
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define SLOW_DOWN 8u
+#define SLOW_DOWN 4u
 #endif
 #endif
 #ifndef SLOW_DOWN

@@ -15,10 +15,10 @@
 #include "tests/thread/history_run.h"
 
 #if defined(__SANITIZE_THREAD__)
-#define SLOW_DOWN 6u
+#define SLOW_DOWN 4u
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define SLOW_DOWN 6u
+#define SLOW_DOWN 4u
 #endif
 #endif
 #ifndef SLOW_DOWN
