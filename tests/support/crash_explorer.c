@@ -208,11 +208,24 @@ static void file_synced(pieces *list, const yr_sim_trace *trace, uint32_t ino, y
     list->count = kept;
 }
 
-static bool is_renamed_later(const pieces *list, uint32_t index)
+/* Do two name operations end in the same directory entry? */
+static bool is_same_entry(const yr_sim_op *a, const yr_sim_op *b)
 {
+    bool a_moves = a->kind == YR_SIM_TRACE_RENAME;
+    bool b_moves = b->kind == YR_SIM_TRACE_RENAME;
+    if ((a_moves ? a->to_dir : a->dir) != (b_moves ? b->to_dir : b->dir)) return false;
+    return strcmp(a_moves ? a->to_name : a->name, b_moves ? b->to_name : b->name) == 0;
+}
+
+/* A name that has become durable leaves no doubt about what a failed sync left at the same entry, or of the same
+ * file. */
+static bool is_renamed_later(const pieces *list, const yr_sim_trace *trace, uint32_t index)
+{
+    const piece *old = &list->items[index];
     for (uint32_t i = index + 1; i < list->count; i++) {
         const piece *item = &list->items[i];
-        if (item->kind == PIECE_NAME && item->ino == list->items[index].ino && !item->is_stuck) return true;
+        if (item->kind != PIECE_NAME || item->is_stuck) continue;
+        if (item->ino == old->ino || is_same_entry(&trace->ops[item->op], &trace->ops[old->op])) return true;
     }
     return false;
 }
@@ -225,7 +238,7 @@ static void dir_synced(pieces *list, const yr_sim_trace *trace, uint32_t dir, yr
         const yr_sim_op *op = &trace->ops[item->op];
         bool goes = false;
         if (item->kind == PIECE_NAME && item->is_stuck) {
-            goes = op->dir == dir && is_renamed_later(list, i);
+            goes = op->dir == dir && is_renamed_later(list, trace, i);
         } else if (item->kind == PIECE_NAME) {
             if (op->dir == dir) item->has_from = false;
             if (op->to_dir == dir) item->has_to = false;
