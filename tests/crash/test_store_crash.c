@@ -1,0 +1,120 @@
+/* Power cuts at every instant of every script, and inside the recoveries that follow.
+ *
+ *   --density N   random subsets of the pieces in doubt, per cut
+ *   --nested N    states inside recovery, per script at most
+ *   --script S    only this one
+ *   --planted     (planted-bug build) each bug of the crash board must be found
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/planted.h"
+#include "tests/crash/store_scripts.h"
+
+typedef struct crash_run {
+    uint32_t density;
+    uint64_t nested;
+    const char *only;
+    bool quiet;
+    bool stop_at_violation;
+} crash_run;
+
+static void add(yr_crash_report *total, const yr_crash_report *report)
+{
+    total->distinct += report->distinct;
+    total->images += report->images;
+    total->violations += report->violations;
+    total->seconds += report->seconds;
+}
+
+/* One script, cut everywhere; then again with cuts inside recovery. */
+static void explore(const store_script *script, size_t index, const crash_run *how, yr_crash_report *total)
+{
+    static script_run run;
+    yr_sim_trace trace;
+    script_trace(script, &run, &trace);
+    for (int depth = 0; depth < (how->nested ? 2 : 1); depth++) {
+        yr_crash_options options = {.name = script->name,
+                                    .seed = 40 + index,
+                                    .random_count = how->density,
+                                    .depth = depth,
+                                    .nested_every = 16,
+                                    .states_max = depth ? how->nested : 0,
+                                    .is_quiet = how->quiet};
+        yr_crash_report report = {0};
+        run.nested = depth > 0;
+        run.quiet = how->quiet;
+        yr_crash_explore(&trace, &options, script_verify, &run, &report);
+        if (!how->quiet) yr_crash_report_print(script->name, &report, stdout);
+        add(total, &report);
+    }
+    yr_sim_trace_deinit(&trace);
+}
+
+static yr_crash_report explore_all(const crash_run *how)
+{
+    yr_crash_report total = {0};
+    for (size_t i = 0; i < store_scripts_count; i++) {
+        if (how->only && strcmp(how->only, store_scripts[i].name) != 0) continue;
+        explore(&store_scripts[i], i, how, &total);
+        if (how->stop_at_violation && total.violations) break;
+    }
+    return total;
+}
+
+#ifdef YORE_PLANTED_BUGS
+/* The bugs a power cut shows. Others of the board are caught by tests of their own (docs/testing.md). */
+static const struct {
+    enum yr_bug bug;
+    const char *name;
+} board[] = {
+    {YR_BUG_APPEND_AFTER_TORN_TAIL, "append after an uncut tail"},
+    {YR_BUG_NO_DIR_SYNC, "missing directory sync"},
+    {YR_BUG_ACK_BEFORE_SYNC, "acknowledge before sync"},
+    {YR_BUG_RETRY_SYNC, "retry after a failed sync"},
+};
+
+static int run_board(void)
+{
+    int missed = 0;
+    crash_run how = {.density = 16, .nested = 4000, .quiet = true, .stop_at_violation = true};
+    for (size_t i = 0; i < sizeof board / sizeof board[0]; i++) {
+        yr_planted_bug = board[i].bug;
+        yr_crash_report report = explore_all(&how);
+        yr_planted_bug = YR_BUG_NONE;
+        printf("%-30s %s after %" PRIu64 " states\n", board[i].name, report.violations ? "caught" : "MISSED",
+               report.distinct);
+        missed += report.violations == 0;
+    }
+    return missed ? 1 : 0;
+}
+#endif
+
+int main(int argc, char **argv)
+{
+    crash_run how = {.density = 8, .nested = 400};
+    for (int i = 1; i < argc; i++) {
+        bool more = i + 1 < argc;
+        if (more && strcmp(argv[i], "--density") == 0)
+            how.density = (uint32_t)strtoul(argv[++i], NULL, 10);
+        else if (more && strcmp(argv[i], "--nested") == 0)
+            how.nested = strtoull(argv[++i], NULL, 10);
+        else if (more && strcmp(argv[i], "--script") == 0)
+            how.only = argv[++i];
+#ifdef YORE_PLANTED_BUGS
+        else if (strcmp(argv[i], "--planted") == 0)
+            return run_board();
+#endif
+        else {
+            fprintf(stderr, "unknown argument '%s'\n", argv[i]);
+            return 2;
+        }
+    }
+    yr_crash_report total = explore_all(&how);
+    printf("%zu scripts, %" PRIu64 " distinct crash states (%" PRIu64 " different disks), %" PRIu64
+           " violations, %.1f s\n",
+           how.only ? (size_t)1 : store_scripts_count, total.distinct, total.images, total.violations,
+           total.seconds);
+    return total.violations ? 1 : 0;
+}
