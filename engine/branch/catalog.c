@@ -25,7 +25,7 @@ struct yr_catalog {
     _Atomic uint32_t last_id;
     _Atomic uint64_t live;
     _Atomic uint64_t bytes;
-    yr_arena arena; /* branches and names: they live as long as the store */
+    yr_arena arena;         /* branches and names: they live as long as the store */
     yr_retire_list retired; /* outgrown filters */
     _Atomic(id_chunk *) ids[ID_TOP];
 };
@@ -79,7 +79,8 @@ void yr_catalog_destroy(yr_catalog *catalog)
     yr_retire_deinit(&catalog->retired);
     for (uint32_t id = 1; id <= yr_catalog_last_id(catalog); id++) {
         yr_branch *branch = yr_catalog_by_id(catalog, id);
-        if (branch) yr_branch_filter_destroy(env, atomic_load_explicit(&branch->filter, memory_order_relaxed));
+        if (branch)
+            yr_branch_filter_destroy(env, atomic_load_explicit(&branch->filter, memory_order_relaxed));
     }
     name_table *table = atomic_load_explicit(&catalog->names, memory_order_relaxed);
     while (table) {
@@ -112,7 +113,8 @@ yr_branch *yr_catalog_by_name(const yr_catalog *catalog, yore_slice name)
     const name_table *table = atomic_load_explicit(&catalog->names, memory_order_acquire); /* grow_names */
     uint32_t hash = name_hash(name), mask = table->slot_count - 1;
     for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
-        const yr_branch_name *at = atomic_load_explicit(&table->slots[i], memory_order_acquire); /* put_name */
+        const yr_branch_name *at =
+            atomic_load_explicit(&table->slots[i], memory_order_acquire); /* put_name */
         if (!at) return NULL;
         if (at == &gone || at->hash != hash || at->size != name.size) continue;
         if (memcmp(at->text, name.data, name.size) == 0) return is_live(at->branch) ? at->branch : NULL;
@@ -261,7 +263,8 @@ static void set_deleted(yr_catalog *catalog, yr_branch *branch, uint64_t version
     if (was == is) return;
     uint64_t step = is ? (uint64_t)-1 : 1;
     atomic_fetch_add_explicit(&catalog->live, step, memory_order_relaxed);
-    if (branch->parent) atomic_fetch_add_explicit(&branch->parent->live_children, (uint32_t)step, memory_order_relaxed);
+    if (branch->parent)
+        atomic_fetch_add_explicit(&branch->parent->live_children, (uint32_t)step, memory_order_relaxed);
 }
 
 void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change)
@@ -275,10 +278,12 @@ void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change)
     const yr_branch_name *old = atomic_load_explicit(&target->name, memory_order_relaxed);
     bool was_live = is_live(target), is = change->deleted_version == 0;
     if (was_live && (change->name || !is)) remove_name(catalog, old);
-    if (change->name) atomic_store_explicit(&target->name, change->name, memory_order_release); /* yr_branch_text */
+    if (change->name)
+        atomic_store_explicit(&target->name, change->name, memory_order_release); /* yr_branch_text */
     set_deleted(catalog, target, change->deleted_version);
     if (is && (change->name || !was_live)) {
-        put_name(atomic_load_explicit(&catalog->names, memory_order_relaxed), change->name ? change->name : old);
+        put_name(atomic_load_explicit(&catalog->names, memory_order_relaxed),
+                 change->name ? change->name : old);
     }
 }
 
@@ -296,20 +301,24 @@ static void release_filter(void *owner, void *block, uint64_t size)
     yr_branch_filter_destroy(catalog->env, block);
 }
 
-bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_hash, yr_own_keys_walk walk, void *arg)
+bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_hash, yr_own_keys_walk walk,
+                        void *arg)
 {
     uint64_t keys = atomic_load_explicit(&branch->own_keys, memory_order_relaxed); /* one writer */
     if (branch->parent) {
         yr_branch_filter *filter = atomic_load_explicit(&branch->filter, memory_order_relaxed);
         if (!filter || yr_branch_filter_is_full(filter)) {
-            yr_branch_filter *grown = yr_branch_filter_create(catalog->env, filter ? filter->key_count * 2 : 1);
+            yr_branch_filter *grown =
+                yr_branch_filter_create(catalog->env, filter ? filter->key_count * 2 : 1);
             if (!grown) return false;
             if (filter && !walk(arg, branch, add_to_filter, grown)) {
                 yr_branch_filter_destroy(catalog->env, grown);
                 return false;
             }
-            count_bytes(catalog, yr_branch_filter_bytes(grown) - (filter ? yr_branch_filter_bytes(filter) : 0));
-            atomic_store_explicit(&branch->filter, grown, memory_order_release); /* pairs with yr_lineage_find */
+            count_bytes(catalog,
+                        yr_branch_filter_bytes(grown) - (filter ? yr_branch_filter_bytes(filter) : 0));
+            atomic_store_explicit(&branch->filter, grown,
+                                  memory_order_release); /* pairs with yr_lineage_find */
             if (filter) yr_retire(&catalog->retired, filter, 0, release_filter);
             filter = grown;
         }

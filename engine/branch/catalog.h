@@ -31,13 +31,13 @@ typedef struct yr_branch_name {
 struct yr_branch {
     /* Read on every lookup through the lineage. */
     uint32_t id;
-    uint32_t depth;         /* 1 for a root; immutable */
-    yr_branch *parent;      /* NULL for a root; immutable */
-    uint64_t fork_version;  /* immutable */
+    uint32_t depth;        /* 1 for a root; immutable */
+    yr_branch *parent;     /* NULL for a root; immutable */
+    uint64_t fork_version; /* immutable */
     _Atomic uint64_t own_keys;
     _Atomic(yr_branch_filter *) filter; /* of the own keys; NULL for roots and for branches without keys */
-    _Atomic uint64_t head;  /* newest own data commit, published or about to be; 0 = none */
-    _Atomic uint64_t first; /* oldest own data commit; meaningful once head is not 0 */
+    _Atomic uint64_t head;              /* newest own data commit, published or about to be; 0 = none */
+    _Atomic uint64_t first;             /* oldest own data commit; meaningful once head is not 0 */
     /* The rest. */
     _Atomic uint64_t own_bytes;
     _Atomic uint64_t deleted_version; /* 0 = live */
@@ -90,7 +90,8 @@ void yr_catalog_abandon(yr_catalog *catalog, yr_catalog_change *change);
  * False when memory is out. */
 typedef void (*yr_key_hash_sink)(void *sink, uint64_t key_hash);
 typedef bool (*yr_own_keys_walk)(void *arg, const yr_branch *branch, yr_key_hash_sink sink, void *sink_arg);
-bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_hash, yr_own_keys_walk walk, void *arg);
+bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_hash, yr_own_keys_walk walk,
+                        void *arg);
 
 /* The record that describes a branch as it is. */
 void yr_branch_record_of(const yr_branch *branch, yr_branch_record *record);

@@ -9,9 +9,9 @@ bool yr_lineage_find(const yr_view *view, uint64_t key_hash, uint32_t primitive,
     for (const yr_branch *hop = view->branch; hop; hop = hop->parent) {
         if (yr_branch_may_hold(hop, key_hash)) {
             yr_ref ref = yr_memtable_find(mem, key_hash, hop->id, primitive, user_key);
-            const yr_version *v =
-                ref ? yr_chain_find(&mem->region, yr_entry_at(&mem->region, ref), yr_memtable_cap(mem, cap), past)
-                    : NULL;
+            const yr_version *v = ref ? yr_chain_find(&mem->region, yr_entry_at(&mem->region, ref),
+                                                      yr_memtable_cap(mem, cap), past)
+                                      : NULL;
             if (v) {
                 /* the first hop that has a version decides, a delete included (I4) */
                 *out = (yr_found){.version = v, .entry = ref, .branch = hop->id};

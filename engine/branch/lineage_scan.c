@@ -27,7 +27,8 @@ void yr_row_store(void *rows, size_t row_size, size_t i, const yore_row *row)
     memcpy((uint8_t *)rows + i * row_size, row, bytes);
 }
 
-void yr_row_fill(const yr_memtable *mem, const yr_version *v, const yr_entry *entry, bool visible, yore_row *row)
+void yr_row_fill(const yr_memtable *mem, const yr_version *v, const yr_entry *entry, bool visible,
+                 yore_row *row)
 {
     *row = (yore_row){.key = yr_entry_user_key(entry),
                       .version = yr_memtable_version(mem, v),
@@ -134,7 +135,8 @@ static yore_slice space_end(yr_scan *scan, uint32_t branch)
 
 static bool is_in_range(const yr_scan *scan, const yr_scan_hop *hop, const yr_entry *entry)
 {
-    if (yr_entry_branch(entry) != hop->branch->id || yr_entry_primitive(entry) != scan->primitive) return false;
+    if (yr_entry_branch(entry) != hop->branch->id || yr_entry_primitive(entry) != scan->primitive)
+        return false;
     yore_slice key = yr_entry_user_key(entry);
     if (scan->reverse) return yr_slice_compare(key, scan->lower) >= 0;
     return !scan->has_upper || yr_slice_compare(key, scan->upper) < 0;

@@ -14,17 +14,17 @@ typedef struct yr_scan {
     uint32_t primitive;
     bool reverse, keys_only, with_deleted, ended;
     bool started;
-    uint64_t left;      /* rows still wanted */
-    yore_slice lower;   /* inclusive; empty = open */
-    yore_slice upper;   /* exclusive; meaningful when has_upper */
+    uint64_t left;    /* rows still wanted */
+    yore_slice lower; /* inclusive; empty = open */
+    yore_slice upper; /* exclusive; meaningful when has_upper */
     bool has_upper;
-    yore_slice last;    /* key of the last row: where the next batch starts */
-    uint8_t *bounds;    /* copies of the range's bytes */
+    yore_slice last; /* key of the last row: where the next batch starts */
+    uint8_t *bounds; /* copies of the range's bytes */
     size_t bounds_bytes;
-    yr_scan_hop *hops;  /* those with keys of their own, youngest first */
+    yr_scan_hop *hops; /* those with keys of their own, youngest first */
     uint32_t hop_count;
     size_t hops_bytes;
-    uint8_t *seek_key;  /* scratch for tree keys */
+    uint8_t *seek_key; /* scratch for tree keys */
 } yr_scan;
 
 /* NULL range = everything. Copies the range's bytes. */
@@ -34,7 +34,8 @@ void yr_scan_deinit(yr_scan *scan);
 yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err);
 
 /* Fill a row from a version, but for its time. */
-void yr_row_fill(const yr_memtable *mem, const yr_version *v, const yr_entry *entry, bool visible, yore_row *row);
+void yr_row_fill(const yr_memtable *mem, const yr_version *v, const yr_entry *entry, bool visible,
+                 yore_row *row);
 
 /* Fill the times of rows already stored. All at once, so that the cache misses overlap. */
 void yr_rows_fill_times(const yr_memtable *mem, void *rows, size_t row_size, size_t n);

@@ -25,7 +25,8 @@ static bool tick(yr_background *background, uint64_t *seen_lsn, uint32_t *idle)
     if (!failed && *idle >= IDLE_TICKS && !yr_wal_is_sealed(wal)) {
         yr_store_lead(store);
         failed = yr_wal_seal(wal, NULL) < 0;
-        if (!failed) atomic_store_explicit(&store->durable_version, store->last_version, memory_order_relaxed);
+        if (!failed)
+            atomic_store_explicit(&store->durable_version, store->last_version, memory_order_relaxed);
         yr_store_unlead(store);
     }
     if (failed) {

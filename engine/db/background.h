@@ -16,7 +16,7 @@ typedef struct yr_background {
     yore_thread *thread; /* NULL: none */
     yr_mutex mutex;
     yr_cond cond;
-    bool stop;           /* guarded by mutex */
+    bool stop;              /* guarded by mutex */
     _Atomic uint32_t awake; /* 0 while the thread sleeps without a time-out */
 } yr_background;
 

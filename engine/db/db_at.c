@@ -57,9 +57,14 @@ yr_branch *yr_db_branch(const yore_db *db, yore_slice name, yore_error *err)
     char near[YORE_BRANCH_NAME_MAX + 1];
     int shown = name.size > YORE_BRANCH_NAME_MAX ? (int)YORE_BRANCH_NAME_MAX : (int)name.size;
     yr_fail(err, YORE_ERR_NO_BRANCH, "no branch '%.*s'", shown, (const char *)name.data);
-    union { const yore_db *in; void *out; } ctx = {.in = db};
-    if (branch_nearest(ctx.out, name, near)) yr_hint(err, "did you mean '%s'?", near);
-    else yr_hint(err, "yore branch list");
+    union {
+        const yore_db *in;
+        void *out;
+    } ctx = {.in = db};
+    if (branch_nearest(ctx.out, name, near))
+        yr_hint(err, "did you mean '%s'?", near);
+    else
+        yr_hint(err, "yore branch list");
     return NULL;
 }
 
@@ -80,7 +85,8 @@ static bool tag_nearest(void *ctx, yore_slice name, char *out)
     yore_tag_info tag = {.struct_size = sizeof tag};
     size_t best = 3;
     out[0] = 0;
-    for (yore_slice after = {0}; yore_tag_next(ctx, after, &tag, NULL) == YORE_OK; after = yore_str(tag.name)) {
+    for (yore_slice after = {0}; yore_tag_next(ctx, after, &tag, NULL) == YORE_OK;
+         after = yore_str(tag.name)) {
         size_t distance = yr_text_distance(name, yore_str(tag.name), 2);
         if (distance >= best) continue;
         best = distance;
@@ -117,7 +123,8 @@ static yore_status find_branch(yore_db *db, const yore_at *at, yr_point_found *o
     return out->branch ? YORE_OK : YORE_ERR_NO_BRANCH;
 }
 
-static yore_status find_tag(yore_db *db, const yore_at *at, uint64_t visible, yr_point_found *out, yore_error *err)
+static yore_status find_tag(yore_db *db, const yore_at *at, uint64_t visible, yr_point_found *out,
+                            yore_error *err)
 {
     yr_found found;
     yr_tag_record tag;
@@ -132,7 +139,8 @@ static yore_status find_tag(yore_db *db, const yore_at *at, uint64_t visible, yr
     }
     if (!at->branch[0] && !at->branch_id) {
         out->branch = yr_catalog_by_id(db->store.catalog, tag.branch);
-        if (!out->branch) return yr_fail(err, YORE_ERR_CORRUPT, "the branch of tag '%s' does not exist", at->tag);
+        if (!out->branch)
+            return yr_fail(err, YORE_ERR_CORRUPT, "the branch of tag '%s' does not exist", at->tag);
     }
     out->version = out->cap = tag.version;
     out->time_ns = yr_commit_time(&db->store.mem->commits, tag.version);
@@ -147,7 +155,8 @@ static uint64_t shown_version(const yr_store *store, const yr_branch *branch, ui
     return branch->create_version <= cap ? branch->create_version : cap;
 }
 
-static yore_status find_time(yore_db *db, int64_t time_ns, uint64_t visible, yr_point_found *out, yore_error *err)
+static yore_status find_time(yore_db *db, int64_t time_ns, uint64_t visible, yr_point_found *out,
+                             yore_error *err)
 {
     const yr_store *store = &db->store;
     int64_t latest = yr_commit_time(&store->mem->commits, visible);
@@ -163,19 +172,22 @@ static yore_status find_time(yore_db *db, int64_t time_ns, uint64_t visible, yr_
     return YORE_OK;
 }
 
-static yore_status find_back(yore_db *db, uint64_t back, uint64_t visible, yr_point_found *out, yore_error *err)
+static yore_status find_back(yore_db *db, uint64_t back, uint64_t visible, yr_point_found *out,
+                             yore_error *err)
 {
     const yr_store *store = &db->store;
     uint64_t version = yr_lineage_head_at(store, out->branch, visible, NULL), steps = 0;
     while (version && steps < back) {
-        const yr_branch *hop = yr_catalog_by_id(store->catalog, yr_commit_branch(&store->mem->commits, version));
+        const yr_branch *hop =
+            yr_catalog_by_id(store->catalog, yr_commit_branch(&store->mem->commits, version));
         uint64_t prev = yr_commit_prev(&store->mem->commits, version);
         if (!prev && hop->parent) prev = yr_lineage_head_at(store, hop->parent, hop->fork_version, NULL);
         version = prev;
         steps++;
     }
     if (!version) {
-        return yr_fail(err, YORE_ERR_TIME_RANGE, "branch '%s' has only %" PRIu64 " commits, so back:%" PRIu64 " is before its first",
+        return yr_fail(err, YORE_ERR_TIME_RANGE,
+                       "branch '%s' has only %" PRIu64 " commits, so back:%" PRIu64 " is before its first",
                        yr_branch_text(out->branch), steps, back);
     }
     out->cap = out->version = version;
@@ -203,7 +215,8 @@ static void set_point(const yr_store *store, uint64_t version, yr_point_found *o
     out->time_ns = yr_commit_time(&store->mem->commits, version);
 }
 
-static yore_status find_moment(yore_db *db, const yore_at *at, uint64_t visible, yr_point_found *out, yore_error *err)
+static yore_status find_moment(yore_db *db, const yore_at *at, uint64_t visible, yr_point_found *out,
+                               yore_error *err)
 {
     const yr_store *store = &db->store;
     switch (at->kind) {
@@ -216,8 +229,8 @@ static yore_status find_moment(yore_db *db, const yore_at *at, uint64_t visible,
     }
     case YORE_AT_VERSION:
         if (at->version == 0 || at->version > visible) {
-            yr_fail(err, YORE_ERR_TIME_RANGE, "there is no v%" PRIu64 ": versions go from v1 to v%" PRIu64, at->version,
-                    visible);
+            yr_fail(err, YORE_ERR_TIME_RANGE, "there is no v%" PRIu64 ": versions go from v1 to v%" PRIu64,
+                    at->version, visible);
             return YORE_ERR_TIME_RANGE;
         }
         set_point(store, at->version, out);
@@ -231,7 +244,8 @@ static yore_status find_moment(yore_db *db, const yore_at *at, uint64_t visible,
     }
     case YORE_AT_FORK:
         if (!out->branch->parent) {
-            return yr_fail(err, YORE_ERR_SPEC, "branch '%s' has no parent, so no fork point", yr_branch_text(out->branch));
+            return yr_fail(err, YORE_ERR_SPEC, "branch '%s' has no parent, so no fork point",
+                           yr_branch_text(out->branch));
         }
         set_point(store, out->branch->fork_version, out);
         return YORE_OK;
@@ -253,11 +267,12 @@ yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore
         yore_status status = find_branch(db, at, out, err);
         if (status < 0) return status;
     }
-    return at->kind == YORE_AT_TAG ? find_tag(db, at, visible, out, err) : find_moment(db, at, visible, out, err);
+    return at->kind == YORE_AT_TAG ? find_tag(db, at, visible, out, err)
+                                   : find_moment(db, at, visible, out, err);
 }
 
-void yr_where_fill(const yore_db *db, const yr_branch *branch, uint64_t version, uint64_t cap, int64_t cap_time_ns,
-                   yore_where *out)
+void yr_where_fill(const yore_db *db, const yr_branch *branch, uint64_t version, uint64_t cap,
+                   int64_t cap_time_ns, yore_where *out)
 {
     const yr_commit_table *commits = &db->store.mem->commits;
     uint64_t first = first_data(branch, yr_store_visible(&db->store));

@@ -9,7 +9,8 @@
 #include "engine/db/handle.h"
 
 /* One registry row that says what a branch is, in the leader's scratch memory. */
-static yore_status plan_row(yr_store *store, uint32_t id, const yr_branch_record *record, yr_row *row, yore_error *err)
+static yore_status plan_row(yr_store *store, uint32_t id, const yr_branch_record *record, yr_row *row,
+                            yore_error *err)
 {
     uint8_t *bytes = yr_arena_alloc(&store->scratch, YR_BRANCH_KEY_BYTES + YR_BRANCH_RECORD_MAX);
     if (!bytes) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a branch");
@@ -33,11 +34,14 @@ static yore_status room_for(yr_store *store, yr_request *request, size_t count)
 }
 
 /* Change an existing branch to `record`: one row, one catalog change. */
-static yore_status plan_change(yr_store *store, yr_request *request, yr_branch *branch, const yr_branch_record *record)
+static yore_status plan_change(yr_store *store, yr_request *request, yr_branch *branch,
+                               const yr_branch_record *record)
 {
-    yore_status status = plan_row(store, branch->id, record, &request->rows[request->row_count], request->err);
+    yore_status status =
+        plan_row(store, branch->id, record, &request->rows[request->row_count], request->err);
     if (status < 0) return status;
-    if (!yr_catalog_prepare_change(store->catalog, branch, record, &request->changes[request->change_count])) {
+    if (!yr_catalog_prepare_change(store->catalog, branch, record,
+                                   &request->changes[request->change_count])) {
         return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for a branch");
     }
     request->row_count++;
@@ -47,13 +51,14 @@ static yore_status plan_change(yr_store *store, yr_request *request, yr_branch *
 
 static yore_status name_taken(yore_slice name, yore_error *err)
 {
-    return yr_fail(err, YORE_ERR_EXISTS, "there is a branch '%.*s' already", (int)name.size, (const char *)name.data);
+    return yr_fail(err, YORE_ERR_EXISTS, "there is a branch '%.*s' already", (int)name.size,
+                   (const char *)name.data);
 }
 
 static yore_status gone(const yr_branch *branch, yore_error *err)
 {
-    return yr_fail(err, YORE_ERR_NO_BRANCH, "branch '%s' (id:%" PRIu32 ") has been deleted", yr_branch_text(branch),
-                   branch->id);
+    return yr_fail(err, YORE_ERR_NO_BRANCH, "branch '%s' (id:%" PRIu32 ") has been deleted",
+                   yr_branch_text(branch), branch->id);
 }
 
 static bool is_deleted(const yr_branch *branch)
@@ -93,13 +98,14 @@ static yore_status plan_create(yr_store *store, yr_request *request, uint64_t ve
     return YORE_OK;
 }
 
-yore_status yore_branch_create(yore_db *db, yore_slice name, const yore_branch_options *options, yore_where *where,
-                               yore_error *err)
+yore_status yore_branch_create(yore_db *db, yore_slice name, const yore_branch_options *options,
+                               yore_where *where, yore_error *err)
 {
     static const yore_branch_options defaults = YORE_BRANCH_OPTIONS_INIT;
     if (!options) options = &defaults;
     if (options->struct_size != sizeof *options || options->ttl_ns < 0 || options->sync > YORE_SYNC_NONE) {
-        return yr_fail(err, YORE_ERR_MISUSE, "branch options are not initialised with YORE_BRANCH_OPTIONS_INIT");
+        return yr_fail(err, YORE_ERR_MISUSE,
+                       "branch options are not initialised with YORE_BRANCH_OPTIONS_INIT");
     }
     yore_status status = yore_name_check(name, err);
     if (status < 0) return status;
@@ -131,20 +137,21 @@ static void describe(const yore_db *db, const yr_branch *branch, yore_branch_inf
     const yr_store *store = &db->store;
     uint64_t visible = yr_store_visible(store);
     uint64_t head = yr_lineage_head_at(store, branch, visible, NULL);
-    *out = (yore_branch_info){.struct_size = sizeof *out,
-                              .id = branch->id,
-                              .parent_id = branch->parent ? branch->parent->id : 0,
-                              .depth = branch->depth,
-                              .fork_version = branch->fork_version,
-                              .head_version = head ? head : branch->create_version,
-                              .create_version = branch->create_version,
-                              .created_ns = branch->created_ns,
-                              .own_keys = atomic_load_explicit(&branch->own_keys, memory_order_relaxed),
-                              .own_bytes = atomic_load_explicit(&branch->own_bytes, memory_order_relaxed),
-                              .children = atomic_load_explicit(&branch->live_children, memory_order_relaxed),
-                              .ttl_ns = branch->ttl_ns,
-                              .deleted_version = atomic_load_explicit(&branch->deleted_version, memory_order_acquire),
-                              .hidden = (branch->flags & YR_BRANCH_HIDDEN) != 0};
+    *out = (yore_branch_info){
+        .struct_size = sizeof *out,
+        .id = branch->id,
+        .parent_id = branch->parent ? branch->parent->id : 0,
+        .depth = branch->depth,
+        .fork_version = branch->fork_version,
+        .head_version = head ? head : branch->create_version,
+        .create_version = branch->create_version,
+        .created_ns = branch->created_ns,
+        .own_keys = atomic_load_explicit(&branch->own_keys, memory_order_relaxed),
+        .own_bytes = atomic_load_explicit(&branch->own_bytes, memory_order_relaxed),
+        .children = atomic_load_explicit(&branch->live_children, memory_order_relaxed),
+        .ttl_ns = branch->ttl_ns,
+        .deleted_version = atomic_load_explicit(&branch->deleted_version, memory_order_acquire),
+        .hidden = (branch->flags & YR_BRANCH_HIDDEN) != 0};
     out->head_time_ns = yr_commit_time(&store->mem->commits, out->head_version);
     snprintf(out->name, sizeof out->name, "%s", yr_branch_text(branch));
     if (branch->parent) snprintf(out->parent, sizeof out->parent, "%s", yr_branch_text(branch->parent));
@@ -198,7 +205,8 @@ static yore_status refuse_default(const yr_branch *branch, const char *what, yor
     return yr_fail(err, YORE_ERR_REFUSED, "the branch 'default' cannot be %s: it always exists", what);
 }
 
-yore_status yore_branch_rename(yore_db *db, yore_slice from, yore_slice to, yore_where *where, yore_error *err)
+yore_status yore_branch_rename(yore_db *db, yore_slice from, yore_slice to, yore_where *where,
+                               yore_error *err)
 {
     rename_plan plan = {.branch = yr_db_branch(db, from, err), .name = to};
     if (!plan.branch) return YORE_ERR_NO_BRANCH;
@@ -227,7 +235,8 @@ static yore_status refuse_children(const yr_branch *branch, yore_error *err)
     char names[160];
     size_t used = 0;
     uint32_t left = atomic_load_explicit(&branch->live_children, memory_order_relaxed), total = left;
-    for (const yr_branch *child = branch->first_child; child && used < sizeof names - 1; child = child->next_sibling) {
+    for (const yr_branch *child = branch->first_child; child && used < sizeof names - 1;
+         child = child->next_sibling) {
         if (is_deleted(child)) continue;
         const char *text = yr_branch_text(child);
         if (used + strlen(text) + 4 > sizeof names) break;
@@ -235,8 +244,8 @@ static yore_status refuse_children(const yr_branch *branch, yore_error *err)
         left--;
     }
     names[used] = 0;
-    yr_fail(err, YORE_ERR_HAS_CHILDREN, "branch '%s' has %" PRIu32 " child%s: %s%s", yr_branch_text(branch), total,
-            total == 1 ? "" : "ren", names, left ? ", ..." : "");
+    yr_fail(err, YORE_ERR_HAS_CHILDREN, "branch '%s' has %" PRIu32 " child%s: %s%s", yr_branch_text(branch),
+            total, total == 1 ? "" : "ren", names, left ? ", ..." : "");
     yr_hint(err, "yore branch delete %s --cascade --yes", yr_branch_text(branch));
     return YORE_ERR_HAS_CHILDREN;
 }
@@ -299,7 +308,8 @@ static yore_status plan_recover(yr_store *store, yr_request *request, uint64_t v
     const rename_plan *plan = request->plan_arg;
     yr_branch *branch = plan->branch;
     if (!is_deleted(branch)) {
-        return yr_fail(request->err, YORE_ERR_NOT_DELETED, "branch '%s' is not deleted", yr_branch_text(branch));
+        return yr_fail(request->err, YORE_ERR_NOT_DELETED, "branch '%s' is not deleted",
+                       yr_branch_text(branch));
     }
     if (branch->parent && is_deleted(branch->parent)) {
         yr_fail(request->err, YORE_ERR_REFUSED, "the parent of '%s', '%s' (id:%" PRIu32 "), is deleted too",
@@ -332,7 +342,8 @@ static yr_branch *deleted_by_name(const yore_db *db, yore_slice name)
     return best;
 }
 
-yore_status yore_branch_recover(yore_db *db, yore_slice which, yore_slice as, yore_where *where, yore_error *err)
+yore_status yore_branch_recover(yore_db *db, yore_slice which, yore_slice as, yore_where *where,
+                                yore_error *err)
 {
     rename_plan plan = {.branch = deleted_by_name(db, which), .name = as};
     if (!plan.branch) plan.branch = yr_db_branch(db, which, err);

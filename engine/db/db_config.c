@@ -32,10 +32,12 @@ static yore_status check_value(const char *name, const char *value, yore_error *
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         if (strcmp(value, modes[i]) == 0) return YORE_OK;
     }
-    return yr_fail(err, YORE_ERR_INPUT, "'%.64s' is no value of '%s': commit, group, os or none", value, name);
+    return yr_fail(err, YORE_ERR_INPUT, "'%.64s' is no value of '%s': commit, group, os or none", value,
+                   name);
 }
 
-yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at, char *value, size_t size, yore_error *err)
+yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at, char *value, size_t size,
+                            yore_error *err)
 {
     yr_point_found point;
     yr_found found;
@@ -44,7 +46,8 @@ yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at, ch
     if (status == YORE_OK) status = yr_registry_get(db, 'c', yore_str(name), point.cap, &found);
     if (status != YORE_OK) return status;
     yore_slice text = yr_version_value(found.version);
-    if (text.size >= size) return yr_fail(err, YORE_ERR_LIMIT, "the value of '%s' takes %zu bytes", name, text.size + 1);
+    if (text.size >= size)
+        return yr_fail(err, YORE_ERR_LIMIT, "the value of '%s' takes %zu bytes", name, text.size + 1);
     memcpy(value, text.data, text.size);
     value[text.size] = 0;
     return YORE_OK;
@@ -71,7 +74,8 @@ static yore_status plan_config(yr_store *store, yr_request *request, uint64_t ve
     return YORE_OK;
 }
 
-yore_status yore_config_set(yore_db *db, const char *name, const char *value, yore_where *where, yore_error *err)
+yore_status yore_config_set(yore_db *db, const char *name, const char *value, yore_where *where,
+                            yore_error *err)
 {
     yore_status status = check_name(name, err);
     if (status == YORE_OK) status = check_value(name, value, err);

@@ -14,7 +14,8 @@ void *yr_iter_create(yore_db *db, size_t bytes)
     return iter;
 }
 
-yore_status yore_next(yore_iter *iter, yore_row *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
+yore_status yore_next(yore_iter *iter, yore_row *rows, size_t row_size, size_t cap, size_t *n,
+                      yore_error *err)
 {
     if (!iter || !rows || !n || cap == 0 || row_size == 0) {
         return yr_fail(err, YORE_ERR_MISUSE, "an iterator, room for rows and a count are needed");
@@ -49,7 +50,8 @@ typedef struct scan_iter {
     yr_scan scan;
 } scan_iter;
 
-static yore_status scan_next(yore_iter *iter, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
+static yore_status scan_next(yore_iter *iter, void *rows, size_t row_size, size_t cap, size_t *n,
+                             yore_error *err)
 {
     return yr_scan_next(&((scan_iter *)iter)->scan, rows, row_size, cap, n, err);
 }
@@ -81,10 +83,10 @@ yore_status yore_scan(yore_snap *snap, const yore_range *range, yore_iter **out,
 
 typedef struct history_iter {
     yore_iter base;
-    const yr_branch *hop; /* NULL at the end */
+    const yr_branch *hop;  /* NULL at the end */
     const yr_entry *entry; /* the hop's, NULL until looked up or when it has none */
     uint64_t cap;
-    uint32_t left;     /* versions of this hop not given yet, oldest first: the next is left - 1 */
+    uint32_t left; /* versions of this hop not given yet, oldest first: the next is left - 1 */
     uint64_t key_hash;
     uint64_t limit, since;
     uint32_t primitive;
@@ -111,7 +113,8 @@ static void history_leave(history_iter *iter)
     if (iter->hop) history_enter(iter);
 }
 
-static yore_status history_next(yore_iter *base, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
+static yore_status history_next(yore_iter *base, void *rows, size_t row_size, size_t cap, size_t *n,
+                                yore_error *err)
 {
     (void)err;
     history_iter *iter = (history_iter *)base;
@@ -137,8 +140,8 @@ static yore_status history_next(yore_iter *base, void *rows, size_t row_size, si
     return YORE_OK;
 }
 
-yore_status yore_history(yore_db *db, const yore_at *upto, yore_key key, const yore_range *range, yore_iter **out,
-                         yore_error *err)
+yore_status yore_history(yore_db *db, const yore_at *upto, yore_key key, const yore_range *range,
+                         yore_iter **out, yore_error *err)
 {
     yr_point_found found;
     yore_status status = yr_key_check(key, err);
@@ -191,7 +194,8 @@ static bool changes_wants(const changes_iter *iter, const yr_entry *entry)
            memcmp(entry->tree_key + YR_TREE_KEY_PREFIX, iter->prefix, iter->prefix_bytes) == 0;
 }
 
-static yore_status changes_next(yore_iter *base, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
+static yore_status changes_next(yore_iter *base, void *rows, size_t row_size, size_t cap, size_t *n,
+                                yore_error *err)
 {
     (void)err;
     changes_iter *iter = (changes_iter *)base;
@@ -200,7 +204,8 @@ static yore_status changes_next(yore_iter *base, void *rows, size_t row_size, si
     while (iter->version <= iter->last && *n < cap && iter->limit) {
         yr_commit_describe(&mem->commits, iter->version, &head);
         for (; iter->row < head.row_count && *n < cap && iter->limit; iter->row++) {
-            const yr_entry *entry = yr_entry_at(&mem->region, yr_commit_entry(&mem->commits, iter->version, iter->row));
+            const yr_entry *entry =
+                yr_entry_at(&mem->region, yr_commit_entry(&mem->commits, iter->version, iter->row));
             if (!changes_wants(iter, entry)) continue;
             yore_row row;
             yr_epoch_enter();
@@ -219,8 +224,8 @@ static yore_status changes_next(yore_iter *base, void *rows, size_t row_size, si
     return YORE_OK;
 }
 
-static yore_status open_changes(yore_db *db, uint64_t first, uint64_t last, const yore_range *range, yore_iter **out,
-                                yore_error *err)
+static yore_status open_changes(yore_db *db, uint64_t first, uint64_t last, const yore_range *range,
+                                yore_iter **out, yore_error *err)
 {
     yore_slice prefix = range ? range->prefix : yore_bytes(NULL, 0);
     changes_iter *iter = yr_iter_create(db, sizeof *iter + prefix.size);
@@ -237,7 +242,8 @@ static yore_status open_changes(yore_db *db, uint64_t first, uint64_t last, cons
     return YORE_OK;
 }
 
-yore_status yore_changes(yore_db *db, uint64_t after_version, const yore_range *range, yore_iter **out, yore_error *err)
+yore_status yore_changes(yore_db *db, uint64_t after_version, const yore_range *range, yore_iter **out,
+                         yore_error *err)
 {
     uint64_t visible = yr_store_visible(&db->store);
     if (after_version > visible) after_version = visible;
@@ -246,8 +252,8 @@ yore_status yore_changes(yore_db *db, uint64_t after_version, const yore_range *
 
 static yore_status no_version(yore_db *db, uint64_t version, yore_error *err)
 {
-    return yr_fail(err, YORE_ERR_TIME_RANGE, "there is no v%llu: versions go from v1 to v%llu", (unsigned long long)version,
-                   (unsigned long long)yr_store_visible(&db->store));
+    return yr_fail(err, YORE_ERR_TIME_RANGE, "there is no v%llu: versions go from v1 to v%llu",
+                   (unsigned long long)version, (unsigned long long)yr_store_visible(&db->store));
 }
 
 yore_status yore_commit_rows(yore_db *db, uint64_t version, yore_iter **out, yore_error *err)
@@ -277,7 +283,8 @@ static void fill_commit(const yore_db *db, uint64_t version, yore_commit_info *o
     if (head.kind == YORE_COMMIT_DATA) {
         const yr_branch *branch = yr_catalog_by_id(store->catalog, head.branch);
         uint64_t prev = yr_commit_prev(&store->mem->commits, version);
-        if (!prev && branch->parent) prev = yr_lineage_head_at(store, branch->parent, branch->fork_version, NULL);
+        if (!prev && branch->parent)
+            prev = yr_lineage_head_at(store, branch->parent, branch->fork_version, NULL);
         if (prev) out->parents[out->parent_count++] = prev;
     }
     for (uint32_t i = 0; i < head.parent_count && out->parent_count < YORE_PARENTS_MAX; i++) {
@@ -327,12 +334,14 @@ static bool log_wants(const log_iter *iter, uint64_t version)
     if (iter->by_version) {
         bool is_data = yr_commit_kind(commits, version) == YORE_COMMIT_DATA;
         if (!is_data && !iter->system) return false;
-        if (is_data && iter->own_only && iter->view_branch && yr_commit_branch(commits, version) != iter->view_branch->id) {
+        if (is_data && iter->own_only && iter->view_branch &&
+            yr_commit_branch(commits, version) != iter->view_branch->id) {
             return false;
         }
         uint64_t cap;
         if (is_data && iter->view_branch &&
-            !(yr_lineage_has(iter->view_branch, iter->view_cap, yr_commit_branch(commits, version), &cap) && version <= cap)) {
+            !(yr_lineage_has(iter->view_branch, iter->view_cap, yr_commit_branch(commits, version), &cap) &&
+              version <= cap)) {
             return false;
         }
     }
@@ -368,7 +377,8 @@ static yore_status log_next(yore_iter *base, yore_commit_info *out, yore_error *
     return YORE_END;
 }
 
-yore_status yore_log(yore_db *db, const yore_at *upto, const yore_log_options *options, yore_iter **out, yore_error *err)
+yore_status yore_log(yore_db *db, const yore_at *upto, const yore_log_options *options, yore_iter **out,
+                     yore_error *err)
 {
     static const yore_log_options defaults = YORE_LOG_OPTIONS_INIT;
     if (!options) options = &defaults;
@@ -388,7 +398,8 @@ yore_status yore_log(yore_db *db, const yore_at *upto, const yore_log_options *o
     if (options->prefix.size) memcpy(iter->prefix, options->prefix.data, options->prefix.size);
     if (iter->by_version) {
         iter->last = found.cap;
-        iter->next = iter->ascending ? (options->since_version < found.cap ? options->since_version + 1 : 0) : found.cap;
+        iter->next = iter->ascending ? (options->since_version < found.cap ? options->since_version + 1 : 0)
+                                     : found.cap;
         iter->view_branch = options->all_branches ? NULL : found.branch;
         iter->view_cap = found.cap;
     } else if (options->own_only) {
@@ -404,7 +415,8 @@ yore_status yore_log(yore_db *db, const yore_at *upto, const yore_log_options *o
 yore_status yore_log_next(yore_iter *iter, yore_commit_info *out, yore_error *err)
 {
     if (!iter || !out || !iter->next_commit) {
-        return yr_fail(err, YORE_ERR_MISUSE, "yore_log_next needs an iterator of yore_log and room for a commit");
+        return yr_fail(err, YORE_ERR_MISUSE,
+                       "yore_log_next needs an iterator of yore_log and room for a commit");
     }
     return iter->next_commit(iter, out, err);
 }

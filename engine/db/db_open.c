@@ -94,12 +94,14 @@ static yore_status open_dir(yore_db *db, const yore_open_options *options, yore_
     if (failed) return yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot open the directory '%s'", db->path);
     if (created && !YR_BUG(NO_DIR_SYNC)) {
         failed = env->dir_sync_parent(env->ctx, db->path);
-        if (failed) return yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot sync the directory of '%s'", db->path);
+        if (failed)
+            return yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot sync the directory of '%s'", db->path);
     }
     return YORE_OK;
 }
 
-/* Is there a store, and should there be one? With `make` it is created when asked for; the caller then holds the lock. */
+/* Is there a store, and should there be one? With `make` it is created when asked for; the caller then
+ * holds the lock. */
 static yore_status probe(yore_db *db, const yore_open_options *options, bool make, yore_error *err)
 {
     enum yr_store_kind kind;
@@ -112,7 +114,8 @@ static yore_status probe(yore_db *db, const yore_open_options *options, bool mak
     case YR_STORE_DAMAGED:
         return yr_fail(err, YORE_ERR_CORRUPT, "the store at '%s' has log files but no MANIFEST", db->path);
     case YR_STORE_FOREIGN:
-        return yr_fail(err, YORE_ERR_NOT_STORE, "the directory '%s' holds other files and is not a store", db->path);
+        return yr_fail(err, YORE_ERR_NOT_STORE, "the directory '%s' holds other files and is not a store",
+                       db->path);
     case YR_STORE_EMPTY: break;
     }
     if (!options->create || options->read_only) {
@@ -213,7 +216,8 @@ static void destroy(yore_db *db)
 yore_status yore_open(const char *path, const yore_open_options *options, yore_db **out, yore_error *err)
 {
     static const yore_open_options defaults = YORE_OPEN_OPTIONS_INIT;
-    if (!path || !*path || !out) return yr_fail(err, YORE_ERR_MISUSE, "a path and a place for the handle are needed");
+    if (!path || !*path || !out)
+        return yr_fail(err, YORE_ERR_MISUSE, "a path and a place for the handle are needed");
     if (!options) options = &defaults;
     if (options->struct_size != sizeof *options || options->sync > YORE_SYNC_NONE) {
         return yr_fail(err, YORE_ERR_MISUSE, "open options are not initialised with YORE_OPEN_OPTIONS_INIT");
@@ -264,12 +268,14 @@ yore_status yr_db_writable(const yore_db *db, yore_error *err)
         return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' has been closed", db->path);
     }
     if (db->fork_generation != yr_fork_generation()) {
-        return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' was opened by the parent process; open it again", db->path);
-    }
-    if (db->store.read_only) return yr_fail(err, YORE_ERR_READONLY, "the store '%s' is open for reading only", db->path);
-    if (atomic_load_explicit(&db->store.poisoned, memory_order_acquire)) { /* pairs with the commit leader */
-        return yr_fail(err, YORE_ERR_POISONED, "the store '%s' refuses writes since an earlier write failed; reopen it",
+        return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' was opened by the parent process; open it again",
                        db->path);
+    }
+    if (db->store.read_only)
+        return yr_fail(err, YORE_ERR_READONLY, "the store '%s' is open for reading only", db->path);
+    if (atomic_load_explicit(&db->store.poisoned, memory_order_acquire)) { /* pairs with the commit leader */
+        return yr_fail(err, YORE_ERR_POISONED,
+                       "the store '%s' refuses writes since an earlier write failed; reopen it", db->path);
     }
     return YORE_OK;
 }

@@ -5,16 +5,19 @@
 
 yore_status yr_key_check(yore_key key, yore_error *err)
 {
-    if (key.user.size == 0) return yr_fail(err, YORE_ERR_LIMIT, "a key is empty: keys are 1 to %u bytes", YORE_KEY_BYTES_MAX);
+    if (key.user.size == 0)
+        return yr_fail(err, YORE_ERR_LIMIT, "a key is empty: keys are 1 to %u bytes", YORE_KEY_BYTES_MAX);
     if (key.user.size > YORE_KEY_BYTES_MAX) {
-        return yr_fail(err, YORE_ERR_LIMIT, "a key of %zu bytes is too long: keys are 1 to %u bytes", key.user.size,
-                       YORE_KEY_BYTES_MAX);
+        return yr_fail(err, YORE_ERR_LIMIT, "a key of %zu bytes is too long: keys are 1 to %u bytes",
+                       key.user.size, YORE_KEY_BYTES_MAX);
     }
-    if (key.primitive > YORE_SYSTEM) return yr_fail(err, YORE_ERR_MISUSE, "there is no primitive %u", key.primitive);
+    if (key.primitive > YORE_SYSTEM)
+        return yr_fail(err, YORE_ERR_MISUSE, "there is no primitive %u", key.primitive);
     return YORE_OK;
 }
 
-yore_status yore_snap_open(yore_db *db, const yore_at *at, yore_snap **out, yore_where *resolved, yore_error *err)
+yore_status yore_snap_open(yore_db *db, const yore_at *at, yore_snap **out, yore_where *resolved,
+                           yore_error *err)
 {
     yr_point_found found;
     yore_status status = yr_at_find(db, at, &found, err);
@@ -85,7 +88,8 @@ yore_status yore_get_many(yore_snap *snap, const yore_key *keys, size_t n, yore_
 {
     enum { BATCH = 16 }; /* buckets, then entries, then reads: each round of misses overlaps */
     const yr_view *view = &snap->view;
-    if (n && (!keys || !out || !each)) return yr_fail(err, YORE_ERR_MISUSE, "get_many needs keys, pins and statuses");
+    if (n && (!keys || !out || !each))
+        return yr_fail(err, YORE_ERR_MISUSE, "get_many needs keys, pins and statuses");
     for (size_t start = 0; start < n; start += BATCH) {
         size_t count = n - start < BATCH ? n - start : BATCH;
         uint64_t hash[BATCH], bucket[BATCH];

@@ -11,8 +11,9 @@ yore_status yr_registry_get(const yore_db *db, char kind, yore_slice name, uint6
     uint64_t hash = yr_memtable_key_hash(mem, YORE_SYSTEM, user_key);
     yr_epoch_enter();
     yr_ref ref = yr_memtable_find(mem, hash, YR_REGISTRY_BRANCH, YORE_SYSTEM, user_key);
-    const yr_version *v =
-        ref ? yr_chain_find(&mem->region, yr_entry_at(&mem->region, ref), yr_memtable_cap(mem, version), false) : NULL;
+    const yr_version *v = ref ? yr_chain_find(&mem->region, yr_entry_at(&mem->region, ref),
+                                              yr_memtable_cap(mem, version), false)
+                              : NULL;
     yr_epoch_exit();
     if (!v || yr_version_op(v) != YORE_OP_PUT) return YORE_NOT_FOUND;
     *out = (yr_found){.version = v, .entry = ref, .branch = YR_REGISTRY_BRANCH};

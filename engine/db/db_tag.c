@@ -20,13 +20,15 @@ static yore_status plan_tag(yr_store *store, yr_request *request, uint64_t versi
     bool exists = yr_registry_get(plan->db, 't', plan->name, version, &found) == YORE_OK;
     int size = (int)plan->name.size;
     const char *name = plan->name.data;
-    if (exists && !plan->remove) return yr_fail(request->err, YORE_ERR_EXISTS, "there is a tag '%.*s' already", size, name);
+    if (exists && !plan->remove)
+        return yr_fail(request->err, YORE_ERR_EXISTS, "there is a tag '%.*s' already", size, name);
     if (!exists && plan->remove) return yr_fail(request->err, YORE_ERR_NO_TAG, "no tag '%.*s'", size, name);
 
     uint8_t *key = yr_arena_alloc(&store->scratch, YR_REGISTRY_KEY_MAX);
     uint8_t *value = yr_arena_alloc(&store->scratch, YR_TAG_RECORD_BYTES);
     request->rows = yr_arena_alloc(&store->scratch, sizeof *request->rows);
-    if (!key || !value || !request->rows) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for a tag");
+    if (!key || !value || !request->rows)
+        return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for a tag");
     plan->record.created_ns = wall_ns;
     yr_tag_record_encode(&plan->record, value);
     request->rows[0] = (yr_row){.key = {key, yr_registry_key('t', plan->name, key)},
@@ -44,13 +46,15 @@ static yore_status commit_tag(yore_db *db, tag_plan *plan, yore_where *where, yo
     return yr_registry_commit(db, &request, YORE_SYNC_DEFAULT, where);
 }
 
-yore_status yore_tag_create(yore_db *db, yore_slice name, const yore_at *at, yore_where *where, yore_error *err)
+yore_status yore_tag_create(yore_db *db, yore_slice name, const yore_at *at, yore_where *where,
+                            yore_error *err)
 {
     yr_point_found found;
     yore_status status = yore_name_check(name, err);
     if (status == YORE_OK) status = yr_at_find(db, at, &found, err);
     if (status < 0) return status;
-    tag_plan plan = {.db = db, .name = name, .record = {.branch = found.branch->id, .version = found.version}};
+    tag_plan plan = {
+        .db = db, .name = name, .record = {.branch = found.branch->id, .version = found.version}};
     status = commit_tag(db, &plan, where, err);
     if (status == YORE_OK && where) {
         where->branch_id = found.branch->id;
@@ -72,7 +76,8 @@ yore_status yore_tag_next(yore_db *db, yore_slice after, yore_tag_info *out, yor
     const yr_memtable *mem = db->store.mem;
     uint64_t visible = yr_store_visible(&db->store);
     uint8_t seek[YR_TREE_KEY_PREFIX + YR_REGISTRY_KEY_MAX] = {0};
-    if (!out || after.size > YORE_BRANCH_NAME_MAX) return yr_fail(err, YORE_ERR_MISUSE, "room for a tag is needed");
+    if (!out || after.size > YORE_BRANCH_NAME_MAX)
+        return yr_fail(err, YORE_ERR_MISUSE, "room for a tag is needed");
     yr_put_be32(seek, YR_REGISTRY_BRANCH);
     seek[4] = YORE_SYSTEM;
     size_t size = YR_TREE_KEY_PREFIX + yr_registry_key('t', after, seek + YR_TREE_KEY_PREFIX);
@@ -90,7 +95,8 @@ yore_status yore_tag_next(yore_db *db, yore_slice after, yore_tag_info *out, yor
         if (yr_slice_compare(name, after) <= 0) continue;
         const yr_version *v = yr_chain_find(&mem->region, entry, yr_memtable_cap(mem, visible), false);
         yr_tag_record record;
-        if (!v || yr_version_op(v) != YORE_OP_PUT || !yr_tag_record_decode(yr_version_value(v), &record)) continue;
+        if (!v || yr_version_op(v) != YORE_OP_PUT || !yr_tag_record_decode(yr_version_value(v), &record))
+            continue;
         *out = (yore_tag_info){.struct_size = sizeof *out,
                                .branch_id = record.branch,
                                .version = record.version,

@@ -4,7 +4,7 @@
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
 #include "engine/branch/lineage_scan.h"
-#include "engine/db/txn.h"
+#include "engine/db/txn_handle.h"
 
 static yore_status no_memory(yore_error *err)
 {
@@ -15,13 +15,15 @@ static yore_status check_options(const yore_txn_options *options, yore_error *er
 {
     if (options->struct_size != sizeof *options || options->sync > YORE_SYNC_NONE ||
         options->isolation > YORE_ISOLATION_SERIALIZABLE || options->times > YORE_TIMES_SHIFT) {
-        return yr_fail(err, YORE_ERR_MISUSE, "transaction options are not initialised with YORE_TXN_OPTIONS_INIT");
+        return yr_fail(err, YORE_ERR_MISUSE,
+                       "transaction options are not initialised with YORE_TXN_OPTIONS_INIT");
     }
     if (options->parent_count >= YORE_PARENTS_MAX) {
         return yr_fail(err, YORE_ERR_LIMIT, "a commit has at most %u parents", YORE_PARENTS_MAX);
     }
     if (options->author.size > UINT16_MAX || options->source.size > UINT16_MAX) {
-        return yr_fail(err, YORE_ERR_LIMIT, "a commit's author and source have at most %u bytes each", UINT16_MAX);
+        return yr_fail(err, YORE_ERR_LIMIT, "a commit's author and source have at most %u bytes each",
+                       UINT16_MAX);
     }
     return YORE_OK;
 }
@@ -78,8 +80,8 @@ static yore_status check_put(const yore_put_options *options, yore_slice value, 
         return yr_fail(err, YORE_ERR_MISUSE, "put options are not initialised with YORE_PUT_OPTIONS_INIT");
     }
     if (options->meta.size > YORE_META_BYTES_MAX) {
-        return yr_fail(err, YORE_ERR_LIMIT, "metadata of %zu bytes is too long: the limit is %u", options->meta.size,
-                       YORE_META_BYTES_MAX);
+        return yr_fail(err, YORE_ERR_LIMIT, "metadata of %zu bytes is too long: the limit is %u",
+                       options->meta.size, YORE_META_BYTES_MAX);
     }
     if (options->ttl_ns < 0 || (options->ttl_ns && options->expiry_ns)) {
         return yr_fail(err, YORE_ERR_MISUSE, "give a positive time to live or an expiry time, not both");
@@ -108,8 +110,8 @@ static yr_op op_of(const yore_txn *txn, yore_key key, enum yr_op_kind kind, yore
 }
 
 /* The value a key has for this transaction: its own write, else its snapshot. `text` is room for a number. */
-static yore_status provisional(yore_txn *txn, const yr_op *own, const yr_op *key, char text[24], yore_slice *value,
-                               bool *has, yore_error *err)
+static yore_status provisional(yore_txn *txn, const yr_op *own, const yr_op *key, char text[24],
+                               yore_slice *value, bool *has, yore_error *err)
 {
     *has = false;
     if (own && own->kind == YR_OP_DEL) return YORE_OK;
@@ -142,8 +144,10 @@ static yore_status provisional(yore_txn *txn, const yr_op *own, const yr_op *key
 /* A precondition on a key that this transaction has written already is judged at once. */
 static yore_status check_own(const yr_op *op, yore_slice value, bool has, yore_error *err)
 {
-    if (op->if_absent && has) return yr_fail(err, YORE_EXISTS, "this transaction has written the key already");
-    if (op->has_if_version) return yr_fail(err, YORE_CONFLICT, "this transaction has written the key already");
+    if (op->if_absent && has)
+        return yr_fail(err, YORE_EXISTS, "this transaction has written the key already");
+    if (op->has_if_version)
+        return yr_fail(err, YORE_CONFLICT, "this transaction has written the key already");
     if (op->has_expected && !(has && yr_slice_equal(value, op->expected))) {
         return yr_fail(err, YORE_CONFLICT, "this transaction has written another value");
     }
@@ -198,15 +202,18 @@ static yore_status fold_append(yore_txn *txn, yr_op *own, const yr_op *op, yore_
         if (!has) old.size = 0;
     }
     if (old.size + op->value.size > YORE_VALUE_BYTES_MAX) {
-        return yr_fail(err, YORE_ERR_LIMIT, "the value would pass the limit of %u bytes", YORE_VALUE_BYTES_MAX);
+        return yr_fail(err, YORE_ERR_LIMIT, "the value would pass the limit of %u bytes",
+                       YORE_VALUE_BYTES_MAX);
     }
     uint8_t *joined = yr_arena_alloc(&txn->arena, old.size + op->value.size + 1);
     if (!joined) return no_memory(err);
     if (old.size) memcpy(joined, old.data, old.size);
     if (op->value.size) memcpy(joined + old.size, op->value.data, op->value.size);
     yore_slice value = yore_bytes(joined, old.size + op->value.size);
-    if (own->kind == YR_OP_APPEND) own->value = value;
-    else return become_put(txn, own, value, err);
+    if (own->kind == YR_OP_APPEND)
+        own->value = value;
+    else
+        return become_put(txn, own, value, err);
     return YORE_OK;
 }
 
@@ -242,21 +249,26 @@ static yore_status collect(yore_txn *txn, yore_key key, yr_op *op, yore_error *e
     yore_status status = yr_key_check(key, err);
     if (status < 0) return status;
     if (yr_key_primitive(key) == YORE_SYSTEM) {
-        return yr_fail(err, YORE_ERR_REFUSED, "system keys are written through branches, tags and settings only");
+        return yr_fail(err, YORE_ERR_REFUSED,
+                       "system keys are written through branches, tags and settings only");
     }
     uint64_t bytes = key.user.size + op->value.size + op->meta.size + YR_ROW_HEADER + 8u;
     if (txn->writes.bytes + bytes > YORE_TXN_BYTES_MAX + (uint64_t)YORE_KEY_BYTES_MAX + 4096u ||
         txn->writes.count == UINT32_MAX / 2) {
-        return yr_fail(err, YORE_ERR_LIMIT, "the transaction would pass the limit of %u bytes", YORE_TXN_BYTES_MAX);
+        return yr_fail(err, YORE_ERR_LIMIT, "the transaction would pass the limit of %u bytes",
+                       YORE_TXN_BYTES_MAX);
     }
     yr_op *own = yr_write_set_find(&txn->writes, op->key_hash, op->primitive, key.user);
-    if (own) status = fold(txn, own, op, err);
-    else if (!yr_write_set_add(&txn->writes, op)) status = no_memory(err);
+    if (own)
+        status = fold(txn, own, op, err);
+    else if (!yr_write_set_add(&txn->writes, op))
+        status = no_memory(err);
     if (status == YORE_OK) txn->writes.bytes += bytes;
     return status;
 }
 
-yore_status yore_put(yore_txn *txn, yore_key key, yore_slice value, const yore_put_options *options, yore_error *err)
+yore_status yore_put(yore_txn *txn, yore_key key, yore_slice value, const yore_put_options *options,
+                     yore_error *err)
 {
     yore_status status = check_put(options, value, err);
     if (status < 0) return status;
@@ -308,8 +320,8 @@ yore_status yr_txn_note_read(yore_txn *txn, const yr_read *read, yore_error *err
     if (txn->options.isolation != YORE_ISOLATION_SERIALIZABLE) return YORE_OK;
     if (txn->read_count == txn->read_capacity) {
         uint32_t capacity = txn->read_capacity ? txn->read_capacity * 2 : 16;
-        yr_read *reads =
-            yr_realloc(txn->db->env, txn->reads, txn->read_capacity * sizeof *reads, capacity * sizeof *reads);
+        yr_read *reads = yr_realloc(txn->db->env, txn->reads, txn->read_capacity * sizeof *reads,
+                                    capacity * sizeof *reads);
         if (!reads) return no_memory(err);
         txn->reads = reads;
         txn->read_capacity = capacity;
@@ -360,7 +372,8 @@ yore_status yore_commit(yore_txn *txn, yore_slice note, yore_where *where, yore_
     yore_db *db = txn->db;
     yore_status status = yr_db_writable(db, err);
     if (status == YORE_OK && note.size > YORE_NOTE_BYTES_MAX) {
-        status = yr_fail(err, YORE_ERR_LIMIT, "a note of %zu bytes is too long: the limit is %u", note.size, YORE_NOTE_BYTES_MAX);
+        status = yr_fail(err, YORE_ERR_LIMIT, "a note of %zu bytes is too long: the limit is %u", note.size,
+                         YORE_NOTE_BYTES_MAX);
     }
     yr_request request = {.err = err,
                           .branch = txn->branch,
@@ -376,15 +389,16 @@ yore_status yore_commit(yore_txn *txn, yore_slice note, yore_where *where, yore_
     if (status == YORE_OK && writes) status = yr_commit_run(&db->store, &request);
     if (status == YORE_OK && where) {
         uint64_t version = request.version ? request.version : txn->view.cap;
-        yr_where_fill(db, txn->branch, version, version, yr_commit_time(&db->store.mem->commits, version), where);
+        yr_where_fill(db, txn->branch, version, version, yr_commit_time(&db->store.mem->commits, version),
+                      where);
     }
     yore_rollback(txn);
     return status;
 }
 
 /* A transaction of one operation, without the object. */
-static yore_status commit_single(yore_db *db, yore_slice branch_name, yore_key key, yr_op *op, yr_request *request,
-                                 yore_error *err)
+static yore_status commit_single(yore_db *db, yore_slice branch_name, yore_key key, yr_op *op,
+                                 yr_request *request, yore_error *err)
 {
     static const yore_txn_options defaults = YORE_TXN_OPTIONS_INIT;
     yore_status status = yr_key_check(key, err);
@@ -392,19 +406,16 @@ static yore_status commit_single(yore_db *db, yore_slice branch_name, yore_key k
     if (status == YORE_OK) status = yr_db_writable(db, err);
     if (status < 0) return status;
     if (yr_key_primitive(key) == YORE_SYSTEM) {
-        return yr_fail(err, YORE_ERR_REFUSED, "system keys are written through branches, tags and settings only");
+        return yr_fail(err, YORE_ERR_REFUSED,
+                       "system keys are written through branches, tags and settings only");
     }
     yr_branch *branch = yr_db_branch(db, branch_name, err);
     if (!branch) return YORE_ERR_NO_BRANCH;
     op->key = key.user;
     op->primitive = (uint8_t)yr_key_primitive(key);
     op->key_hash = yr_memtable_key_hash(db->store.mem, op->primitive, key.user);
-    *request = (yr_request){.err = err,
-                            .branch = branch,
-                            .ops = op,
-                            .op_count = 1,
-                            .options = &defaults,
-                            .sync = db->store.sync};
+    *request = (yr_request){
+        .err = err, .branch = branch, .ops = op, .op_count = 1, .options = &defaults, .sync = db->store.sync};
     return yr_commit_run(&db->store, request);
 }
 
@@ -415,7 +426,8 @@ static void single_where(yore_db *db, const yr_request *request, yore_where *whe
     }
 }
 
-yore_status yore_db_put(yore_db *db, yore_slice branch, yore_key key, yore_slice value, yore_where *where, yore_error *err)
+yore_status yore_db_put(yore_db *db, yore_slice branch, yore_key key, yore_slice value, yore_where *where,
+                        yore_error *err)
 {
     yr_op op = {.kind = YR_OP_PUT, .value = value};
     yr_request request;

@@ -1,15 +1,15 @@
 /* A scan inside a transaction: its snapshot merged with its own writes. */
 #include "engine/base/error.h"
 #include "engine/branch/lineage_scan.h"
-#include "engine/db/txn.h"
+#include "engine/db/txn_handle.h"
 
 typedef struct txn_scan_iter {
     yore_iter base;
     yore_txn *txn;
-    yr_scan scan;    /* of the snapshot, without a limit */
-    yore_row row;    /* the snapshot's next row */
+    yr_scan scan; /* of the snapshot, without a limit */
+    yore_row row; /* the snapshot's next row */
     bool has_row;
-    const yr_op **own; /* in key order */
+    const yr_op **own;          /* in key order */
     uint32_t own_count, own_at; /* own_at counts those given, from the end when reverse */
     bool reverse, keys_only;
     uint64_t left;
@@ -48,7 +48,8 @@ static yore_status own_row(txn_scan_iter *iter, const yr_op *op, yore_row *row, 
     return YORE_OK;
 }
 
-static yore_status txn_scan_next(yore_iter *base, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
+static yore_status txn_scan_next(yore_iter *base, void *rows, size_t row_size, size_t cap, size_t *n,
+                                 yore_error *err)
 {
     txn_scan_iter *iter = (txn_scan_iter *)base;
     while (*n < cap && iter->left) {
@@ -118,7 +119,8 @@ yore_status yore_txn_scan(yore_txn *txn, const yore_range *range, yore_iter **ou
                           .primitive = primitive,
                           .is_range = true,
                           .has_upper = iter->scan.has_upper};
-    status = iter->own ? yr_txn_note_read(txn, &read, err) : yr_fail(err, YORE_ERR_NOMEM, "out of memory for an iterator");
+    status = iter->own ? yr_txn_note_read(txn, &read, err)
+                       : yr_fail(err, YORE_ERR_NOMEM, "out of memory for an iterator");
     if (status < 0) {
         yore_iter_close(&iter->base);
         return status;

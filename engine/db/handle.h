@@ -70,8 +70,8 @@ typedef struct yr_point_found {
     uint64_t version; /* the commit it names */
 } yr_point_found;
 yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err);
-void yr_where_fill(const yore_db *db, const yr_branch *branch, uint64_t version, uint64_t cap, int64_t cap_time_ns,
-                   yore_where *out);
+void yr_where_fill(const yore_db *db, const yr_branch *branch, uint64_t version, uint64_t cap,
+                   int64_t cap_time_ns, yore_where *out);
 
 /* A pin on a version found in a view. */
 void yr_pin_fill(yore_db *db, const yr_found *found, yore_pin *out);

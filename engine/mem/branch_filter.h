@@ -16,8 +16,8 @@
 #include <yore/env.h>
 
 typedef struct yr_branch_filter {
-    uint32_t block_count; /* power of two */
-    uint32_t key_count;   /* writer's */
+    uint32_t block_count;                  /* power of two */
+    uint32_t key_count;                    /* writer's */
     _Alignas(64) _Atomic uint64_t words[]; /* 8 a block */
 } yr_branch_filter;
 

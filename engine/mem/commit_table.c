@@ -205,7 +205,8 @@ yr_ref yr_commit_entry(const yr_commit_table *table, uint64_t version, uint32_t 
     const commit_info *info = info_of(table, version, &plain);
     if (!info) return plain;
     yr_ref entry;
-    memcpy(&entry, (const uint8_t *)(info + 1) + 8u * (size_t)info->parent_count + 4u * (size_t)i, sizeof entry);
+    memcpy(&entry, (const uint8_t *)(info + 1) + 8u * (size_t)info->parent_count + 4u * (size_t)i,
+           sizeof entry);
     return entry;
 }
 

@@ -41,7 +41,8 @@ void yr_memtable_destroy(yr_memtable *mem)
 static void count_add(_Atomic uint64_t *counter, uint64_t n)
 {
     /* relaxed: one writer, and stats readers want no order */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
 }
 
 static uint64_t entry_bytes(yore_slice user_key)
@@ -73,8 +74,11 @@ static yr_ref put_first(yr_memtable *mem, const yr_row *row, uint64_t key_hash, 
     if (!yr_hash_index_insert(mem->hash, yr_branch_hash(key_hash, row->branch), ref)) {
         /* Readers may have met the entry in the tree: it goes through the epoch. */
         yore_status removed = yr_art_remove(mem->art, yr_entry_tree_key(entry), NULL);
-        if (removed == YORE_OK) yr_region_retire(&mem->region, ref, bytes);
-        else atomic_store_explicit(&entry->newest, 0, memory_order_release); /* stays, empty, in the tree only */
+        if (removed == YORE_OK)
+            yr_region_retire(&mem->region, ref, bytes);
+        else
+            atomic_store_explicit(&entry->newest, 0,
+                                  memory_order_release); /* stays, empty, in the tree only */
         return 0;
     }
     return ref;
@@ -122,8 +126,8 @@ uint64_t yr_memtable_bytes(const yr_memtable *mem)
 {
     /* relaxed: a statistic */
     return atomic_load_explicit(&mem->region.used, memory_order_relaxed) -
-           atomic_load_explicit(&mem->region.free_bytes, memory_order_relaxed) + yr_hash_index_bytes(mem->hash) +
-           sizeof *mem;
+           atomic_load_explicit(&mem->region.free_bytes, memory_order_relaxed) +
+           yr_hash_index_bytes(mem->hash) + sizeof *mem;
 }
 
 yore_status yr_memtable_check(const yr_memtable *mem, yore_error *err)
@@ -147,7 +151,8 @@ yore_status yr_memtable_check(const yr_memtable *mem, yore_error *err)
         count++;
     }
     yr_epoch_exit();
-    if (!problem && iter.failed) status = yr_fail(err, YORE_ERR_NOMEM, "out of memory while walking the tree");
+    if (!problem && iter.failed)
+        status = yr_fail(err, YORE_ERR_NOMEM, "out of memory while walking the tree");
     yr_art_iter_deinit(&iter);
     if (!problem && status == YORE_OK && count != yr_hash_index_count(mem->hash)) {
         problem = "the two indexes hold different numbers of entries";

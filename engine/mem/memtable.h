@@ -54,7 +54,8 @@ static inline uint64_t yr_memtable_version(const yr_memtable *mem, const yr_vers
 
 /* Writer: add a version of a row's key. key_hash = yr_memtable_key_hash. *is_new: the branch had no such key.
  * Returns the entry, 0 when memory is out (nothing changed but perhaps an empty entry). */
-yr_ref yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_hash, uint64_t version, bool *is_new);
+yr_ref yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_hash, uint64_t version,
+                       bool *is_new);
 /* Writer: take back the newest, unpublished version of an entry. */
 void yr_memtable_undo(yr_memtable *mem, yr_ref entry);
 

@@ -66,7 +66,8 @@ static yr_ref history_grow(yr_region *region, const history *old, uint32_t capac
     if (!ref) return 0;
     history *h = yr_region_at(region, ref);
     uint32_t n = history_count(old);
-    for (uint32_t i = 0; i < n; i++) atomic_store_explicit(&h->slots[i], slot_load(old, i), memory_order_relaxed);
+    for (uint32_t i = 0; i < n; i++)
+        atomic_store_explicit(&h->slots[i], slot_load(old, i), memory_order_relaxed);
     atomic_store_explicit(&h->count, n, memory_order_relaxed); /* published with the reference to the array */
     return ref;
 }

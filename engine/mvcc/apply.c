@@ -6,7 +6,8 @@
 static void count_step(_Atomic uint64_t *counter, uint64_t step)
 {
     /* release: own_keys is read with acquire to decide whether a hop has anything; one writer */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + step, memory_order_release);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + step,
+                          memory_order_release);
 }
 
 /* Hash every key a branch has, for a filter that grows. The writer is the caller, so the tree is quiet. */
@@ -40,8 +41,8 @@ static void undo_rows(yr_store *store, yr_branch *branch, const yr_row *rows, co
 }
 
 /* Put one row; *entry is set when it went in. */
-static bool put_row(yr_store *store, yr_branch *branch, const yr_row *row, uint64_t key_hash, uint64_t version,
-                    yr_ref *entry, uint8_t *is_new)
+static bool put_row(yr_store *store, yr_branch *branch, const yr_row *row, uint64_t key_hash,
+                    uint64_t version, yr_ref *entry, uint8_t *is_new)
 {
     bool fresh;
     *entry = yr_memtable_put(store->mem, row, key_hash, version, &fresh);
@@ -71,11 +72,13 @@ yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *h
         if (!entries || !is_new) goto nomem;
     }
     for (; done < row_count; done++) {
-        if (YR_BUG(RELAXED_PUBLISH)) { /* the order in which a weaker machine may let a reader see the stores */
+        if (YR_BUG(
+                RELAXED_PUBLISH)) { /* the order in which a weaker machine may let a reader see the stores */
             atomic_store_explicit(&store->visible, head->version, memory_order_relaxed);
             yr_point(store->env, "published-early");
         }
-        if (!put_row(store, branch, &rows[done], key_hashes[done], head->version, &entries[done], &is_new[done])) {
+        if (!put_row(store, branch, &rows[done], key_hashes[done], head->version, &entries[done],
+                     &is_new[done])) {
             goto nomem;
         }
     }
@@ -88,7 +91,8 @@ yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *h
     return YORE_OK;
 nomem:
     undo_rows(store, branch, rows, entries, is_new, done);
-    return yr_fail(err, YORE_ERR_NOMEM, "the memory store is full (%llu bytes); open with a larger memory limit",
+    return yr_fail(err, YORE_ERR_NOMEM,
+                   "the memory store is full (%llu bytes); open with a larger memory limit",
                    (unsigned long long)yr_memtable_bytes(store->mem));
 }
 

@@ -7,9 +7,9 @@
 #include "engine/mvcc/apply.h"
 
 enum {
-    SPINS_BEFORE_SLEEP = 200,      /* a group in mode `os` is done in well under a microsecond or two */
-    YIELDS_TO_GATHER = 3,          /* before a synced group: lets other committers queue up */
-    GROUP_BYTES_MAX = 16 << 20,    /* a group past this is closed; a single larger commit is its own group */
+    SPINS_BEFORE_SLEEP = 200,   /* a group in mode `os` is done in well under a microsecond or two */
+    YIELDS_TO_GATHER = 3,       /* before a synced group: lets other committers queue up */
+    GROUP_BYTES_MAX = 16 << 20, /* a group past this is closed; a single larger commit is its own group */
     GROUP_BUFFER_KEEP = 1 << 20,
     FUTURE_SLACK_NS = 2000000000
 };
@@ -78,8 +78,8 @@ static yore_status commit_time(const yr_store *store, const yr_request *request,
     }
     if (given && options->times == YORE_TIMES_STRICT && time <= store->last_data_time_ns) {
         return yr_fail(request->err, YORE_ERR_TIME_ORDER,
-                       "the commit's time %" PRId64 " ns is not later than the last commit's, %" PRId64 " ns", time,
-                       store->last_data_time_ns);
+                       "the commit's time %" PRId64 " ns is not later than the last commit's, %" PRId64 " ns",
+                       time, store->last_data_time_ns);
     }
     *out = time > least ? time : least;
     return YORE_OK;
@@ -96,7 +96,8 @@ static yr_commit_head head_of(const yr_request *request, uint64_t version, int64
         head.wall_ns = wall_ns;
     } else {
         const yore_txn_options *options = request->options;
-        head.source_time_ns = options->has_source_time || options->source_time_ns ? options->source_time_ns : 0;
+        head.source_time_ns = options->has_source_time || options->source_time_ns ? options->source_time_ns
+                                                                                  : 0;
         head.parent_count = options->parent_count;
         head.parents = options->parents;
         head.author = options->author;
@@ -134,11 +135,13 @@ static yore_status log_frame(yr_store *store, const yr_commit_head *head, const 
     uint64_t bytes = store->group.size + yr_frame_bytes(head);
     for (uint32_t i = 0; i < head->row_count; i++) bytes += yr_row_bytes(&rows[i]);
     if (bytes > GROUP_BUFFER_MAX) {
-        return yr_fail(err, YORE_ERR_LIMIT, "the transaction takes %" PRIu64 " bytes of log, more than a commit may", bytes);
+        return yr_fail(err, YORE_ERR_LIMIT,
+                       "the transaction takes %" PRIu64 " bytes of log, more than a commit may", bytes);
     }
     yore_status status = yr_wal_reserve(store->wal, bytes, is_urgent(head, rows), err);
     if (status < 0) return status;
-    return encode(store, head, rows) ? YORE_OK : yr_fail(err, YORE_ERR_NOMEM, "out of memory for the log record");
+    return encode(store, head, rows) ? YORE_OK
+                                     : yr_fail(err, YORE_ERR_NOMEM, "out of memory for the log record");
 }
 
 /* Resolve, log and apply one request. Its answer is provisional until the group is durable. */
@@ -166,7 +169,8 @@ static yore_status commit_one(yr_store *store, yr_request *request, int64_t now_
         }
     } else {
         if (atomic_load_explicit(&request->branch->deleted_version, memory_order_acquire)) {
-            return yr_fail(err, YORE_ERR_NO_BRANCH, "branch '%s' has been deleted", yr_branch_text(request->branch));
+            return yr_fail(err, YORE_ERR_NO_BRANCH, "branch '%s' has been deleted",
+                           yr_branch_text(request->branch));
         }
         status = yr_commit_resolve(store, request, time_ns, &rows, &hashes, &row_count);
         if (status != YORE_OK) return status;
@@ -193,7 +197,8 @@ static yore_status commit_one(yr_store *store, yr_request *request, int64_t now_
 static void answer(yr_request *request, yore_status status)
 {
     request->status = status;
-    atomic_store_explicit(&request->done, 1, memory_order_release); /* pairs with is_done; request is gone now */
+    atomic_store_explicit(&request->done, 1,
+                          memory_order_release); /* pairs with is_done; request is gone now */
 }
 
 static void publish(yr_store *store, uint64_t version)
@@ -209,7 +214,8 @@ static void publish(yr_store *store, uint64_t version)
 static yore_status make_durable(yr_store *store, bool sync, yore_error *err)
 {
     uint64_t lsn;
-    yore_status status = yr_wal_append(store->wal, yore_bytes(store->group.data, store->group.size), &lsn, err);
+    yore_status status =
+        yr_wal_append(store->wal, yore_bytes(store->group.data, store->group.size), &lsn, err);
     if (status < 0) return status;
     yr_point(store->env, "commit.appended");
     atomic_fetch_add_explicit(&store->groups, 1, memory_order_relaxed); /* a statistic */

@@ -15,12 +15,7 @@
 
 #include <yore/txn.h>
 
-enum yr_op_kind {
-    YR_OP_PUT = 1,
-    YR_OP_DEL,
-    YR_OP_INCR,
-    YR_OP_APPEND
-};
+enum yr_op_kind { YR_OP_PUT = 1, YR_OP_DEL, YR_OP_INCR, YR_OP_APPEND };
 
 /* One operation of a transaction, as collected: at most one a key. */
 typedef struct yr_op {
@@ -53,7 +48,8 @@ typedef struct yr_read {
 
 /* What a registry request wants done; called by the leader. Fills `row` (bytes in store->scratch or owned by
  * the request) and `change`. */
-typedef yore_status (*yr_registry_plan)(yr_store *store, yr_request *request, uint64_t version, int64_t wall_ns);
+typedef yore_status (*yr_registry_plan)(yr_store *store, yr_request *request, uint64_t version,
+                                        int64_t wall_ns);
 
 struct yr_request {
     yr_request *next;
@@ -74,8 +70,8 @@ struct yr_request {
     /* a registry commit */
     yr_registry_plan plan; /* NULL for data commits */
     void *plan_arg;
-    uint8_t kind;          /* YORE_COMMIT_... */
-    yr_row *rows;          /* filled by plan */
+    uint8_t kind; /* YORE_COMMIT_... */
+    yr_row *rows; /* filled by plan */
     uint32_t row_count;
     yr_catalog_change *changes; /* filled by plan; applied before publish */
     uint32_t change_count;
@@ -98,6 +94,7 @@ yore_status yr_commit_resolve(yr_store *store, yr_request *request, int64_t time
                               uint64_t **key_hashes, uint32_t *row_count);
 
 /* The value INCR gives: text in out. YORE_OK, YORE_ERR_TYPE. */
-yore_status yr_incr_resolve(yore_slice old, bool has_old, int64_t delta, char out[24], size_t *size, yore_error *err);
+yore_status yr_incr_resolve(yore_slice old, bool has_old, int64_t delta, char out[24], size_t *size,
+                            yore_error *err);
 
 #endif

@@ -31,8 +31,8 @@ static int shown(yore_slice key)
 }
 
 /* The newest version the branch itself has of a key, 0 if none. */
-static uint64_t newest_own(const yr_store *store, const yr_branch *branch, uint64_t key_hash, uint8_t primitive,
-                           yore_slice key)
+static uint64_t newest_own(const yr_store *store, const yr_branch *branch, uint64_t key_hash,
+                           uint8_t primitive, yore_slice key)
 {
     yr_ref ref = yr_memtable_find(store->mem, key_hash, branch->id, primitive, key);
     if (!ref) return 0;
@@ -48,24 +48,26 @@ static bool is_newer_than_snapshot(uint64_t newest, uint64_t snapshot)
     return newest > snapshot;
 }
 
-static yore_status check_preconditions(yr_store *store, const yr_request *request, const yr_op *op, current now)
+static yore_status check_preconditions(yr_store *store, const yr_request *request, const yr_op *op,
+                                       current now)
 {
     const char *key = op->key.data;
     if (op->check_snapshot) {
         uint64_t newest = newest_own(store, request->branch, op->key_hash, op->primitive, op->key);
         if (is_newer_than_snapshot(newest, request->snapshot)) {
             return yr_fail(request->err, YORE_CONFLICT,
-                           "key '%.*s' was committed by another transaction at v%" PRIu64 " (this one began at v%" PRIu64 ")",
+                           "key '%.*s' was committed by another transaction at v%" PRIu64
+                           " (this one began at v%" PRIu64 ")",
                            shown(op->key), key, newest, request->snapshot);
         }
     }
     if (op->if_absent && now.version) {
-        return yr_fail(request->err, YORE_EXISTS, "key '%.*s' has a value already (v%" PRIu64 ")", shown(op->key), key,
-                       now.number);
+        return yr_fail(request->err, YORE_EXISTS, "key '%.*s' has a value already (v%" PRIu64 ")",
+                       shown(op->key), key, now.number);
     }
     if (op->has_if_version && now.number != op->if_version) {
-        return yr_fail(request->err, YORE_CONFLICT, "key '%.*s' is at v%" PRIu64 ", not at v%" PRIu64, shown(op->key),
-                       key, now.number, op->if_version);
+        return yr_fail(request->err, YORE_CONFLICT, "key '%.*s' is at v%" PRIu64 ", not at v%" PRIu64,
+                       shown(op->key), key, now.number, op->if_version);
     }
     if (op->has_expected && (!now.version || !yr_slice_equal(yr_version_value(now.version), op->expected))) {
         return yr_fail(request->err, YORE_CONFLICT, "key '%.*s' %s", shown(op->key), key,
@@ -89,13 +91,15 @@ static yore_status check_range(yr_store *store, const yr_request *request, const
     yr_ref ref = yr_art_seek(&iter, yore_bytes(seek, YR_TREE_KEY_PREFIX + read->key.size));
     for (; ref && status == YORE_OK; ref = yr_art_next(&iter)) {
         const yr_entry *entry = yr_entry_at(&mem->region, ref);
-        if (yr_entry_branch(entry) != request->branch->id || yr_entry_primitive(entry) != read->primitive) break;
+        if (yr_entry_branch(entry) != request->branch->id || yr_entry_primitive(entry) != read->primitive)
+            break;
         yore_slice key = yr_entry_user_key(entry);
         if (read->has_upper && yr_slice_compare(key, read->upper) >= 0) break;
         const yr_version *v = yr_chain_newest(&mem->region, entry);
         if (v && is_newer_than_snapshot(yr_memtable_version(mem, v), request->snapshot)) {
-            status = yr_fail(request->err, YORE_CONFLICT, "key '%.*s' of a range that was read has changed at v%" PRIu64,
-                             shown(key), (const char *)key.data, yr_memtable_version(mem, v));
+            status = yr_fail(request->err, YORE_CONFLICT,
+                             "key '%.*s' of a range that was read has changed at v%" PRIu64, shown(key),
+                             (const char *)key.data, yr_memtable_version(mem, v));
         }
     }
     yr_epoch_exit();
@@ -118,8 +122,9 @@ static yore_status check_reads(yr_store *store, const yr_request *request)
         }
         uint64_t newest = newest_own(store, request->branch, read->key_hash, read->primitive, read->key);
         if (is_newer_than_snapshot(newest, request->snapshot)) {
-            return yr_fail(request->err, YORE_CONFLICT, "key '%.*s', which was read, has changed at v%" PRIu64,
-                           shown(read->key), (const char *)read->key.data, newest);
+            return yr_fail(request->err, YORE_CONFLICT,
+                           "key '%.*s', which was read, has changed at v%" PRIu64, shown(read->key),
+                           (const char *)read->key.data, newest);
         }
     }
     return YORE_OK;
@@ -143,7 +148,8 @@ static bool parse_int64(yore_slice text, int64_t *out)
     return true;
 }
 
-yore_status yr_incr_resolve(yore_slice old, bool has_old, int64_t delta, char out[24], size_t *size, yore_error *err)
+yore_status yr_incr_resolve(yore_slice old, bool has_old, int64_t delta, char out[24], size_t *size,
+                            yore_error *err)
 {
     int64_t value = 0, sum;
     if (has_old && !parse_int64(old, &value)) {
@@ -166,7 +172,8 @@ static void keep_attributes(current now, yr_row *row)
     row->expiry_ns = yr_version_expiry(now.version);
 }
 
-static yore_status resolve_incr(yr_store *store, const yr_request *request, const yr_op *op, current now, yr_row *row)
+static yore_status resolve_incr(yr_store *store, const yr_request *request, const yr_op *op, current now,
+                                yr_row *row)
 {
     char *text = yr_arena_alloc(&store->scratch, 24);
     if (!text) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while committing");
@@ -183,8 +190,9 @@ static yore_status resolve_append(yr_store *store, const yr_request *request, co
     yore_slice old = yr_version_value(now.version);
     size_t size = old.size + op->value.size;
     if (size > YORE_VALUE_BYTES_MAX) {
-        return yr_fail(request->err, YORE_ERR_LIMIT, "appending %zu bytes to key '%.*s' passes the limit of %u bytes",
-                       op->value.size, shown(op->key), (const char *)op->key.data, YORE_VALUE_BYTES_MAX);
+        return yr_fail(request->err, YORE_ERR_LIMIT,
+                       "appending %zu bytes to key '%.*s' passes the limit of %u bytes", op->value.size,
+                       shown(op->key), (const char *)op->key.data, YORE_VALUE_BYTES_MAX);
     }
     uint8_t *bytes = yr_arena_alloc(&store->scratch, size);
     if (!bytes) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while committing");
@@ -216,7 +224,8 @@ static yore_status resolve_op(yr_store *store, const yr_request *request, const 
                     .op = op->kind == YR_OP_DEL ? YORE_OP_DEL : YORE_OP_PUT,
                     .type = op->type};
     if (op->expiry_ns) row->expiry_ns = op->expiry_ns;
-    if (op->ttl_ns && __builtin_add_overflow(time_ns, op->ttl_ns, &row->expiry_ns)) row->expiry_ns = INT64_MAX;
+    if (op->ttl_ns && __builtin_add_overflow(time_ns, op->ttl_ns, &row->expiry_ns))
+        row->expiry_ns = INT64_MAX;
     if (op->kind == YR_OP_INCR) return resolve_incr(store, request, op, now, row);
     if (op->kind == YR_OP_APPEND) return resolve_append(store, request, op, now, row);
     return YORE_OK;

@@ -39,7 +39,8 @@ uint64_t yr_branch_head_at(const yr_store *store, const yr_branch *branch, uint6
     return head;
 }
 
-uint64_t yr_lineage_head_at(const yr_store *store, const yr_branch *branch, uint64_t version, const yr_branch **hop)
+uint64_t yr_lineage_head_at(const yr_store *store, const yr_branch *branch, uint64_t version,
+                            const yr_branch **hop)
 {
     for (; branch; branch = branch->parent) {
         uint64_t head = yr_branch_head_at(store, branch, version);
@@ -85,7 +86,8 @@ static yore_status replay_registry_row(yr_store *store, const yr_row *row, uint6
     return YORE_OK;
 }
 
-static yore_status replay_frame(yr_store *store, const yr_commit_head *head, yr_reader *reader, yore_error *err)
+static yore_status replay_frame(yr_store *store, const yr_commit_head *head, yr_reader *reader,
+                                yore_error *err)
 {
     yr_branch *branch = NULL;
     if (head->version != store->last_version + 1 || head->time_ns <= store->last_time_ns) {
@@ -132,7 +134,8 @@ yore_status yr_store_replay(yr_store *store, yore_slice payload, yore_error *err
         yr_arena_reset(&store->scratch);
     }
     if (status == YORE_OK) {
-        atomic_store_explicit(&store->visible, store->last_version, memory_order_release); /* yr_store_visible */
+        atomic_store_explicit(&store->visible, store->last_version,
+                              memory_order_release); /* yr_store_visible */
     }
     return status;
 }

@@ -70,7 +70,8 @@ void yr_store_unlead(yr_store *store);
 yore_status yr_store_replay(yr_store *store, yore_slice payload, yore_error *err);
 
 /* A view of a branch at a version. */
-static inline yr_view yr_store_view(const yr_store *store, const yr_branch *branch, uint64_t version, int64_t time_ns)
+static inline yr_view yr_store_view(const yr_store *store, const yr_branch *branch, uint64_t version,
+                                    int64_t time_ns)
 {
     return (yr_view){.mem = store->mem,
                      .branch = branch,
@@ -82,6 +83,7 @@ static inline yr_view yr_store_view(const yr_store *store, const yr_branch *bran
 /* The newest own data commit of a branch at or before a version, 0 if none. */
 uint64_t yr_branch_head_at(const yr_store *store, const yr_branch *branch, uint64_t version);
 /* The newest data commit of a lineage at or before a version, 0 if none; *hop (may be NULL) is where. */
-uint64_t yr_lineage_head_at(const yr_store *store, const yr_branch *branch, uint64_t version, const yr_branch **hop);
+uint64_t yr_lineage_head_at(const yr_store *store, const yr_branch *branch, uint64_t version,
+                            const yr_branch **hop);
 
 #endif

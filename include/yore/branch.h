@@ -29,13 +29,16 @@ typedef struct yore_branch_options {
     uint32_t reserved2;
 } yore_branch_options;
 
-#define YORE_BRANCH_OPTIONS_INIT {sizeof(yore_branch_options), false, false, {false, false}, NULL, 0, 0, 0}
+#define YORE_BRANCH_OPTIONS_INIT                                                 \
+    {                                                                            \
+        sizeof(yore_branch_options), false, false, {false, false}, NULL, 0, 0, 0 \
+    }
 
 typedef struct yore_branch_info {
     uint32_t struct_size;
     uint32_t id;
-    uint32_t parent_id; /* 0 = a root branch */
-    uint32_t depth;     /* 1 for a root */
+    uint32_t parent_id;    /* 0 = a root branch */
+    uint32_t depth;        /* 1 for a root */
     uint64_t fork_version; /* 0 for a root */
     uint64_t head_version; /* newest commit of its lineage */
     uint64_t create_version;
@@ -56,7 +59,8 @@ typedef struct yore_branch_info {
  * name     legal and unused (docs/cli.md); copied.
  * options  NULL = fork of default's tip.
  * where    may be NULL: the registry commit.
- * Returns YORE_OK; YORE_ERR_NAME, YORE_ERR_EXISTS, YORE_ERR_NO_BRANCH, YORE_ERR_LIMIT (lineage depth), else as a commit.
+ * Returns YORE_OK; YORE_ERR_NAME, YORE_ERR_EXISTS, YORE_ERR_NO_BRANCH, YORE_ERR_LIMIT (lineage depth), else as a
+ *         commit.
  * Threads any.   Blocks as a commit.   Cost O(1) in keys and branches. */
 YORE_API YORE_NODISCARD yore_status yore_branch_create(yore_db *db, yore_slice name,
                                                        const yore_branch_options *options, yore_where *where,
@@ -119,11 +123,13 @@ YORE_API YORE_NODISCARD yore_status yore_tag_create(yore_db *db, yore_slice name
 
 /* Forget a tag.
  * Returns YORE_OK; YORE_ERR_NO_TAG; else as a commit.   Threads any.   Blocks as a commit.   Cost O(1). */
-YORE_API YORE_NODISCARD yore_status yore_tag_delete(yore_db *db, yore_slice name, yore_where *where, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_tag_delete(yore_db *db, yore_slice name, yore_where *where,
+                                                    yore_error *err);
 
 /* Describe the first tag whose name is greater than `after` in byte order (empty = the first).
  * Returns YORE_OK, YORE_END.   Threads any.   Blocks never.   Cost O(key). */
-YORE_API YORE_NODISCARD yore_status yore_tag_next(yore_db *db, yore_slice after, yore_tag_info *out, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_tag_next(yore_db *db, yore_slice after, yore_tag_info *out,
+                                                  yore_error *err);
 
 /* Would this be a legal branch or tag name?
  * Returns YORE_OK; YORE_ERR_NAME with the reason.   Threads any.   Blocks never.   Cost O(length). */

@@ -30,19 +30,22 @@ extern "C" {
 
 typedef struct yore_open_options {
     uint32_t struct_size;
-    uint32_t sync;         /* YORE_SYNC_...; default: the store's setting, else YORE_SYNC_COMMIT */
-    bool read_only;        /* never writes a byte; a writer may be at work meanwhile */
-    bool create;           /* create the store when there is none */
-    bool must_create;      /* with create: fail with YORE_ERR_EXISTS when there is one */
+    uint32_t sync;    /* YORE_SYNC_...; default: the store's setting, else YORE_SYNC_COMMIT */
+    bool read_only;   /* never writes a byte; a writer may be at work meanwhile */
+    bool create;      /* create the store when there is none */
+    bool must_create; /* with create: fail with YORE_ERR_EXISTS when there is one */
     bool reserved_flag;
-    uint32_t wait_ms;      /* how long to wait for another writer; 0 = not at all */
+    uint32_t wait_ms;          /* how long to wait for another writer; 0 = not at all */
     uint64_t memory_bytes_max; /* address space of the memory store; 0 = 16 GiB */
-    uint64_t wal_bytes_min;    /* size of the first WAL file; 0 = 1 MiB. Later ones double up to the maximum */
-    uint64_t wal_bytes_max;    /* 0 = 64 MiB */
-    const yore_env *env;   /* NULL = yore_env_default(); must outlive the store */
+    uint64_t wal_bytes_min; /* size of the first WAL file; 0 = 1 MiB. Later ones double up to the maximum */
+    uint64_t wal_bytes_max; /* 0 = 64 MiB */
+    const yore_env *env;    /* NULL = yore_env_default(); must outlive the store */
 } yore_open_options;
 
-#define YORE_OPEN_OPTIONS_INIT {sizeof(yore_open_options), 0, false, false, false, false, 0, 0, 0, 0, NULL}
+#define YORE_OPEN_OPTIONS_INIT                                                     \
+    {                                                                              \
+        sizeof(yore_open_options), 0, false, false, false, false, 0, 0, 0, 0, NULL \
+    }
 
 /* Open a store.
  * path     a directory, or ":memory:". Borrowed for the call.
@@ -53,8 +56,8 @@ typedef struct yore_open_options {
  *         holder), YORE_ERR_FORMAT, YORE_ERR_CORRUPT (names file and offset), YORE_ERR_READONLY,
  *         YORE_ERR_FULL, YORE_ERR_IO, YORE_ERR_NOMEM.
  * Threads any.   Blocks on the lock up to wait_ms, then on reading the log.   Cost O(log size). */
-YORE_API YORE_NODISCARD yore_status yore_open(const char *path, const yore_open_options *options, yore_db **out,
-                                              yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_open(const char *path, const yore_open_options *options,
+                                              yore_db **out, yore_error *err);
 
 /* Close a store. Snapshots, iterators and kept pins made from it stay readable until they are closed
  * themselves; transactions become unusable (commit gives YORE_ERR_MISUSE). NULL is allowed.
@@ -76,7 +79,7 @@ typedef struct yore_stats {
     uint32_t struct_size;
     uint32_t format_major;
     uint32_t format_minor;
-    uint32_t sync; /* durability in force */
+    uint32_t sync;         /* durability in force */
     uint64_t version;      /* newest visible commit */
     int64_t time_ns;       /* its time */
     uint64_t branches;     /* live branches */
@@ -94,8 +97,8 @@ typedef struct yore_stats {
     uint64_t segment_bytes;
     uint64_t index_bytes;
     uint64_t durable_version; /* newest commit known to be on stable storage */
-    uint64_t groups;       /* log records written by this handle */
-    uint64_t syncs;        /* syncs done by this handle */
+    uint64_t groups;          /* log records written by this handle */
+    uint64_t syncs;           /* syncs done by this handle */
     bool read_only;
     bool poisoned;
 } yore_stats;
@@ -126,14 +129,15 @@ typedef struct yore_check_report {
  * level    YORE_CHECK_QUICK or YORE_CHECK_DEEP.
  * Returns YORE_OK; YORE_ERR_CORRUPT with the first problem in `err`; YORE_ERR_IO.
  * Threads any; writers wait.   Blocks on reading the log (deep).   Cost O(store). */
-YORE_API YORE_NODISCARD yore_status yore_check(yore_db *db, uint32_t level, yore_check_report *out, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_check(yore_db *db, uint32_t level, yore_check_report *out,
+                                               yore_error *err);
 
 /* Rewrite a store of an older format in this version's format. A store that is current is left alone.
  * from, to  format numbers (major * 1000 + minor) before and after; either may be NULL.
  * Returns YORE_OK; YORE_ERR_FORMAT when it is newer than this library; else as yore_open.
  * Threads one.   Blocks on the disk.   Cost O(store). */
-YORE_API YORE_NODISCARD yore_status yore_upgrade(const char *path, const yore_open_options *options, uint32_t *from,
-                                                 uint32_t *to, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_upgrade(const char *path, const yore_open_options *options,
+                                                 uint32_t *from, uint32_t *to, yore_error *err);
 
 /* The library's version, as in "0.1.0".
  * Returns a static string.   Threads any.   Blocks never.   Cost O(1). */
@@ -149,8 +153,8 @@ YORE_API uint32_t yore_format_version(void);
  * value    NUL-terminated copy; YORE_ERR_LIMIT when `size` is too small.
  * Returns YORE_OK; YORE_NOT_FOUND when it was never set (the default holds).
  * Threads any.   Blocks never.   Cost O(1). */
-YORE_API YORE_NODISCARD yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at, char *value,
-                                                    size_t size, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at,
+                                                    char *value, size_t size, yore_error *err);
 
 /* Change a setting: one system commit. An empty value takes the setting back to its default.
  * Returns YORE_OK; YORE_ERR_NAME for a name yore does not know, YORE_ERR_INPUT for a value it refuses; or as a commit.

@@ -60,7 +60,7 @@ typedef struct yore_env {
     int64_t (*pread)(void *ctx, yore_file *file, void *to, size_t size, uint64_t off);
     /* Bytes written, possibly fewer than asked, or -errno. */
     int64_t (*pwrite)(void *ctx, yore_file *file, const void *from, size_t size, uint64_t off);
-    int (*sync)(void *ctx, yore_file *file);     /* fdatasync */
+    int (*sync)(void *ctx, yore_file *file); /* fdatasync */
     int (*truncate)(void *ctx, yore_file *file, uint64_t size);
     /* Make [0, size) of the file, which must be written already, ready for map_append.
      * -ENOTSUP where a store through a mapping is not safe on this file system. */
@@ -77,7 +77,7 @@ typedef struct yore_env {
     int (*lock_test)(void *ctx, yore_file *file);
 
     /* -- clock and random -- */
-    int64_t (*wall_ns)(void *ctx);     /* UTC since 1970; may jump */
+    int64_t (*wall_ns)(void *ctx); /* UTC since 1970; may jump */
     int64_t (*monotonic_ns)(void *ctx);
     int (*random)(void *ctx, void *to, size_t size);
     /* Facts about this process for the lock file. */

@@ -30,13 +30,14 @@ extern "C" {
  * Returns YORE_OK; YORE_ERR_SPEC (message names the nearest form, err->offset the place),
  *         YORE_ERR_NO_BRANCH, YORE_ERR_NO_TAG.
  * Threads any.   Blocks never.   Cost O(length). */
-YORE_API YORE_NODISCARD yore_status yore_at_parse(yore_db *db, const char *spec, int64_t now_ns, int32_t utc_offset_s,
-                                                  yore_at *out, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_at_parse(yore_db *db, const char *spec, int64_t now_ns,
+                                                  int32_t utc_offset_s, yore_at *out, yore_error *err);
 
 /* Find where a point is, without opening a snapshot.
  * Returns YORE_OK; YORE_ERR_NO_BRANCH, YORE_ERR_NO_TAG, YORE_ERR_TIME_RANGE, YORE_ERR_TRIMMED.
  * Threads any.   Blocks never.   Cost O(log versions + lineage depth). */
-YORE_API YORE_NODISCARD yore_status yore_at_resolve(yore_db *db, const yore_at *at, yore_where *out, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_at_resolve(yore_db *db, const yore_at *at, yore_where *out,
+                                                    yore_error *err);
 
 /* Open a snapshot of a branch as of a point.
  * at        NULL = default@now.
@@ -55,7 +56,8 @@ YORE_API void yore_snap_close(yore_snap *snap);
  * key      1..YORE_KEY_BYTES_MAX bytes; borrowed for the call.
  * out      set only on YORE_OK; borrows `snap`. Release it with yore_unpin (a pin that was not kept costs nothing).
  * Returns YORE_OK, YORE_NOT_FOUND (never written, deleted or expired); YORE_ERR_LIMIT, YORE_ERR_MISUSE.
- * Threads one at a time on one snap; any number of snaps.   Blocks never.   Cost O(key + log versions + lineage depth). */
+ * Threads one at a time on one snap; any number of snaps.   Blocks never.
+ * Cost O(key + log versions + lineage depth). */
 YORE_API YORE_NODISCARD yore_status yore_get(yore_snap *snap, yore_key key, yore_pin *out, yore_error *err);
 
 /* Read many keys, overlapping their memory latencies.
@@ -63,8 +65,8 @@ YORE_API YORE_NODISCARD yore_status yore_get(yore_snap *snap, yore_key key, yore
  * out      n pins, set where each[i] == YORE_OK.
  * each     n statuses: YORE_OK, YORE_NOT_FOUND or YORE_ERR_LIMIT.
  * Returns YORE_OK; YORE_ERR_MISUSE.   Threads as yore_get.   Blocks never.   Cost as n gets, less the waiting. */
-YORE_API YORE_NODISCARD yore_status yore_get_many(yore_snap *snap, const yore_key *keys, size_t n, yore_pin *out,
-                                                  yore_status *each, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_get_many(yore_snap *snap, const yore_key *keys, size_t n,
+                                                  yore_pin *out, yore_status *each, yore_error *err);
 
 /* When the commit that wrote the pinned value was made. Not part of the pin, because looking it up is a
  * cache miss that most readers have no use for.
@@ -95,7 +97,10 @@ typedef struct yore_range {
     bool own_only;          /* scans: only the branch's own key space, not its parents' */
 } yore_range;
 
-#define YORE_RANGE_INIT {sizeof(yore_range), 0, {0, 0}, {0, 0}, {0, 0}, 0, 0, false, false, false, false}
+#define YORE_RANGE_INIT                                                                 \
+    {                                                                                   \
+        sizeof(yore_range), 0, {0, 0}, {0, 0}, {0, 0}, 0, 0, false, false, false, false \
+    }
 
 /* List keys in byte order at the snapshot.
  * range    NULL = everything; borrowed for the call.
@@ -126,8 +131,8 @@ YORE_API YORE_NODISCARD yore_status yore_changes(yore_db *db, uint64_t after_ver
  * n         set to how many were written, on YORE_OK at least 1.
  * Returns YORE_OK, YORE_END; YORE_ERR_MISUSE, YORE_ERR_NOMEM.
  * Threads one at a time.   Blocks never.   Cost O(rows). */
-YORE_API YORE_NODISCARD yore_status yore_next(yore_iter *iter, yore_row *rows, size_t row_size, size_t cap, size_t *n,
-                                              yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_next(yore_iter *iter, yore_row *rows, size_t row_size, size_t cap,
+                                              size_t *n, yore_error *err);
 
 /* Close an iterator; its rows end with it. NULL is allowed.
  * Returns nothing.   Threads one at a time.   Blocks never.   Cost O(1). */
@@ -162,21 +167,28 @@ typedef struct yore_commit_info {
 
 typedef struct yore_log_options {
     uint32_t struct_size;
-    bool system;     /* also init, branch, tag and config commits, of the whole store */
-    bool own_only;   /* stop at the fork point */
-    bool all_branches; /* every branch's commits, newest first */
-    bool oldest_first; /* with all_branches: ascending versions */
-    uint64_t limit;  /* 0 = all */
+    bool system;            /* also init, branch, tag and config commits, of the whole store */
+    bool own_only;          /* stop at the fork point */
+    bool all_branches;      /* every branch's commits, newest first */
+    bool oldest_first;      /* with all_branches: ascending versions */
+    uint64_t limit;         /* 0 = all */
     uint64_t since_version; /* only versions > this */
-    yore_slice prefix; /* only commits that touched a kv key with this prefix; empty = all */
+    yore_slice prefix;      /* only commits that touched a kv key with this prefix; empty = all */
 } yore_log_options;
 
-#define YORE_LOG_OPTIONS_INIT {sizeof(yore_log_options), false, false, false, false, 0, 0, {0, 0}}
+#define YORE_LOG_OPTIONS_INIT                                       \
+    {                                                               \
+        sizeof(yore_log_options), false, false, false, false, 0, 0, \
+        {                                                           \
+            0, 0                                                    \
+        }                                                           \
+    }
 
 /* List the commits of a branch's lineage at or before a point, newest first.
  * Returns YORE_OK; as yore_snap_open.   Threads any.   Blocks never.   Cost O(1) to start. */
-YORE_API YORE_NODISCARD yore_status yore_log(yore_db *db, const yore_at *upto, const yore_log_options *options,
-                                             yore_iter **out, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_log(yore_db *db, const yore_at *upto,
+                                             const yore_log_options *options, yore_iter **out,
+                                             yore_error *err);
 
 /* Take the next commit of a log.
  * out      struct_size set by the caller.
@@ -191,7 +203,8 @@ YORE_API YORE_NODISCARD yore_status yore_commit_get(yore_db *db, uint64_t versio
 
 /* List what one commit wrote, in the order it was written.
  * Returns YORE_OK; YORE_ERR_TIME_RANGE.   Threads any.   Blocks never.   Cost O(1) to start, O(1) a row. */
-YORE_API YORE_NODISCARD yore_status yore_commit_rows(yore_db *db, uint64_t version, yore_iter **out, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_commit_rows(yore_db *db, uint64_t version, yore_iter **out,
+                                                     yore_error *err);
 
 #ifdef __cplusplus
 }

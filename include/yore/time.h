@@ -31,7 +31,10 @@ typedef struct yore_span {
     int64_t ns;      /* from all the other units; never negative */
 } yore_span;
 
-#define YORE_SPAN_INIT {sizeof(yore_span), 0, 0}
+#define YORE_SPAN_INIT          \
+    {                           \
+        sizeof(yore_span), 0, 0 \
+    }
 
 /* Write a time as RFC 3339: "2026-01-31T12:00:00.5Z", or with "+01:00" where the offset is not 0.
  * utc_offset_s  display zone; brought into +-YORE_UTC_OFFSET_S_MAX and to whole minutes (toward UTC), as RFC 3339 has

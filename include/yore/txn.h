@@ -38,15 +38,20 @@ typedef struct yore_txn_options {
     bool has_time;          /* time_ns is given (so that 0 can be a time) */
     bool allow_future;      /* time_ns may be later than the clock + 2 s */
     bool has_source_time;
-    bool allow_empty;       /* commit even when nothing was written (imported histories) */
-    uint32_t parent_count;  /* further parents, a merge's */
+    bool allow_empty;        /* commit even when nothing was written (imported histories) */
+    uint32_t parent_count;   /* further parents, a merge's */
     const uint64_t *parents; /* borrowed until commit */
-    yore_slice author;      /* borrowed until commit */
-    yore_slice source;      /* where it came from (a git commit id ...); borrowed until commit */
+    yore_slice author;       /* borrowed until commit */
+    yore_slice source;       /* where it came from (a git commit id ...); borrowed until commit */
 } yore_txn_options;
 
-#define YORE_TXN_OPTIONS_INIT \
-    {sizeof(yore_txn_options), 0, 0, 0, 0, 0, false, false, false, false, 0, NULL, {0, 0}, {0, 0}}
+#define YORE_TXN_OPTIONS_INIT                                                                 \
+    {                                                                                         \
+        sizeof(yore_txn_options), 0, 0, 0, 0, 0, false, false, false, false, 0, NULL, {0, 0}, \
+        {                                                                                     \
+            0, 0                                                                              \
+        }                                                                                     \
+    }
 
 typedef struct yore_put_options {
     uint32_t struct_size;
@@ -61,7 +66,10 @@ typedef struct yore_put_options {
     uint64_t if_version;
 } yore_put_options;
 
-#define YORE_PUT_OPTIONS_INIT {sizeof(yore_put_options), 0, 0, 0, {0, 0}, false, false, {false, false}, 0, 0}
+#define YORE_PUT_OPTIONS_INIT                                                         \
+    {                                                                                 \
+        sizeof(yore_put_options), 0, 0, 0, {0, 0}, false, false, {false, false}, 0, 0 \
+    }
 
 /* Begin a transaction on a branch.
  * branch   name; empty = "default". Borrowed for the call.
@@ -69,8 +77,9 @@ typedef struct yore_put_options {
  * out      set only on YORE_OK; ended by yore_commit or yore_rollback.
  * Returns YORE_OK; YORE_ERR_NO_BRANCH, YORE_ERR_READONLY, YORE_ERR_POISONED, YORE_ERR_NOMEM.
  * Threads any.   Blocks never.   Cost O(lineage depth). */
-YORE_API YORE_NODISCARD yore_status yore_begin(yore_db *db, yore_slice branch, const yore_txn_options *options,
-                                               yore_txn **out, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_begin(yore_db *db, yore_slice branch,
+                                               const yore_txn_options *options, yore_txn **out,
+                                               yore_error *err);
 
 /* Write a value. key and value are copied.
  * Returns YORE_OK; YORE_ERR_LIMIT (key of 0 or over 32,768 bytes, value or transaction over 1 GiB, metadata over
@@ -92,12 +101,14 @@ YORE_API YORE_NODISCARD yore_status yore_incr(yore_txn *txn, yore_key key, int64
 
 /* Append bytes to a value, resolved when the commit is made: an absent key counts as empty.
  * Returns as yore_put.   Threads one at a time.   Blocks never.   Cost O(key + bytes). */
-YORE_API YORE_NODISCARD yore_status yore_append(yore_txn *txn, yore_key key, yore_slice bytes, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_append(yore_txn *txn, yore_key key, yore_slice bytes,
+                                                yore_error *err);
 
 /* Replace a value only if it is `expected` when the commit is made; else the commit returns YORE_CONFLICT.
  * Returns as yore_put.   Threads one at a time.   Blocks never.   Cost O(key + values). */
-YORE_API YORE_NODISCARD yore_status yore_cas(yore_txn *txn, yore_key key, yore_slice expected, yore_slice value,
-                                             const yore_put_options *options, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_cas(yore_txn *txn, yore_key key, yore_slice expected,
+                                             yore_slice value, const yore_put_options *options,
+                                             yore_error *err);
 
 /* Read within the transaction: its own writes, else its snapshot. Own `incr` and `append` show their
  * provisional result.
@@ -119,7 +130,8 @@ YORE_API YORE_NODISCARD yore_status yore_txn_scan(yore_txn *txn, const yore_rang
  *         YORE_ERR_NO_BRANCH (deleted meanwhile): nothing was written;
  *         YORE_ERR_IO, YORE_ERR_POISONED: the outcome is unknown until the store is reopened.
  * Threads any number of transactions at once.   Blocks by durability.   Cost O(writes) + the log. */
-YORE_API YORE_NODISCARD yore_status yore_commit(yore_txn *txn, yore_slice note, yore_where *where, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_commit(yore_txn *txn, yore_slice note, yore_where *where,
+                                                yore_error *err);
 
 /* End a transaction without writing. NULL is allowed.
  * Returns nothing.   Threads one at a time.   Blocks never.   Cost O(writes). */
@@ -129,14 +141,14 @@ YORE_API void yore_rollback(yore_txn *txn);
 
 /* Put one kv value on a branch (empty = "default").
  * Returns as yore_commit.   Threads any.   Blocks as a commit.   Cost one commit. */
-YORE_API YORE_NODISCARD yore_status yore_db_put(yore_db *db, yore_slice branch, yore_key key, yore_slice value,
-                                                yore_where *where, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_db_put(yore_db *db, yore_slice branch, yore_key key,
+                                                yore_slice value, yore_where *where, yore_error *err);
 
 /* Delete one key on a branch.
  * Returns as yore_commit; YORE_NOT_FOUND when there was nothing to delete (no commit is made).
  * Threads any.   Blocks as a commit.   Cost one commit. */
-YORE_API YORE_NODISCARD yore_status yore_db_del(yore_db *db, yore_slice branch, yore_key key, yore_where *where,
-                                                yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_db_del(yore_db *db, yore_slice branch, yore_key key,
+                                                yore_where *where, yore_error *err);
 
 /* Read the newest value on a branch into an owned pin: release it with yore_unpin.
  * Returns YORE_OK, YORE_NOT_FOUND; YORE_ERR_NO_BRANCH, YORE_ERR_LIMIT.

@@ -108,43 +108,61 @@ typedef struct yore_at {
     uint32_t kind;      /* YORE_AT_... */
     uint32_t branch_id; /* when not 0 it wins over `branch`: reaches deleted branches too */
     uint32_t reserved;
-    uint64_t version; /* YORE_AT_VERSION */
-    int64_t time_ns;  /* YORE_AT_TIME */
-    uint64_t back;    /* YORE_AT_BACK */
+    uint64_t version;                      /* YORE_AT_VERSION */
+    int64_t time_ns;                       /* YORE_AT_TIME */
+    uint64_t back;                         /* YORE_AT_BACK */
     char branch[YORE_BRANCH_NAME_MAX + 1]; /* NUL-terminated; empty = "default" */
     char tag[YORE_BRANCH_NAME_MAX + 1];    /* YORE_AT_TAG */
 } yore_at;
 
-#define YORE_AT_INIT {sizeof(yore_at), 0, 0, 0, 0, 0, 0, {0}, {0}}
+#define YORE_AT_INIT                            \
+    {                                           \
+        sizeof(yore_at), 0, 0, 0, 0, 0, 0, {0}, \
+        {                                       \
+            0                                   \
+        }                                       \
+    }
 
 /* Where a point turned out to be, or where a commit landed. */
 typedef struct yore_where {
     uint32_t struct_size;
     uint32_t branch_id;
-    uint64_t version;      /* newest commit of the branch's lineage at or before the point */
-    int64_t time_ns;       /* that commit's time */
-    uint64_t snap_version; /* the store-wide version reads are capped at */
-    int64_t snap_time_ns;  /* the time that decides expiry */
+    uint64_t version;            /* newest commit of the branch's lineage at or before the point */
+    int64_t time_ns;             /* that commit's time */
+    uint64_t snap_version;       /* the store-wide version reads are capped at */
+    int64_t snap_time_ns;        /* the time that decides expiry */
     uint64_t first_data_version; /* the lineage's first data commit, 0 if it has none */
     int64_t first_data_time_ns;
     char branch[YORE_BRANCH_NAME_MAX + 1];
 } yore_where;
 
-#define YORE_WHERE_INIT {sizeof(yore_where), 0, 0, 0, 0, 0, 0, 0, {0}}
+#define YORE_WHERE_INIT                          \
+    {                                            \
+        sizeof(yore_where), 0, 0, 0, 0, 0, 0, 0, \
+        {                                        \
+            0                                    \
+        }                                        \
+    }
 
 /* A value read without copying. It borrows the snapshot it was read from: valid until that snapshot is
  * closed or the pin is released. `yore_pin_keep` makes it owned: it then outlives snapshot and store. */
 typedef struct yore_pin {
     yore_slice value;
-    yore_slice meta;   /* metadata stored with the version, often empty */
-    uint64_t version;  /* the commit that wrote it; its time: yore_pin_time */
-    int64_t expiry_ns; /* when it expires, 0 = never */
+    yore_slice meta;    /* metadata stored with the version, often empty */
+    uint64_t version;   /* the commit that wrote it; its time: yore_pin_time */
+    int64_t expiry_ns;  /* when it expires, 0 = never */
     uint32_t branch_id; /* the lineage hop that holds it */
-    uint32_t type;     /* YORE_TYPE_... */
-    void *own[2];      /* the library's; zero before first use */
+    uint32_t type;      /* YORE_TYPE_... */
+    void *own[2];       /* the library's; zero before first use */
 } yore_pin;
 
-#define YORE_PIN_INIT {{0, 0}, {0, 0}, 0, 0, 0, 0, {0, 0}}
+#define YORE_PIN_INIT               \
+    {                               \
+        {0, 0}, {0, 0}, 0, 0, 0, 0, \
+        {                           \
+            0, 0                    \
+        }                           \
+    }
 
 #define YORE_OP_PUT 1u
 #define YORE_OP_DEL 2u

@@ -37,7 +37,8 @@ ${CC:-cc} "$consumer/consumer.c" $(pkg-config --cflags yore) "$libdir/libyore.a"
 expect 'pkg-config, static' "$temp/pc-static"
 
 "$temp/prefix/bin/yore" version >/dev/null
-for file in man/man1/yore.1 bash-completion/completions/yore zsh/site-functions/_yore fish/vendor_completions.d/yore.fish; do
+for file in man/man1/yore.1 bash-completion/completions/yore zsh/site-functions/_yore \
+    fish/vendor_completions.d/yore.fish; do
     [ -s "$temp/prefix/share/$file" ] || { echo "share/$file is not installed"; exit 1; }
 done
 echo 'ok: the installed command'

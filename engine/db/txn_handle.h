@@ -1,6 +1,6 @@
 /* The transaction object: a view to read at, a write set, and (serializable) what was read. */
-#ifndef YR_TXN_H
-#define YR_TXN_H
+#ifndef YR_TXN_HANDLE_H
+#define YR_TXN_HANDLE_H
 
 #include "engine/db/handle.h"
 #include "engine/mvcc/write_set.h"
