@@ -288,7 +288,7 @@ static const cmd_flag FLAGS[] = {
 const cmd cmd_import_entry = {
     .name = "import",
     .usage =
-        "FILE|- [--format auto|jsonl|csv|tsv|git] [--key COL|/path] [--prefix P] [--on-error stop|skip|FILE]\n"
+        "FILE|- [--format auto|jsonl|csv|tsv|git] [--key COL|/path] [--prefix P] [--on-error stop|skip|FILE] "
         "[--create] [--atomic] [--times strict|shift|now] [--allow-future] [--all-refs] [--from-line N]",
     .summary = "import change events, tables and whole git histories",
     .details =
