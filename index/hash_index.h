@@ -7,7 +7,7 @@
  *
  * One writer. It stores the reference, then the tag with release; a reader loads tags with acquire, so a
  * tag it sees names a reference to a complete entry. Doubled tables go through the epoch. Lookups run
- * inside yr_epoch_enter/exit. Layout and what lost: docs/decisions.
+ * inside yr_epoch_enter/exit. Layout and what lost: docs/decisions/0001-own-radix-tree.md.
  *
  * Flooding (keys chosen to share a bucket, which needs the secret): a probe goes YR_HASH_PROBE_MAX buckets
  * far at most. A key that finds no room within them is *spilled*: not stored here, its bucket flagged, and a
