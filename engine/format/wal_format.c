@@ -50,7 +50,7 @@ void yr_wal_record_encode(yr_wal_record_header *header, yore_slice payload, uint
     yr_put_le32(out + 0, RECORD_MAGIC);          /* 0   4  "ywal" */
     out[4] = header->type;                       /* 4   1  type */
     out[5] = 0;                                  /* 5   1  flags, none yet */
-    yr_put_le16(out + 6, 0);                     /* 6   2  zero */
+    yr_put_le16(out + 6, header->manifest);      /* 6   2  MANIFEST generation known durable */
     yr_put_le64(out + 8, header->payload_bytes); /* 8  8  payload size */
     yr_put_le64(out + 16, header->lsn);          /* 16  8  lsn */
     yr_put_le64(out + 24, header->prev);         /* 24  8  the record before's header checksum */
@@ -73,7 +73,8 @@ bool yr_wal_record_decode(yore_slice bytes, uint64_t file_seed, uint64_t off, yr
     header->prev = yr_get_le64(p + 24);
     header->durable_lsn = yr_get_le64(p + 32);
     header->payload_sum = yr_get_le64(p + 40);
-    if (p[5] != 0 || yr_get_le16(p + 6) != 0) return false;
+    header->manifest = yr_get_le16(p + 6);
+    if (p[5] != 0) return false;
     if (header->type != YR_WAL_GROUP && header->type != YR_WAL_SEAL) return false;
     if (header->type == YR_WAL_SEAL && header->payload_bytes != 0) return false;
     if (header->payload_bytes > YR_WAL_PAYLOAD_MAX) return false;

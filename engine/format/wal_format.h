@@ -36,7 +36,8 @@ typedef struct yr_wal_link {
 } yr_wal_link;
 
 typedef struct yr_wal_record_header {
-    uint8_t type; /* enum yr_wal_record_type */
+    uint8_t type;      /* enum yr_wal_record_type */
+    uint16_t manifest; /* low bits of the MANIFEST generation known durable then; 0 = says nothing */
     uint64_t payload_bytes;
     uint64_t lsn;
     uint64_t prev;        /* header checksum of the record before, 0 for lsn 1 */

@@ -103,6 +103,12 @@ static bool may_skip_sync(int rc)
 static yore_status sync_unproven(yr_wal_walk *walk, yore_error *err)
 {
     const yore_env *env = walk->place.env;
+    if (!yr_wal_walk_proves_manifest(walk)) {
+        int rc = yr_wal_dir_sync(&walk->place);
+        if (rc < 0 && !may_skip_sync(rc)) {
+            return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot sync directory '%s'", walk->place.path);
+        }
+    }
     bool proven = walk->proven >= walk->lsn || (walk->is_sealed && walk->proven + 1 >= walk->lsn);
     if (proven) return YORE_OK;
     for (uint32_t i = 0; i <= walk->index; i++) {
@@ -213,6 +219,7 @@ yore_status yr_wal_follow_open(yr_wal *wal, yr_wal_apply apply, void *arg, yore_
     if (status < 0) return status;
     memcpy(wal->uuid, manifest.uuid, YR_UUID_BYTES);
     yr_wal_walk_init(&wal->walk, &wal->place, &manifest);
+    wal->walk.is_follower = true;
     for (;;) {
         status = yr_wal_walk_check_files(&wal->walk, err);
         if (status != YORE_ERR_CORRUPT) break;

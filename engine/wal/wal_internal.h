@@ -42,6 +42,7 @@ struct yr_wal {
     uint8_t *staging;
     uint8_t seal_again[YR_WAL_RECORD_HEADER_BYTES]; /* see yr_wal_append */
     uint64_t seal_again_off;                        /* 0 = nothing to do */
+    bool is_manifest_unproven;                      /* see yr_wal_prove_manifest */
 
     /* written by the leader, read by anyone */
     struct yr_wal_file *_Atomic tail; /* release; pairs with yr_wal_sync */
@@ -58,6 +59,7 @@ struct yr_wal {
     yr_mutex prepare_mutex;
     yr_manifest manifest;                 /* guarded by prepare_mutex */
     struct yr_wal_file *_Atomic prepared; /* written under prepare_mutex (release); read by the leader */
+    atomic_uint_fast16_t manifest_claim; /* its generation once durable, 0 before; relaxed: only true facts */
     uint64_t prepared_bytes; /* of the file made last: the next is twice as large; prepare_mutex */
     atomic_uint_fast64_t prepare_again_off; /* after a failure: not before this much is used; relaxed hint */
     atomic_uint_fast64_t files;             /* relaxed counter */
@@ -91,6 +93,9 @@ int yr_wal_file_put(const yr_wal *wal, const yr_wal_file *file, const void *byte
 yore_status yr_wal_adopt_file(yr_wal *wal, uint64_t id, yore_file *file, uint64_t bytes, uint64_t seed,
                               yr_wal_file **out, yore_error *err);
 void yr_wal_drop_file(yr_wal *wal, yr_wal_file *file);
+/* Before the first append of a handle that found MANIFEST without proof that it is durable: it may name files
+ * that a power cut would take it back from. Written once more it is. The leader's. */
+yore_status yr_wal_prove_manifest(yr_wal *wal, yore_error *err);
 /* Go on in a file with room for `need` bytes of record. The leader's. */
 yore_status yr_wal_switch(yr_wal *wal, uint64_t need, bool urgent, yore_error *err);
 /* Sync files from sync_from up to `last`; sync_mutex held. Poisons on failure. */
@@ -112,9 +117,10 @@ typedef struct yr_wal_recovery {
 yore_status yr_wal_settle_tail(const yr_wal_options *options, yr_wal_recovery *recovery, yore_error *err);
 
 /* wal_orphans.c */
-/* Files no MANIFEST knows. With `remove` false only look for proof that MANIFEST is too old. */
-yore_status yr_wal_sweep_orphans(const yr_wal_place *place, const yr_manifest *manifest, uint64_t last_lsn,
-                                 bool remove, yore_error *err);
+/* Files no MANIFEST knows. With `remove` false only look: for proof that MANIFEST is too old, and for the
+ * highest id (manifest->next_id is put above it, so that no number is used twice). */
+yore_status yr_wal_sweep_orphans(const yr_wal_place *place, yr_manifest *manifest, uint64_t last_lsn,
+                                 bool remove, bool *found_any, yore_error *err);
 
 /* wal_follow.c */
 yore_status yr_wal_follow_open(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error *err);

@@ -94,8 +94,7 @@ void yr_wal_lock_attach(yr_wal *wal)
         if (yr_file_write_all(env, wal->lock_file, zeros, missing, (uint64_t)size) < 0) return;
     }
     wal->lock_ready = size >= 0;
-    wal->lock_mapped = wal->lock_ready && wal->options.mapped && env->map &&
-                       env->map(env->ctx, wal->lock_file, YR_LOCK_BYTES) == 0;
+    wal->lock_mapped = wal->lock_ready && env->map && env->map(env->ctx, wal->lock_file, YR_LOCK_BYTES) == 0;
 }
 
 /* The files appends go to, from what recovery settled on. */
@@ -161,7 +160,10 @@ static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wa
     if (status == YORE_OK) status = yr_wal_walk_judge(walk, &recovery.tail, err);
     if (status == YORE_OK && walk->lsn == 0)
         status = yr_fail(err, YORE_ERR_CORRUPT, "the log of '%s' has no records", wal->place.path);
-    if (status == YORE_OK) status = yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, false, err);
+    bool has_orphans = false;
+    if (status == YORE_OK) {
+        status = yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, false, &has_orphans, err);
+    }
     if (status < 0) goto out;
 
     /* nothing was changed so far */
@@ -169,12 +171,20 @@ static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wa
     report->cut_bytes = recovery.tail.cut_bytes;
     memcpy(wal->uuid, walk->manifest.uuid, YR_UUID_BYTES);
     status = yr_wal_settle_tail(&wal->options, &recovery, err);
-    if (status == YORE_OK) status = yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, true, err);
+    if (status == YORE_OK && has_orphans) {
+        status = yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, true, &has_orphans, err);
+    }
     if (status == YORE_OK) status = take_files(wal, &recovery, err);
     if (status < 0) goto out;
     report->durable_lsn = recovery.durable_lsn;
     report->files = walk->manifest.count;
 
+    bool is_proven = recovery.is_copied || yr_wal_walk_proves_manifest(walk);
+    wal->is_manifest_unproven = !is_proven;
+    if (is_proven) {
+        atomic_store_explicit(&wal->manifest_claim, (uint16_t)walk->manifest.generation,
+                              memory_order_relaxed);
+    }
     wal->manifest = walk->manifest;
     walk->manifest = (yr_manifest){0}; /* owned by the log now */
     wal->chain = recovery.chain;

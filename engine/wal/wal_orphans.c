@@ -112,8 +112,8 @@ static void put_away(const yr_wal_place *place, uint64_t id, bool making, bool e
     }
 }
 
-yore_status yr_wal_sweep_orphans(const yr_wal_place *place, const yr_manifest *manifest, uint64_t last_lsn,
-                                 bool remove, yore_error *err)
+yore_status yr_wal_sweep_orphans(const yr_wal_place *place, yr_manifest *manifest, uint64_t last_lsn,
+                                 bool remove, bool *found_any, yore_error *err)
 {
     const yore_env *env = place->env;
     found f = {.env = env, .manifest = manifest};
@@ -125,11 +125,13 @@ yore_status yr_wal_sweep_orphans(const yr_wal_place *place, const yr_manifest *m
         uint64_t id = f.ids[i] >> 1;
         bool making = (f.ids[i] & 1) != 0;
         bool empty = false;
+        if (id >= manifest->next_id) manifest->next_id = id + 1;
         if (!making) status = inspect(place, manifest, id, last_lsn, &empty, err);
         if (status == YORE_OK && remove) put_away(place, id, making, empty);
     }
     if (status == YORE_OK && remove && f.manifest_tmp)
         (void)env->unlink(env->ctx, place->dir, YR_WAL_MANIFEST_TMP);
+    *found_any = f.count > 0 || f.manifest_tmp;
     yr_free(env, f.ids, f.capacity * sizeof(*f.ids));
     return status;
 }

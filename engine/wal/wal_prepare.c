@@ -52,6 +52,36 @@ static uint64_t next_size(const yr_wal *wal, uint64_t last_bytes, uint64_t need)
     return bytes;
 }
 
+/* MANIFEST was just made durable: records may say so. prepare_mutex held. */
+static void note_manifest(yr_wal *wal)
+{
+    atomic_store_explicit(&wal->manifest_claim, (uint16_t)wal->manifest.generation, memory_order_relaxed);
+}
+
+yore_status yr_wal_prove_manifest(yr_wal *wal, yore_error *err)
+{
+    yr_mutex_lock(&wal->prepare_mutex);
+    yore_status status = YORE_OK;
+    if (atomic_load_explicit(&wal->manifest_claim, memory_order_relaxed) == 0) {
+        enum yr_manifest_outcome outcome;
+        status = yr_manifest_store(&wal->place, &wal->manifest, &outcome, err);
+        if (outcome == YR_MANIFEST_NEW) note_manifest(wal);
+        if (outcome == YR_MANIFEST_UNKNOWN) yr_wal_poison(wal);
+        if (status == YORE_ERR_FULL && outcome == YR_MANIFEST_SAME) {
+            /* no room to write it again: sync the name it has, so that a full store still takes deletes */
+            int rc = yr_wal_dir_sync(&wal->place);
+            status = YORE_OK;
+            if (rc < 0) {
+                yr_wal_poison(wal);
+                status = yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot sync directory '%s'", wal->place.path);
+            }
+        }
+    }
+    if (status == YORE_OK) wal->is_manifest_unproven = false;
+    yr_mutex_unlock(&wal->prepare_mutex);
+    return status;
+}
+
 /* The manifest's next generation: `id` as its last file, in place of a prepared one that is given up. */
 static yore_status list_file(yr_wal *wal, uint64_t id, uint64_t drop_id, yore_error *err)
 {
@@ -74,6 +104,7 @@ static yore_status list_file(yr_wal *wal, uint64_t id, uint64_t drop_id, yore_er
     manifest->next_id = id + 1;
     enum yr_manifest_outcome outcome;
     yore_status status = yr_manifest_store(&wal->place, manifest, &outcome, err);
+    if (outcome == YR_MANIFEST_NEW) note_manifest(wal);
     if (outcome == YR_MANIFEST_UNKNOWN) yr_wal_poison(wal);
     if (outcome == YR_MANIFEST_SAME) { /* what turned closed stays: it is true whatever the file says */
         manifest->count = before.count;

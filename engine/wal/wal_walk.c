@@ -198,11 +198,17 @@ static yore_status next_in_file(yr_wal_walk *walk, yr_wal_record *record, yore_e
     walk->lsn = header->lsn;
     walk->chain = header->sum;
     if (header->durable_lsn > walk->proven) walk->proven = header->durable_lsn;
+    walk->manifest_claim = header->manifest;
     walk->is_sealed = header->type == YR_WAL_SEAL;
     if (walk->is_sealed) walk->seal_off = record->off;
     walk->records++;
     walk->bytes += size;
     return YORE_OK;
+}
+
+bool yr_wal_walk_proves_manifest(const yr_wal_walk *walk)
+{
+    return walk->manifest_claim && walk->manifest_claim == (uint16_t)walk->manifest.generation;
 }
 
 /* At the end of a closed file: did it end where the manifest says? */
@@ -290,15 +296,18 @@ yore_status yr_wal_walk_run(yr_wal_walk *walk, yr_wal_apply apply, void *arg, yo
         yore_status status = yr_wal_walk_step(walk, &record, err);
         if (status == YORE_END) return YORE_OK;
         if (status < 0) return status;
-        if (walk->lsn < walk->skip_lsn) continue;
-        uint64_t hash = yr_hash64(record.payload.data, record.payload.size, record.header.type);
-        if (walk->lsn == walk->skip_lsn) {
-            if (hash == walk->payload_hash) continue;
-            return yr_fail(err, YORE_ERR_CORRUPT,
-                           "the log in '%s' was rewritten while it was read (lsn %" PRIu64 "): open it again",
-                           walk->place.path, walk->lsn);
+        if (walk->is_follower) {
+            if (walk->lsn < walk->skip_lsn) continue;
+            uint64_t hash = yr_hash64(record.payload.data, record.payload.size, record.header.type);
+            if (walk->lsn == walk->skip_lsn) {
+                if (hash == walk->payload_hash) continue;
+                return yr_fail(err, YORE_ERR_CORRUPT,
+                               "the log in '%s' was rewritten while it was read (lsn %" PRIu64
+                               "): open it again",
+                               walk->place.path, walk->lsn);
+            }
+            walk->payload_hash = hash;
         }
-        walk->payload_hash = hash;
         walk->skip_lsn = walk->lsn;
         if (record.header.type != YR_WAL_GROUP || !apply) continue;
         status = apply(arg, walk->lsn, record.payload, err);

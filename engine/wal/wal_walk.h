@@ -42,13 +42,15 @@ typedef struct yr_wal_walk {
     uint64_t chain;
     uint64_t proven;       /* highest durable_lsn met, MANIFEST's included */
     uint64_t limit_lsn;    /* stop behind this record */
-    uint64_t skip_lsn;     /* records up to here were applied before */
-    uint64_t payload_hash; /* unsalted, of the last applied record */
+    bool is_follower;      /* may be put back to records it has applied: the next two tell */
+    uint64_t skip_lsn;     /* applied up to here */
+    uint64_t payload_hash; /* unsalted, of that record */
     uint64_t records, bytes;
     uint64_t seal_off;
-    bool is_sealed;    /* the last record is a seal, at seal_off */
-    bool file_missing; /* the failure was a file that is not there */
-    bool apply_failed; /* the failure was the callback's */
+    uint16_t manifest_claim; /* the last record's: which MANIFEST was durable when it was written */
+    bool is_sealed;          /* the last record is a seal, at seal_off */
+    bool file_missing;       /* the failure was a file that is not there */
+    bool apply_failed;       /* the failure was the callback's */
 } yr_wal_walk;
 
 /* Takes over `manifest`. */
@@ -62,6 +64,9 @@ yore_status yr_wal_walk_step(yr_wal_walk *walk, yr_wal_record *record, yore_erro
 yore_status yr_wal_walk_run(yr_wal_walk *walk, yr_wal_apply apply, void *arg, yore_error *err);
 /* Place the walk behind record `lsn` of entry `index`, whose file it opens. */
 yore_status yr_wal_walk_enter(yr_wal_walk *walk, uint32_t index, yore_error *err);
+/* Does the last record prove that the manifest read is durable? It may be in the page cache only: a process
+ * killed between rename and directory sync leaves it so. */
+bool yr_wal_walk_proves_manifest(const yr_wal_walk *walk);
 /* Forget what was read: a live file may have changed. */
 void yr_wal_walk_forget(yr_wal_walk *walk);
 

@@ -45,6 +45,10 @@ yore_status yr_wal_reserve(yr_wal *wal, uint64_t payload_bytes, bool urgent, yor
                        "a commit group of %" PRIu64 " bytes is more than one log record holds (%" PRIu64 ")",
                        payload_bytes, YR_WAL_PAYLOAD_MAX);
     }
+    if (YR_UNLIKELY(wal->is_manifest_unproven)) {
+        yore_status status = yr_wal_prove_manifest(wal, err);
+        if (status < 0) return status;
+    }
     uint64_t need = yr_wal_record_bytes(payload_bytes);
     if (need <= room_left(wal, urgent)) return YORE_OK;
     return yr_wal_switch(wal, need, urgent, err);
@@ -163,7 +167,8 @@ yore_status yr_wal_seal(yr_wal *wal, yore_error *err)
 {
     if (wal->options.read_only) return fail_read_only(wal, err);
     if (atomic_load_explicit(&wal->is_sealed, memory_order_relaxed)) return YORE_OK;
-    yore_status status = yr_wal_sync(wal, err);
+    yore_status status = wal->is_manifest_unproven ? yr_wal_prove_manifest(wal, err) : YORE_OK;
+    if (status == YORE_OK) status = yr_wal_sync(wal, err);
     if (status < 0) return status;
     const yr_wal_file *file = atomic_load_explicit(&wal->tail, memory_order_relaxed);
     uint64_t used = atomic_load_explicit(&wal->off, memory_order_relaxed);

@@ -48,6 +48,7 @@ static size_t make_log(uint8_t out[GOLDEN_BYTES])
     for (uint64_t i = 0; i < 3; i++) {
         yore_slice payload = {payloads[i], strlen(payloads[i])};
         yr_wal_record_header header = {.type = types[i], .lsn = 42 + i, .prev = chain, .durable_lsn = 41 + i};
+        header.manifest = (uint16_t)(0x300 + i);
         yr_wal_record_encode(&header, payload, seed, off, out + off);
         memcpy(out + off + YR_WAL_RECORD_HEADER_BYTES, payload.data, payload.size);
         chain = header.sum;
@@ -145,6 +146,7 @@ static void test_the_golden_files_are_read(void **state)
         assert_int_equal(record.type, types[i]);
         assert_int_equal(record.lsn, 42 + i);
         assert_int_equal(record.durable_lsn, 41 + i);
+        assert_int_equal(record.manifest, 0x300 + i);
         assert_int_equal(record.prev, chain);
         assert_int_equal(record.payload_bytes, sizes[i]);
         yore_slice payload = {bytes + off + YR_WAL_RECORD_HEADER_BYTES, (size_t)sizes[i]};

@@ -4,7 +4,7 @@
 
 int main(int argc, char **argv)
 {
-    uint64_t states_max = argc > 1 ? strtoull(argv[1], NULL, 10) : 20000;
+    uint64_t states_max = argc > 1 ? strtoull(argv[1], NULL, 10) : 6000;
     yr_crash_report total = {0};
     bool ok = true;
     for (size_t i = 0; i < wal_scripts_count; i++) {

@@ -129,6 +129,51 @@ static bool run_sync_fails(wal_kit *kit)
     return reopen(kit) && append(kit, 6, 2) && seal(kit);
 }
 
+/* The nth directory sync fails, in a preparation or in a recovery; whatever was renamed before it is in doubt. The
+ * store is closed and opened as often as it takes, and written on. */
+static bool run_dir_sync_fails(wal_kit *kit, uint64_t nth)
+{
+    if (!append(kit, 3, 3) || !seal(kit) || !append(kit, 1, 0)) return false;
+    yr_sim_set_fault(kit->sim, (yr_sim_fault){.kinds = YR_SIM_OP_DIR_SYNC, .nth = nth, .os_errno = EIO});
+    for (uint64_t i = 0; i < 24; i++) {
+        if (i == 4 || i == 15) { /* once from a clean close, once from a kill */
+            if (i == 4 && yr_wal_seal(kit->wal, &kit->err) == YORE_OK) yr_sim_ack(kit->sim, kit->appended);
+            kit_close(kit);
+        }
+        if (!kit->wal) { /* the first try may meet the fault */
+            if (kit_open(kit) < 0 && kit_open(kit) < 0) return complain(kit, "open");
+            yr_sim_ack(kit->sim, kit->appended);
+        }
+        yr_sim_begin(kit->sim, kit->appended + 1);
+        yore_status status = kit_append(kit);
+        if (status == YORE_OK && i % 3 == 2) status = yr_wal_sync(kit->wal, &kit->err);
+        if (status == YORE_OK && i % 3 == 2) yr_sim_ack(kit->sim, kit->appended);
+        if (status == YORE_OK && yr_wal_wants_prepare(kit->wal)) status = yr_wal_prepare(kit->wal, &kit->err);
+        if (status < 0) kit_close(kit);
+    }
+    return true;
+}
+
+static bool run_dir_sync_fails_1(wal_kit *kit)
+{
+    return run_dir_sync_fails(kit, 1);
+}
+
+static bool run_dir_sync_fails_2(wal_kit *kit)
+{
+    return run_dir_sync_fails(kit, 2);
+}
+
+static bool run_dir_sync_fails_3(wal_kit *kit)
+{
+    return run_dir_sync_fails(kit, 3);
+}
+
+static bool run_dir_sync_fails_4(wal_kit *kit)
+{
+    return run_dir_sync_fails(kit, 4);
+}
+
 const wal_script wal_scripts[] = {
     {"create", run_create},
     {"a sync fails", run_sync_fails},
@@ -140,6 +185,10 @@ const wal_script wal_scripts[] = {
     {"kill and reopen", run_kill_and_reopen},
     {"close and reopen", run_close_and_reopen},
     {"kill with a prepared file", run_kill_with_a_prepared_file},
+    {"1st directory sync fails", run_dir_sync_fails_1},
+    {"2nd directory sync fails", run_dir_sync_fails_2},
+    {"3rd directory sync fails", run_dir_sync_fails_3},
+    {"4th directory sync fails", run_dir_sync_fails_4},
 };
 const size_t wal_scripts_count = sizeof(wal_scripts) / sizeof(wal_scripts[0]);
 
