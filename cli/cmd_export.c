@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/args.h"
@@ -33,6 +34,13 @@ static int check_flags(cli *c, const export_run *run)
     return EXIT_DONE;
 }
 
+/* Only a plain file, or nothing, may be replaced: a device, a pipe or what a link leads to is written in place. */
+static bool is_replaceable(const char *path)
+{
+    struct stat facts;
+    return lstat(path, &facts) != 0 || S_ISREG(facts.st_mode);
+}
+
 static int open_output(export_run *run)
 {
     run->path = cli_value(run->c, "output");
@@ -41,23 +49,28 @@ static int open_output(export_run *run)
         run->to = stdout;
         return EXIT_DONE;
     }
-    run->part = cli_printf("%s.part-%ld", run->path, (long)getpid());
-    run->to = fopen(run->part, "wb");
+    if (is_replaceable(run->path)) {
+        run->part = cli_printf("%s.part-%ld", run->path, (long)getpid());
+    }
+    run->to = fopen(run->part != NULL ? run->part : run->path, "wb");
     return run->to == NULL ? cli_os_error(run->c, errno, "cannot write", run->path) : EXIT_DONE;
 }
 
 static int close_output(export_run *run, int code)
 {
-    if (run->part == NULL) {
+    if (run->path == NULL) {
         return code != EXIT_DONE ? code : cli_out_finish(run->c);
     }
     if (run->to != NULL) {
-        bool bad = fflush(run->to) != 0 || ferror(run->to) || fsync(fileno(run->to)) != 0;
+        bool bad = fflush(run->to) != 0 || ferror(run->to) ||
+                   (run->part != NULL && fsync(fileno(run->to)) != 0);
         int error = errno;
         bad = fclose(run->to) != 0 || bad;
         if (bad && code == EXIT_DONE) {
             code = cli_os_error(run->c, error, "cannot write", run->path);
         }
+    }
+    if (run->to != NULL && run->part != NULL) {
         if (code == EXIT_DONE && rename(run->part, run->path) != 0) {
             code = cli_os_error(run->c, errno, "cannot write", run->path);
         }
@@ -124,7 +137,7 @@ static int run_export(cli *c)
         code = export_to(&run);
         cli_progress_end(&run.progress);
     }
-    if (run.to != NULL || run.part != NULL) {
+    if (run.to != NULL || run.path != NULL) {
         code = close_output(&run, code);
     }
     if (code == EXIT_DONE && (run.path != NULL || c->tty_err)) {

@@ -3,7 +3,10 @@
 
 Also: an export of one moment, or of one branch, is read back as such.
 """
+import os
+import pathlib
 import random
+import subprocess
 import unittest
 
 import data_support as support
@@ -176,6 +179,22 @@ class ExportTest(unittest.TestCase):
         self.assertEqual(len(out.read_text().splitlines()), 1)
         store.run("export", "--as-of", "v99", "-o", str(store.temp / "none.jsonl"), exit=6)
         self.assertEqual(sorted(p.name for p in store.temp.iterdir()), ["out.jsonl", "store"])
+
+    def test_what_is_no_plain_file_is_written_in_place(self):
+        store = support.Store(self)
+        store.import_events([{"key": "a", "value": "1"}])
+        target, link = store.temp / "target", store.temp / "link"
+        target.write_text("old")
+        link.symlink_to(target)
+        store.run("export", "-o", str(link))
+        self.assertTrue(link.is_symlink())
+        self.assertIn('"key":"a"', target.read_text())
+        if os.path.exists("/dev/full"):
+            store.run("export", "-o", "/dev/full", exit=3)
+            self.assertTrue(pathlib.Path("/dev/full").is_char_device())
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([support.YORE, "-d", str(store.path), "export"], stdout=full, stderr=subprocess.PIPE)
+            self.assertEqual(done.returncode, 3)
 
 
 if __name__ == "__main__":
