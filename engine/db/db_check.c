@@ -48,6 +48,19 @@ static yore_status check_rows(const yr_store *store, yore_error *err)
                    "commits name %" PRIu64 " writes, but there are %" PRIu64 " versions", rows, versions);
 }
 
+/* What users wrote: without the registry's entries. */
+static uint64_t user_keys(const yr_memtable *mem)
+{
+    return atomic_load_explicit(&mem->keys, memory_order_relaxed) -
+           atomic_load_explicit(&mem->system_keys, memory_order_relaxed);
+}
+
+static uint64_t user_versions(const yr_memtable *mem)
+{
+    return atomic_load_explicit(&mem->versions, memory_order_relaxed) -
+           atomic_load_explicit(&mem->system_versions, memory_order_relaxed);
+}
+
 yore_status yore_check(yore_db *db, uint32_t level, yore_check_report *out, yore_error *err)
 {
     yr_store *store = &db->store;
@@ -68,8 +81,8 @@ yore_status yore_check(yore_db *db, uint32_t level, yore_check_report *out, yore
         if (level == YORE_CHECK_DEEP)
             status = yr_wal_verify(store->wal, &report.wal_records, &report.wal_bytes, err);
     }
-    report.keys = atomic_load_explicit(&store->mem->keys, memory_order_relaxed);
-    report.versions = atomic_load_explicit(&store->mem->versions, memory_order_relaxed);
+    report.keys = user_keys(store->mem);
+    report.versions = user_versions(store->mem);
     report.commits = store->last_version;
     report.branches = yr_catalog_live_count(store->catalog);
     report.tail_bytes_cut = db->report.cut_bytes;

@@ -105,9 +105,11 @@ yr_ref yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_hash, u
         ref = put_first(mem, row, key_hash, delta);
         if (!ref) return 0;
         count_add(&mem->keys, 1);
+        if (row->primitive == YORE_SYSTEM) count_add(&mem->system_keys, 1);
         count_add(&mem->key_bytes, row->key.size);
     }
     count_add(&mem->versions, 1);
+    if (row->primitive == YORE_SYSTEM) count_add(&mem->system_versions, 1);
     count_add(&mem->value_bytes, row->value.size);
     return ref;
 }
@@ -118,6 +120,7 @@ void yr_memtable_undo(yr_memtable *mem, yr_ref entry_ref)
     const yr_version *v = yr_chain_newest(&mem->region, entry);
     YR_ASSERT(v != NULL);
     count_add(&mem->versions, (uint64_t)-1);
+    if (yr_entry_primitive(entry) == YORE_SYSTEM) count_add(&mem->system_versions, (uint64_t)-1);
     count_add(&mem->value_bytes, (uint64_t)0 - v->value_bytes);
     yr_chain_pop(&mem->region, entry); /* an entry left without a version reads as absent */
 }

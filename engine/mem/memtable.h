@@ -25,6 +25,8 @@ typedef struct yr_memtable {
     /* The writer's counters, read by stats. */
     _Alignas(128) _Atomic uint64_t keys;
     _Atomic uint64_t versions;
+    _Atomic uint64_t system_keys;     /* of `keys`: the registry's */
+    _Atomic uint64_t system_versions; /* of `versions` */
     _Atomic uint64_t key_bytes;
     _Atomic uint64_t value_bytes;
     yr_region region;
