@@ -154,6 +154,44 @@ void world_pick_point(world *w, bool any_branch, point *out)
              out->status ? ", refused" : "");
 }
 
+/* The same point as a SPEC, read back by the store. */
+static void through_spec(world *w, point *at)
+{
+    char spec[256], branch[160] = "", time[YORE_TIME_TEXT_SIZE];
+    yore_at parsed = YORE_AT_INIT;
+    yore_error err = YORE_ERROR_INIT;
+    if (at->at.branch_id)
+        snprintf(branch, sizeof branch, "id:%u", at->at.branch_id);
+    else
+        snprintf(branch, sizeof branch, "%s", at->at.branch);
+    int32_t zone = (int32_t)below(w, 5) * 7200 - 14400;
+    switch (at->at.kind) {
+    case YORE_AT_NOW: snprintf(spec, sizeof spec, "%s@now", branch); break;
+    case YORE_AT_VERSION:
+        snprintf(spec, sizeof spec, "%s@v%llu", branch, (unsigned long long)at->at.version);
+        break;
+    case YORE_AT_TIME:
+        yore_time_format(at->at.time_ns, zone, 9, time, sizeof time);
+        snprintf(spec, sizeof spec, "%s@%s", branch, time);
+        break;
+    case YORE_AT_TAG:
+        snprintf(spec, sizeof spec, "%s%stag:%s", branch, branch[0] ? "@" : "", at->at.tag);
+        break;
+    case YORE_AT_BACK:
+        snprintf(spec, sizeof spec, "%s@back:%llu", branch, (unsigned long long)at->at.back);
+        break;
+    default:
+        snprintf(spec, sizeof spec, "%s@%s", branch, at->at.kind == YORE_AT_START ? "start" : "fork");
+        break;
+    }
+    yore_status status = yore_at_parse(w->db, spec, w->clock, zone, &parsed, &err);
+    /* Names are looked up while parsing; where a point lies is looked up when it is resolved. */
+    bool is_name_fault = at->status == YORE_ERR_NO_BRANCH || at->status == YORE_ERR_NO_TAG;
+    if (status != (is_name_fault ? at->status : YORE_OK))
+        world_fail(w, "SPEC '%s' gave %s: %s", spec, yore_status_name(status), err.message);
+    if (status == YORE_OK) at->at = parsed;
+}
+
 /* First data commit of the lineage, NULL if none. */
 static const model_commit *first_data(const model *m, uint32_t branch)
 {
@@ -170,6 +208,7 @@ void step_resolve(world *w)
     yore_error err = YORE_ERROR_INIT;
     world_pick_point(w, true, &at);
     world_say(w, "resolve %s", at.text);
+    if (below(w, 2)) through_spec(w, &at);
     yore_status status = yore_at_resolve(w->db, &at.at, &where, &err);
     world_expect(w, status, at.status, "yore_at_resolve", &err);
     if (status < 0) return;

@@ -159,15 +159,15 @@ static void compare_scan(world *w, yore_snap *snap, const point *at, const yore_
 
 void step_scan(world *w)
 {
-    static const char *const prefixes[] = {"a", "ab", "user:", "user:1", "dir/", "k", "zz", "\xFF"};
+    static const char *const prefixes[] = {"a", "ab", "user:", "F", "F0", "k", "a/long", "\xFF"};
     point at;
     yore_snap *snap = NULL;
     yore_range range = YORE_RANGE_INIT;
     world_pick_point(w, true, &at);
     if (chance(w, 4)) range.primitive = YORE_JSON;
     if (below(w, 2)) range.prefix = yore_str(prefixes[below(w, 8)]);
-    if (chance(w, 3)) range.from = world_key((uint32_t)below(w, KEY_COUNT)).user;
-    if (chance(w, 3)) range.to = world_key((uint32_t)below(w, KEY_COUNT)).user;
+    if (chance(w, 3)) range.from = world_key(world_pick_key(w)).user;
+    if (chance(w, 3)) range.to = world_key(world_pick_key(w)).user;
     if (chance(w, 3)) range.limit = 1 + below(w, 8);
     range.reverse = below(w, 2);
     range.keys_only = chance(w, 4);
@@ -232,6 +232,7 @@ void world_compare_point(world *w, yore_db *db, const point *at)
     open_snap(w, db, at, &snap);
     if (!snap) return;
     for (uint32_t i = 0; i < KEY_COUNT; i++) {
+        if (!world_uses_key(w, i) || (w->is_wide && below(w, 4))) continue;
         world_compare_key(w, snap, at, i);
         compare_history(w, db, at, world_key(i), NULL);
     }

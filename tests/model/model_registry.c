@@ -7,9 +7,10 @@
 #include "engine/base/bytes.h"
 #include "tests/model/model_world.h"
 
-static const char *const names[] = {"exp",     "feature/x", "now",         "fork",       "side/1", "side/2",
-                                    "b1",      "b2",        "b3",          "b4",         "b5",     "b6",
-                                    "default", "v1x",       "caf\xC3\xA9", "under_score"};
+static const char *const names[] = {
+    "exp", "feature/x", "now", "fork",        "side/1",      "side/2", "b1", "b2", "b3", "b4", "b5",
+    "b6",  "default",   "v1x", "caf\xC3\xA9", "under_score", "d0",     "d1", "d2", "d3", "d4", "d5",
+    "d6",  "d7",        "d8",  "d9",          "da",          "db",     "dc", "dd", "de", "df"};
 #define NAME_COUNT (sizeof names / sizeof names[0])
 
 static const char *pick_name(world *w)
@@ -39,6 +40,11 @@ void step_branch_create(world *w)
     if (!options.empty && below(w, 6)) {
         world_pick_point(w, false, &at);
         options.from = &at.at;
+        if (chance(w, 3)) { /* the newest branch's tip, for deep lineages */
+            size_t newest = w->m.branch_count;
+            while (w->m.branches[newest - 1].deleted_version) newest--;
+            world_point_at_version(w->m.branches[newest - 1].id, model_last_version(&w->m), &w->m, &at);
+        }
     }
     world_say(w, "create branch %s from %s", name,
               options.empty  ? "nothing"

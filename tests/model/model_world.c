@@ -7,6 +7,14 @@
 
 #include "engine/base/bytes.h"
 
+/* Keys are any bytes; what is printed is not. */
+static void make_printable(char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7F) *text = '?';
+    }
+}
+
 void world_fail(world *w, const char *format, ...)
 {
     va_list args;
@@ -14,6 +22,7 @@ void world_fail(world *w, const char *format, ...)
     va_start(args, format);
     vsnprintf(w->message + used, sizeof w->message - (size_t)used, format, args);
     va_end(args);
+    make_printable(w->message);
     longjmp(w->failed, 1);
 }
 
@@ -23,6 +32,7 @@ void world_say(world *w, const char *format, ...)
     va_start(args, format);
     vsnprintf(w->what, sizeof w->what, format, args);
     va_end(args);
+    make_printable(w->what);
     if (w->trace)
         printf("  %4zu  v%llu  %s\n", w->step_index, (unsigned long long)model_last_version(&w->m), w->what);
 }
@@ -48,41 +58,6 @@ uint64_t below(world *w, uint64_t bound)
 bool chance(world *w, uint64_t one_in)
 {
     return yr_rng_below(&w->rng, one_in) == 0;
-}
-
-/* Keys that are prefixes of keys, binary ones, a long one, counters; then some of another primitive. */
-yore_key world_key(uint32_t index)
-{
-    static const char *const kv[] = {
-        "\x01",     "a",        "aa",       "ab",     "abc",     "abcd",      "abd",     "b",
-        "counter1", "counter2", "counter3", "dir",    "dir/",    "dir/a",     "dir/a/b", "dir/b",
-        "list1",    "list2",    "u",        "user:1", "user:10", "user:11",   "user:2",  "user:3",
-        "user:30",  "users",    "v",        "w",      "x",       "z\xC3\xA9", "\xFE",    "\xFF\xFF"};
-    static const char *const json[] = {"a", "ab", "doc", "user:1"};
-    static char big[300];
-    yore_key key = {{NULL, 0}, YORE_KV};
-    if (!big[0]) memset(big, 'k', sizeof big); /* between "dir/b" and "list1" */
-    if (index >= 36) {
-        key.user = yore_str(json[index - 36]);
-        key.primitive = YORE_JSON;
-    } else if (index == 0) {
-        key.user = yore_bytes("\0", 1);
-    } else if (index == 3) {
-        key.user = yore_bytes("a\0", 2);
-    } else if (index == 18 || index == 19) {
-        key.user = yore_bytes(big, index == 18 ? 200 : 300);
-    } else {
-        uint32_t skipped = index > 19 ? 4 : index > 3 ? 2 : 1;
-        key.user = yore_str(kv[index - skipped]);
-    }
-    return key;
-}
-
-uint32_t world_pick_key(world *w)
-{
-    /* Few keys are hot, so that versions, conflicts and overwrites happen. */
-    if (below(w, 3)) return (uint32_t)below(w, 8) * 5;
-    return (uint32_t)below(w, KEY_COUNT);
 }
 
 yore_slice world_pick_value(world *w)

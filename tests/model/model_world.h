@@ -57,7 +57,7 @@ typedef struct step {
 #define SLOT_COUNT 4u
 #define SAMPLE_COUNT 24u
 #define HELD_COUNT 4u
-#define KEY_COUNT 40u
+#define KEY_COUNT 340u
 
 /* An open transaction and what the model knows of it. */
 typedef struct slot {
@@ -89,6 +89,7 @@ typedef struct held {
 typedef struct world {
     yr_sim *sim;
     bool on_disk;
+    bool is_wide; /* uses the whole universe of keys */
     yore_db *db;
     yore_db *reader;
     model m;
@@ -116,8 +117,6 @@ void world_expect(world *w, yore_status got, yore_status want, const char *call,
 void world_advance(world *w, int64_t ns);
 uint64_t below(world *w, uint64_t bound); /* the step's own random number, 0 .. bound - 1 */
 bool chance(world *w, uint64_t one_in);
-yore_key world_key(uint32_t index); /* of the universe, ascending by primitive and bytes */
-uint32_t world_pick_key(world *w);
 /* A value in a buffer that lives until the next call. */
 yore_slice world_pick_value(world *w);
 const model_branch *world_pick_branch(world *w); /* a live one */
@@ -128,6 +127,11 @@ bool world_same_bytes(yore_slice a, yore_slice b);
 void world_check_where(world *w, const yore_where *where, uint32_t branch, int64_t time_ns);
 /* The time of a data commit made now without a time of its own. */
 int64_t world_commit_time(const world *w);
+
+/* -- model_keys.c -- */
+yore_key world_key(uint32_t index); /* of the universe, ascending by primitive and bytes */
+bool world_uses_key(const world *w, uint32_t index);
+uint32_t world_pick_key(world *w);
 
 /* -- model_points.c -- */
 /* A point and where the model says it is. */

@@ -307,7 +307,7 @@ void step_batch(world *w)
     yore_txn_options options = YORE_TXN_OPTIONS_INIT;
     pick_options(w, &options);
     begin(w, &s, &options);
-    do_ops(w, &s, (size_t)below(w, 10));
+    do_ops(w, &s, (size_t)below(w, w->is_wide ? MODEL_OPS_MAX : 10));
     commit(w, &s, &options);
 }
 
@@ -424,7 +424,7 @@ static bool expect_scan(world *w, const slot *s, const yore_range *range, model_
         uint32_t at = range->reverse ? KEY_COUNT - 1 - i : i;
         yore_key key = world_key(at);
         const model_row *row;
-        if (key.primitive != range->primitive) continue;
+        if (key.primitive != range->primitive || !world_uses_key(w, at)) continue;
         if (range->prefix.size && (key.user.size < range->prefix.size ||
                                    memcmp(key.user.data, range->prefix.data, range->prefix.size) != 0))
             continue;
@@ -444,12 +444,12 @@ void step_txn_scan(world *w)
     yore_range range = YORE_RANGE_INIT;
     yore_iter *iter = NULL;
     yore_error err = YORE_ERROR_INIT;
-    model_row want[KEY_COUNT];
+    static model_row want[KEY_COUNT];
     size_t count;
     range.primitive = chance(w, 5) ? YORE_JSON : YORE_KV;
     if (below(w, 2)) range.prefix = yore_bytes("user:", below(w, 6));
-    if (chance(w, 3)) range.from = world_key((uint32_t)below(w, KEY_COUNT)).user;
-    if (chance(w, 3)) range.to = world_key((uint32_t)below(w, KEY_COUNT)).user;
+    if (chance(w, 3)) range.from = world_key(world_pick_key(w)).user;
+    if (chance(w, 3)) range.to = world_key(world_pick_key(w)).user;
     if (chance(w, 3)) range.limit = 1 + below(w, 6);
     range.reverse = chance(w, 3);
     world_say(w, "scan in transaction %d%s", (int)(s - w->slots), range.reverse ? ", reverse" : "");

@@ -26,6 +26,7 @@
 typedef struct script {
     uint64_t seed;
     bool on_disk;
+    bool is_wide;
     uint32_t sync;
     size_t count;
     step steps[STEPS_MAX];
@@ -90,6 +91,7 @@ static void make_script(uint64_t seed, script *out)
     uint32_t weights[STEP_KIND_COUNT], total = 0;
     out->seed = seed;
     out->on_disk = yr_rng_below(&rng, 3) != 0;
+    out->is_wide = yr_rng_below(&rng, 4) == 0;
     out->sync = yr_rng_below(&rng, 3) ? YORE_SYNC_OS : YORE_SYNC_COMMIT;
     out->count = 100 + yr_rng_below(&rng, STEPS_MAX - 100 + 1);
     for (uint32_t i = 0; i < STEP_KIND_COUNT; i++) {
@@ -149,6 +151,7 @@ static bool run_script(const script *s, bool trace, report *to)
     to->seed = s->seed;
     w->trace = trace;
     w->on_disk = s->on_disk;
+    w->is_wide = s->is_wide;
     w->sync = s->sync;
     w->clock = INT64_C(1700000000000000000);
     w->rng.state = s->seed;
