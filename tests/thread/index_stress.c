@@ -60,6 +60,16 @@ yr_ref stress_incarnation(stress *s, uint32_t key)
     return ref;
 }
 
+bool stress_step(stress *s, void (*insert)(stress *s, uint32_t key))
+{
+    uint32_t next = atomic_load_explicit(&s->published, memory_order_relaxed); /* own store */
+    if (next == s->staying) return atomic_load_explicit(&s->checks, memory_order_relaxed) < STRESS_CHECKS;
+    insert(s, s->order[next]);
+    /* release: pairs with the readers' acquire, as a commit's visible version does */
+    atomic_store_explicit(&s->published, next + 1, memory_order_release);
+    return true;
+}
+
 bool stress_entry_whole(const stress *s, yr_ref ref)
 {
     const yr_entry *entry = yr_entry_at(&s->region, ref);

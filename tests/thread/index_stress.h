@@ -6,6 +6,8 @@
 #include "tests/unit/index/fixture.h"
 
 #define STRESS_READERS 2u
+#define STRESS_CHECKS \
+    20000u /* the writer goes on until the readers have looked at so many entries beside it */
 
 typedef struct stress {
     const yore_env *env;
@@ -25,6 +27,8 @@ void stress_open(stress *s, uint32_t shape, uint32_t keys, uint64_t seed);
 void stress_close(stress *s);
 /* The entry of a fresh incarnation of a key that comes and goes; `newest` holds a sum of its key. */
 yr_ref stress_incarnation(stress *s, uint32_t key);
+/* Writer: has it more to do? Inserts the next staying key through `insert`, if there is one. */
+bool stress_step(stress *s, void (*insert)(stress *s, uint32_t key));
 /* Does the entry hold a whole key? */
 bool stress_entry_whole(const stress *s, yr_ref entry);
 /* Run `reader` in STRESS_READERS threads while `writer` runs here. */

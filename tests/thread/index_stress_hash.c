@@ -60,15 +60,17 @@ static void put(stress *s, uint32_t key, yr_ref entry)
     YR_ASSERT(yr_hash_index_insert(table, hash_of(s, key), entry));
 }
 
+static void insert_staying(stress *s, uint32_t key)
+{
+    put(s, key, s->keys.entries[key]);
+}
+
 static void write_all(stress *s)
 {
     yr_rng rng = {s->seed + 1};
     yr_ref *alive = calloc(s->keys.count, sizeof *alive);
     YR_ASSERT(alive != NULL);
-    for (uint32_t next = 0; next < s->staying; next++) {
-        put(s, s->order[next], s->keys.entries[s->order[next]]);
-        /* release: pairs with the readers' acquire, as a commit's visible version does */
-        atomic_store_explicit(&s->published, next + 1, memory_order_release);
+    while (stress_step(s, insert_staying)) {
         for (int i = 0; i < 4; i++) {
             uint32_t key = (uint32_t)yr_rng_below(&rng, s->keys.count);
             if (s->rank[key] != UINT32_MAX) continue;
@@ -97,7 +99,6 @@ static void run(stress *s)
     stress_run(s, read_loop, write_all);
     const char *problem;
     if (!yr_hash_index_check(table, &problem)) fail_msg("%s", problem);
-    assert_true(atomic_load(&s->checks) > 0);
     yr_hash_index_destroy(table);
     yr_art_destroy(tree);
 }
