@@ -40,6 +40,7 @@ enum {
 };
 
 typedef struct stress {
+    const char *path;
     yore_db *db;
     uint64_t first; /* the version that opened the accounts */
     _Atomic uint32_t writers_left;
@@ -49,6 +50,7 @@ typedef struct stress {
 
 typedef struct worker {
     stress *s;
+    yore_db *db; /* its handle */
     yr_rng rng;
     uint32_t id;
 } worker;
@@ -135,7 +137,7 @@ static yore_status transfer(worker *w, const char *branch)
     int64_t amount = (int64_t)yr_rng_below(&w->rng, 100);
     if (to >= from) to++;
     options.isolation = yr_rng_below(&w->rng, 4) ? YORE_ISOLATION_SNAPSHOT : YORE_ISOLATION_SERIALIZABLE;
-    yore_status status = yore_begin(w->s->db, yore_str(branch), &options, &txn, &err);
+    yore_status status = yore_begin(w->db, yore_str(branch), &options, &txn, &err);
     if (status == YORE_ERR_NO_BRANCH) return status;
     expect("begin", status, YORE_OK, &err);
     if (yr_rng_below(&w->rng, 3))
@@ -213,7 +215,7 @@ static void check_sum(worker *w, const yore_at *at, const char *what)
     yore_where where = YORE_WHERE_INIT;
     yore_error err = YORE_ERROR_INIT;
     char why[160];
-    yore_status status = yore_snap_open(w->s->db, at, &snap, &where, &err);
+    yore_status status = yore_snap_open(w->db, at, &snap, &where, &err);
     if (status == YORE_ERR_NO_BRANCH) return;
     expect(what, status, YORE_OK, &err);
     for (int pass = 0; pass < 2; pass++) { /* twice: a snapshot does not move */
@@ -229,17 +231,17 @@ static void check_sum(worker *w, const yore_at *at, const char *what)
     atomic_fetch_add_explicit(&w->s->reads, 1, memory_order_relaxed);
 }
 
-static uint64_t newest(const stress *s)
+static uint64_t newest(yore_db *db)
 {
     yore_stats stats = {.struct_size = sizeof stats};
     yore_error err = YORE_ERROR_INIT;
-    expect("stats", yore_stats_get(s->db, &stats, &err), YORE_OK, &err);
+    expect("stats", yore_stats_get(db, &stats, &err), YORE_OK, &err);
     return stats.version;
 }
 
 static uint64_t pick_version(worker *w)
 {
-    return w->s->first + yr_rng_below(&w->rng, newest(w->s) - w->s->first + 1);
+    return w->s->first + yr_rng_below(&w->rng, newest(w->db) - w->s->first + 1);
 }
 
 static void check_history(worker *w)
@@ -252,7 +254,7 @@ static void check_history(worker *w)
     size_t n = 0;
     yore_status status;
     yore_key key = account((uint32_t)yr_rng_below(&w->rng, ACCOUNTS), name);
-    expect("history", yore_history(w->s->db, NULL, key, NULL, &iter, &err), YORE_OK, &err);
+    expect("history", yore_history(w->db, NULL, key, NULL, &iter, &err), YORE_OK, &err);
     while ((status = yore_next(iter, rows, sizeof rows[0], 16, &n, &err)) == YORE_OK) {
         for (size_t i = 0; i < n; i++) {
             if (rows[i].version >= last) give_up("history", "versions do not fall");
@@ -277,6 +279,32 @@ static void *read_always(void *arg)
     return NULL;
 }
 
+/* A read-only handle beside the writer: it catches up, never goes back, and shows whole commits. */
+static void *follow_read_only(void *arg)
+{
+    worker *w = arg;
+    yore_open_options options = YORE_OPEN_OPTIONS_INIT;
+    yore_error err = YORE_ERROR_INIT;
+    uint64_t last = 0;
+    options.read_only = true;
+    options.memory_bytes_max = UINT64_C(4) << 30;
+    expect("open read-only", yore_open(w->s->path, &options, &w->db, &err), YORE_OK, &err);
+    while (!is_over(w->s)) {
+        uint64_t published = newest(w->s->db);
+        yore_at at = YORE_AT_INIT;
+        expect("refresh", yore_refresh(w->db, &err), YORE_OK, &err);
+        uint64_t now = newest(w->db);
+        if (now < last || now < published) give_up("refresh", "older than what was published before it");
+        last = now;
+        check_sum(w, NULL, "the present of a read-only handle");
+        at.kind = YORE_AT_VERSION;
+        at.version = pick_version(w);
+        check_sum(w, &at, "the past of a read-only handle");
+    }
+    yore_close(w->db);
+    return NULL;
+}
+
 /* -- branches -- */
 
 static void fork_one(worker *w, uint32_t round)
@@ -292,7 +320,7 @@ static void fork_one(worker *w, uint32_t round)
     from.kind = yr_rng_below(&w->rng, 2) ? YORE_AT_NOW : YORE_AT_VERSION;
     from.version = pick_version(w);
     options.from = &from;
-    expect("create", yore_branch_create(w->s->db, yore_str(name), &options, &where, &err), YORE_OK, &err);
+    expect("create", yore_branch_create(w->db, yore_str(name), &options, &where, &err), YORE_OK, &err);
     snprintf(at.branch, sizeof at.branch, "%s", name);
     check_sum(w, &at, "a new branch");
     for (int i = 0; i < 6; i++) (void)transfer(w, name);
@@ -301,23 +329,21 @@ static void fork_one(worker *w, uint32_t round)
     from.kind = YORE_AT_NOW;
     char child[40];
     snprintf(child, sizeof child, "%s/child", name);
-    expect("create", yore_branch_create(w->s->db, yore_str(child), &options, &where, &err), YORE_OK, &err);
+    expect("create", yore_branch_create(w->db, yore_str(child), &options, &where, &err), YORE_OK, &err);
     (void)transfer(w, child);
     (void)transfer(w, name);
     snprintf(at.branch, sizeof at.branch, "%s", child);
     check_sum(w, &at, "a child");
-    expect("rename", yore_branch_rename(w->s->db, yore_str(name), yore_str(other), &where, &err), YORE_OK,
-           &err);
-    expect("info", yore_branch_info_get(w->s->db, yore_str(other), &info, &err), YORE_OK, &err);
+    expect("rename", yore_branch_rename(w->db, yore_str(name), yore_str(other), &where, &err), YORE_OK, &err);
+    expect("info", yore_branch_info_get(w->db, yore_str(other), &info, &err), YORE_OK, &err);
     uint64_t count = 0;
-    expect("delete", yore_branch_delete(w->s->db, yore_str(other), true, &where, &count, &err), YORE_OK,
-           &err);
+    expect("delete", yore_branch_delete(w->db, yore_str(other), true, &where, &count, &err), YORE_OK, &err);
     if (count != 2) give_up("delete", "not two branches");
     memset(at.branch, 0, sizeof at.branch);
     at.branch_id = info.id;
     check_sum(w, &at, "a deleted branch");
     if (yr_rng_below(&w->rng, 4) == 0) {
-        expect("recover", yore_branch_recover(w->s->db, yore_str(other), yore_str(""), &where, &err), YORE_OK,
+        expect("recover", yore_branch_recover(w->db, yore_str(other), yore_str(""), &where, &err), YORE_OK,
                &err);
         check_sum(w, &at, "a recovered branch");
     }
@@ -346,7 +372,7 @@ static void *follow_always(void *arg)
         size_t n = 0;
         yore_status status;
         last = is_over(w->s);
-        expect("changes", yore_changes(w->s->db, after, NULL, &iter, &err), YORE_OK, &err);
+        expect("changes", yore_changes(w->db, after, NULL, &iter, &err), YORE_OK, &err);
         while ((status = yore_next(iter, rows, sizeof rows[0], 32, &n, &err)) == YORE_OK) {
             for (size_t i = 0; i < n; i++) {
                 if (rows[i].version < after) give_up("changes", "versions do not rise");
@@ -397,12 +423,14 @@ static void open_accounts(stress *s)
 
 static void run(const char *path, uint32_t sync, uint64_t seed)
 {
-    static void *(*const roles[])(void *) = {write_always, write_always, read_always,
-                                             read_always,  fork_always,  follow_always};
+    static void *(*const roles[])(void *) = {write_always, write_always,  read_always,     read_always,
+                                             fork_always,  follow_always, follow_read_only};
     enum { THREADS = sizeof roles / sizeof roles[0] };
+    bool on_disk = strcmp(path, ":memory:") != 0;
+    uint32_t count = on_disk ? THREADS : THREADS - 1; /* the last role needs files */
     pthread_t threads[THREADS];
     worker workers[THREADS];
-    stress s = {.seed = seed, .writers_left = WRITERS};
+    stress s = {.path = path, .seed = seed, .writers_left = WRITERS};
     yore_open_options options = YORE_OPEN_OPTIONS_INIT;
     yore_check_report report = {.struct_size = sizeof report};
     yore_error err = YORE_ERROR_INIT;
@@ -414,17 +442,18 @@ static void run(const char *path, uint32_t sync, uint64_t seed)
     options.env = &env;
     expect("open", yore_open(path, &options, &s.db, &err), YORE_OK, &err);
     open_accounts(&s);
-    for (uint32_t i = 0; i < THREADS; i++) {
-        workers[i] = (worker){.s = &s, .rng = {seed * 100 + i}, .id = i};
+    for (uint32_t i = 0; i < count; i++) {
+        workers[i] = (worker){.s = &s, .db = s.db, .rng = {seed * 100 + i}, .id = i};
         if (pthread_create(&threads[i], NULL, roles[i], &workers[i]) != 0)
             give_up("pthread_create", "failed");
     }
-    for (uint32_t i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    for (uint32_t i = 0; i < count; i++) pthread_join(threads[i], NULL);
     expect("check", yore_check(s.db, YORE_CHECK_DEEP, &report, &err), YORE_OK, &err);
     check_sum(&workers[0], NULL, "the end");
     yore_close(s.db);
-    if (strcmp(path, ":memory:") != 0) {
+    if (on_disk) {
         expect("open again", yore_open(path, &options, &s.db, &err), YORE_OK, &err);
+        workers[0].db = s.db;
         check_sum(&workers[0], NULL, "after opening again");
         yore_close(s.db);
     }
