@@ -347,6 +347,9 @@ static bool settle_data(event_parse *p)
         }
         out->kind = is_del ? EVENT_DEL : is_none ? EVENT_EMPTY : EVENT_PUT;
     }
+    if (out->expiry_ns != 0 && out->ttl_ns != 0) {
+        return wrong(p, NULL, "both 'expires' and 'ttl'");
+    }
     if (out->kind == EVENT_EMPTY) {
         return (!p->has_key && !p->has_value) ||
                wrong(p, p->op, "a row with op \"none\" has no key and no value");

@@ -164,6 +164,8 @@ class RefusalTest(ImportTest):
                 ('{"key":7,"value":1}', ["line 2, column 8", "'key' must be a string"]),
                 ('{"key":"b","value_b64":"?"}', ["line 2, column 24"]),
                 ('{"key":"b","value":1,"delete":true}', ["line 2", "both"]),
+                ('{"key":"b","value":1,"ttl":5,"expires":6}', ["line 2", "both 'expires' and 'ttl'"]),
+                ('{"key":"b","value":1,"expires":-6}', ["line 2", "after 1970"]),
                 ('{"key":"","value":1}', ["line 2", "empty"]),
                 ('{"key":"%s","value":1}' % ("k" * 32769), ["line 2"]),
                 ('{"key":"b","value":1,"time":"yesterday-ish"}', ["line 2, column 29"]),
