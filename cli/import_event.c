@@ -260,7 +260,8 @@ static bool take_more(event_parse *p, member_id id)
     case M_TIME: out->has_time = true; return take_time(p, &out->time_ns);
     case M_SOURCE_TIME: out->has_source_time = true; return take_time(p, &out->source_time_ns);
     case M_EXPIRES:
-    case M_EXPIRY: return take_time(p, &out->expiry_ns);
+    case M_EXPIRY:
+        return take_time(p, &out->expiry_ns) && (out->expiry_ns > 0 || wrong_type(p, "a time after 1970"));
     case M_PARENTS:
         out->parents = p->at->raw;
         return p->at->kind == JSON_ARRAY || wrong_type(p, "a list of versions");
