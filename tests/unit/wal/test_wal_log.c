@@ -235,6 +235,27 @@ static void test_a_file_prepared_before_a_clean_close_is_used_after_it(void **st
     kit_deinit(&kit);
 }
 
+static void test_the_way_of_appending_can_be_chosen_after_the_open(void **state)
+{
+    (void)state;
+    wal_kit kit;
+    kit_init(&kit, 12);
+    kit.options.mapped = false;
+    assert_ok(&kit, kit_create(&kit));
+    assert_ok(&kit, kit_open(&kit));
+    for (int i = 0; i < 6; i++) {
+        yr_wal_set_mapped(kit.wal, i % 2 == 1);
+        kit_append_many(&kit, 1); /* the first one writes MANIFEST too */
+        uint64_t stores = yr_sim_op_count(kit.sim, YR_SIM_OP_APPEND);
+        uint64_t writes = yr_sim_op_count(kit.sim, YR_SIM_OP_WRITE);
+        kit_append_many(&kit, 1);
+        assert_int_equal(yr_sim_op_count(kit.sim, YR_SIM_OP_APPEND) - stores, i % 2);
+        assert_int_equal(yr_sim_op_count(kit.sim, YR_SIM_OP_WRITE) - writes, 1 - i % 2);
+    }
+    reopen_and_expect(&kit, 13);
+    kit_deinit(&kit);
+}
+
 static yore_status refuse(void *arg, uint64_t lsn, yore_slice payload, yore_error *err)
 {
     (void)arg;
@@ -310,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_a_sync_covers_what_was_appended_before_it),
         cmocka_unit_test(test_the_next_file_is_made_ahead_when_half_is_used),
         cmocka_unit_test(test_a_file_prepared_before_a_clean_close_is_used_after_it),
+        cmocka_unit_test(test_the_way_of_appending_can_be_chosen_after_the_open),
         cmocka_unit_test(test_a_failing_callback_stops_the_open),
         cmocka_unit_test(test_probe_tells_other_peoples_files_and_damage),
     };

@@ -11,7 +11,7 @@ static void start(wal_kit *kit)
                                     .dir = kit->dir,
                                     .path = KIT_PATH,
                                     .bytes_min = 4096,
-                                    .bytes_max = 16384,
+                                    .bytes_max = 8192,
                                     .mapped = true};
     kit->err = (yore_error)YORE_ERROR_INIT;
 }
