@@ -48,7 +48,7 @@ static void run_and_check(history_run *run, const char *name, uint32_t forbidden
     yore_error err = YORE_ERROR_INIT;
     yore_check_report report = {.struct_size = sizeof report};
     run->threads = 4;
-    run->txns = 6000 / SLOW_DOWN;
+    run->txns = (run->txns ? run->txns : 6000) / SLOW_DOWN;
     run->seed = seed_of_run();
     history_run_all(run);
     history_check(&run->result, &findings);
@@ -123,6 +123,26 @@ static void test_a_branch_is_serializable_over_its_parents_data(void **state)
     fork_of_preloaded(&run);
     run_and_check(&run, "serializable on a branch", HISTORY_FORBIDDEN_BY_SERIALIZABLE);
     yore_close(run.db);
+}
+
+/* With a sync a group, many transactions share a group, and conflict inside it. */
+static void test_group_commit_on_disk_is_serializable(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/yore-history-XXXXXX", path[64], command[96];
+    yore_open_options options = YORE_OPEN_OPTIONS_INIT;
+    yore_error err = YORE_ERROR_INIT;
+    history_run run = {.branch = "default", .mix = HISTORY_WITH_APPENDS, .txns = 600};
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/store", dir);
+    options.create = true;
+    options.sync = YORE_SYNC_COMMIT;
+    if (yore_open(path, &options, &run.db, &err) != YORE_OK) fail_msg("%s", err.message);
+    run.isolation = YORE_ISOLATION_SERIALIZABLE;
+    run_and_check(&run, "serializable, on disk", HISTORY_FORBIDDEN_BY_SERIALIZABLE);
+    yore_close(run.db);
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    assert_int_equal(system(command), 0);
 }
 
 /* Two transactions: each reads both registers and writes one. How many commit is returned. */
@@ -214,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_appends_are_atomic_and_never_lost),
         cmocka_unit_test(test_a_branch_keeps_snapshot_isolation_over_its_parents_data),
         cmocka_unit_test(test_a_branch_is_serializable_over_its_parents_data),
+        cmocka_unit_test(test_group_commit_on_disk_is_serializable),
         cmocka_unit_test(test_write_skew_passes_snapshot_isolation_and_is_found),
         cmocka_unit_test(test_write_skew_does_not_pass_serializable),
 #endif
@@ -223,6 +244,7 @@ int main(void)
     (void)test_appends_are_atomic_and_never_lost;
     (void)test_a_branch_keeps_snapshot_isolation_over_its_parents_data;
     (void)test_a_branch_is_serializable_over_its_parents_data;
+    (void)test_group_commit_on_disk_is_serializable;
     (void)test_write_skew_passes_snapshot_isolation_and_is_found;
     (void)test_write_skew_does_not_pass_serializable;
     return cmocka_run_group_tests(tests, NULL, NULL);
