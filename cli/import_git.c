@@ -25,6 +25,7 @@ typedef struct git_run {
     uint64_t newest_line;
     int64_t last_s;
     bool has_last;
+    unsigned side_number; /* the last one given anew */
 } git_run;
 
 static bool seconds_to_ns(int64_t seconds, int64_t *ns)
@@ -131,8 +132,8 @@ static int read_graph(git_run *run)
 
 /* -- before the first commit -- */
 
-/* A branch that is there already is used as it is if it is a root nobody has written to; else the name is taken. */
-static bool check_branch(git_run *run, git_branch *branch)
+/* Is there a branch of that name in the store, and is it a root nobody has written to? */
+static bool look_up(git_run *run, const char *name, bool *there, bool *is_blank)
 {
     yore_error err = YORE_ERROR_INIT;
     yore_branch_info info = {.struct_size = sizeof info};
@@ -140,37 +141,70 @@ static bool check_branch(git_run *run, git_branch *branch)
     yore_commit_info commit = {.struct_size = sizeof commit};
     yore_at at = YORE_AT_INIT;
     yore_iter *log = NULL;
-    if (yore_name_check(yore_str(branch->name), &err) < 0) {
-        return import_refuse_error(&run->problem, &err);
-    }
-    if (yore_branch_info_get(run->im->c->db, yore_str(branch->name), &info, &err) < 0) {
-        return true;
-    }
-    (void)snprintf(at.branch, sizeof at.branch, "%s", branch->name);
+    *is_blank = false;
+    *there = yore_branch_info_get(run->im->c->db, yore_str(name), &info, &err) >= 0;
+    if (!*there) return true;
+    (void)snprintf(at.branch, sizeof at.branch, "%s", name);
     options.limit = 1;
     yore_status status = yore_log(run->im->c->db, &at, &options, &log, &err);
-    if (status == YORE_OK) {
-        status = yore_log_next(log, &commit, &err);
-    }
+    if (status == YORE_OK) status = yore_log_next(log, &commit, &err);
     yore_iter_close(log);
-    if (status < 0) {
-        return import_refuse_error(&run->problem, &err);
+    *is_blank = status == YORE_END && info.parent_id == 0;
+    return status >= 0 || import_refuse_error(&run->problem, &err);
+}
+
+static void rename_branch(git_run *run, git_branch *branch, char *name)
+{
+    free(branch->name);
+    branch->name = name;
+    (void)git_names_set(&run->graph.names, yore_str(name), 0);
+}
+
+/* side/N with the next number that is free here and in the store. */
+static bool number_again(git_run *run, git_branch *branch)
+{
+    bool there = true;
+    bool is_blank;
+    while (there) {
+        char *name = cli_printf("side/%u", ++run->side_number);
+        bool used = git_names_find(&run->graph.names, yore_str(name)) != GIT_NAME_NONE;
+        if (!look_up(run, name, &there, &is_blank)) {
+            free(name);
+            return false;
+        }
+        there = there || used;
+        if (there) {
+            free(name);
+        } else {
+            rename_branch(run, branch, name);
+        }
     }
-    bool usable = status == YORE_END && info.parent_id == 0 && branch->fork == GIT_NO_COMMIT;
-    if (!usable && strcmp(branch->name, "default") == 0) {
+    return true;
+}
+
+/* A branch that is there already is used as it is if it is a root nobody has written to; else the name is taken. */
+static bool check_branch(git_run *run, git_branch *branch)
+{
+    yore_error err = YORE_ERROR_INIT;
+    bool there;
+    bool is_blank;
+    if (yore_name_check(yore_str(branch->name), &err) < 0) return import_refuse_error(&run->problem, &err);
+    if (!look_up(run, branch->name, &there, &is_blank)) return false;
+    bool is_usable = is_blank && branch->fork == GIT_NO_COMMIT && !branch->hidden;
+    if (there && !is_usable && branch->hidden) return number_again(run, branch);
+    if (there && !is_usable && strcmp(branch->name, "default") == 0) {
         /* Every store has a branch of that name, so git's gets another one, encoded as an illegal name is. */
-        free(branch->name);
-        branch->name = cli_strdup("%64efault");
-        return check_branch(run, branch);
+        rename_branch(run, branch, cli_strdup("%64efault"));
+        if (!look_up(run, branch->name, &there, &is_blank)) return false;
     }
-    if (!usable) {
+    if (there && !is_usable) {
         (void)import_refuse(&run->problem, YORE_ERR_EXISTS, 0, "the store has a branch '%s' already",
                             branch->name);
         (void)snprintf(run->problem.hint, sizeof run->problem.hint,
                        "import into a new store (-d PATH --create), or rename the branch here");
         return false;
     }
-    branch->exists = true;
+    branch->exists = there;
     return true;
 }
 

@@ -272,6 +272,20 @@ class GitStreamTest(ImportTest):
         self.refuse(stream, "--format", "git", exit=9, says=["already", "nothing was imported"])
         self.assertEqual(self.store.run("export", "--all-versions").stdout, before)
 
+    def test_two_histories_in_one_store(self):
+        def history(branch, key):
+            w = git.StreamWriter()
+            one = w.commit(branch, git.put(key, b"1"))
+            side = w.commit(b"refs/heads/gone", git.put(key, b"2"), parents=[one])
+            w.commit(branch, git.put(key, b"3"), parents=[one, side])
+            w.delete(b"refs/heads/gone")
+            return w.stream()
+        self.take(history(b"refs/heads/main", b"a"), "--format", "git")
+        self.take(history(b"refs/heads/other", b"b"), "--format", "git")
+        self.assertEqual(self.store.state("-b", "other"), {b"b": b"3"})
+        self.assertEqual(self.store.state("-b", "side/1"), {b"a": b"2"})
+        self.assertEqual(self.store.state("-b", "side/2"), {b"b": b"2"})
+
     def test_the_first_branch_can_have_another_name(self):
         w = git.StreamWriter()
         w.commit(b"refs/heads/main", git.put(b"a", b"1"))
