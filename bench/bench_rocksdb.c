@@ -41,11 +41,10 @@ static void must(const char *message, const char *what)
 
 static void rocks_describe(bool durable, char *out, size_t size)
 {
-    snprintf(
-        out, size,
-        "RocksDB (C API), WAL on, sync=%s, memtable 64 MiB, block cache 2 GiB, bloom 10 bits a key, memtable bloom, hash index in "
-        "data blocks, no compression, 2 background threads",
-        durable ? "true" : "false");
+    snprintf(out, size,
+             "RocksDB (C API), WAL on, sync=%s, memtable 64 MiB, block cache 2 GiB, bloom 10 bits a key, "
+             "memtable bloom, hash index in data blocks, no compression, 2 background threads",
+             durable ? "true" : "false");
 }
 
 static void *rocks_open(const bench_store_options *options)
