@@ -114,7 +114,7 @@ static bool check_entry(check *c, yr_ref entry)
 static bool check_enter(check *c, yr_art_iter *iter, art_ptr ptr, size_t depth)
 {
     if (!check_node(c, ptr, depth)) return false;
-    if (!yr_art_push(iter, ptr)) return fail(c, "tree: no memory to check");
+    if (!yr_art_push(iter, ptr)) return fail(c, YR_CHECK_NO_MEMORY);
     yr_ref end = art_load(&art_node_at(c->art, art_ref(ptr))->end);
     if (!end) return true;
     size_t ends = depth + art_prefix_size(art_node_at(c->art, art_ref(ptr)));

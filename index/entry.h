@@ -30,6 +30,9 @@ typedef struct yr_entry {
     uint8_t tree_key[]; /* branch (4, big endian), primitive (1), user key */
 } yr_entry;
 
+/* What a check of either index says when it had no memory to look with: no verdict. */
+#define YR_CHECK_NO_MEMORY "no memory to check"
+
 #define YR_TREE_KEY_PREFIX 5u
 #define YR_ENTRY_HEADER 16u
 _Static_assert(offsetof(yr_entry, tree_key) == 11, "the tree key starts at byte 11");

@@ -504,7 +504,7 @@ bool yr_hash_index_check(const yr_hash_index *index, const char **problem)
         size_t size = (size_t)(t.mask + 1) * sizeof(uint32_t);
         uint32_t *passed = yr_alloc_zero(index->env, size);
         if (!passed) {
-            *problem = "hash index: no memory to check";
+            *problem = YR_CHECK_NO_MEMORY;
             break;
         }
         *problem = check_shard(index, shard, t, passed);

@@ -118,6 +118,7 @@ yore_status yore_stats_get(yore_db *db, yore_stats *out, yore_error *err)
                      .groups = atomic_load_explicit(&store->groups, memory_order_relaxed),
                      .read_only = store->read_only,
                      .poisoned = atomic_load_explicit(&store->poisoned, memory_order_relaxed) != 0};
+    if (store->wal && yr_wal_is_poisoned(store->wal)) out->poisoned = true; /* no commit has met it yet */
     uint64_t region = yr_memtable_bytes(mem);
     out->memory_bytes = region + yr_catalog_bytes(store->catalog);
     out->entry_bytes = region - out->hash_bytes - out->tree_bytes;

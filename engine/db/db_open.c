@@ -80,9 +80,9 @@ static yr_wal_options wal_options(const yore_db *db, const yore_open_options *op
 static yore_status open_dir(yore_db *db, const yore_open_options *options, yore_error *err)
 {
     const yore_env *env = db->env;
-    bool created = false;
     bool may_create = options->create && !options->read_only;
-    int failed = env->dir_open(env->ctx, db->path, may_create ? YORE_DIR_CREATE : 0, &created, &db->dir);
+    int failed =
+        env->dir_open(env->ctx, db->path, may_create ? YORE_DIR_CREATE : 0, &db->made_dir, &db->dir);
     if (failed == -ENOENT && !may_create) {
         yr_fail(err, YORE_ERR_NO_STORE, "no store at '%s'", db->path);
         yr_hint(err, "yore init %s", db->path);
@@ -92,11 +92,19 @@ static yore_status open_dir(yore_db *db, const yore_open_options *options, yore_
         return yr_fail(err, YORE_ERR_NOT_STORE, "'%s' is not a directory, so not a store", db->path);
     }
     if (failed) return yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot open the directory '%s'", db->path);
-    if (created && !YR_BUG(NO_DIR_SYNC)) {
-        failed = env->dir_sync_parent(env->ctx, db->path);
-        if (failed)
-            return yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot sync the directory of '%s'", db->path);
-    }
+    return YORE_OK;
+}
+
+/* A new store's directory must be durable before the store is. Also when it was there already: whoever made it
+ * may have been killed before its own sync. */
+static yore_status sync_parent(yore_db *db, yore_error *err)
+{
+    if (YR_BUG(NO_DIR_SYNC)) return YORE_OK;
+    int failed = db->env->dir_sync_parent(db->env->ctx, db->path);
+    /* others' directories need not be readable: then the directory is as durable as they made it */
+    if (failed == -EACCES && !db->made_dir) failed = 0;
+    if (failed)
+        return yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot sync the directory of '%s'", db->path);
     return YORE_OK;
 }
 
@@ -125,7 +133,8 @@ static yore_status probe(yore_db *db, const yore_open_options *options, bool mak
     }
     if (!make) return YORE_OK;
     yore_slice payload;
-    status = first_payload(db, &payload, err);
+    status = sync_parent(db, err);
+    if (status == YORE_OK) status = first_payload(db, &payload, err);
     if (status < 0) return status;
     const yr_wal_options log = wal_options(db, options);
     return yr_wal_create(&log, payload, err);

@@ -24,6 +24,7 @@ struct yore_db {
     char *path;
     size_t path_bytes;
     yr_wal_report report;
+    bool made_dir; /* by this open */
     uint32_t fork_generation; /* of the process that opened it: a forked child must not write */
 };
 

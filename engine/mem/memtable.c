@@ -137,6 +137,7 @@ yore_status yr_memtable_check(const yr_memtable *mem, yore_error *err)
 {
     const char *problem = NULL;
     if (!yr_hash_index_check(mem->hash, &problem) || !yr_art_check(mem->art, &problem)) {
+        if (strcmp(problem, YR_CHECK_NO_MEMORY) == 0) return yr_fail(err, YORE_ERR_NOMEM, "%s", problem);
         return yr_fail(err, YORE_ERR_CORRUPT, "memory store: %s", problem);
     }
     uint64_t count = 0;
