@@ -1,0 +1,132 @@
+/* Every allocation and every file operation of every scenario fails, once and for good.
+ *     test_faults [--full] [--scenario NAME] */
+#include "tests/fault/fault_kit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static bool is_full;
+static const char *only;
+static yr_sim_image closed_image, killed_image;
+
+static const yr_sim_image *base_of(const fault_scenario *scenario)
+{
+    return scenario->from_kill ? &killed_image : &closed_image;
+}
+
+static bool is_wanted(const fault_scenario *scenario)
+{
+    return !only || strcmp(only, scenario->name) == 0;
+}
+
+static uint64_t fail_every(const fault_scenario *scenario, fault_plan plan)
+{
+    uint64_t points = 0;
+    for (uint64_t nth = 1;; nth++) {
+        if (plan.io.kinds)
+            plan.io.nth = nth;
+        else
+            plan.alloc_nth = nth;
+        if (!fault_run_plan(scenario, base_of(scenario), &plan)) return points;
+        points++;
+    }
+}
+
+static void test_scenarios_run_without_a_fault(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < fault_scenarios_count; i++) {
+        if (!is_wanted(&fault_scenarios[i])) continue;
+        for (int keep = 0; keep <= YR_CRASH_KEEP_RANDOM; keep++) {
+            fault_plan plan = {.keep = keep};
+            assert_false(fault_run_plan(&fault_scenarios[i], base_of(&fault_scenarios[i]), &plan));
+        }
+    }
+}
+
+static void test_any_allocation_may_fail(void **state)
+{
+    (void)state;
+    uint64_t total = 0;
+    for (size_t i = 0; i < fault_scenarios_count; i++) {
+        if (!is_wanted(&fault_scenarios[i])) continue;
+        uint64_t points = fail_every(&fault_scenarios[i], (fault_plan){.is_sticky = false});
+        points += fail_every(&fault_scenarios[i], (fault_plan){.is_sticky = true});
+        if (is_full) print_message("%6" PRIu64 " allocations: %s\n", points, fault_scenarios[i].name);
+        total += points;
+    }
+    print_message("%" PRIu64 " failed allocations\n", total);
+    assert_true(only || total > 1000);
+}
+
+static void test_any_operation_may_fail(void **state)
+{
+    (void)state;
+    static const uint32_t kinds[] = {YR_SIM_OP_WRITE,  YR_SIM_OP_APPEND, YR_SIM_OP_SYNC, YR_SIM_OP_OPEN,
+                                     YR_SIM_OP_RENAME, YR_SIM_OP_UNLINK, YR_SIM_OP_READ, YR_SIM_OP_DIR_SYNC,
+                                     YR_SIM_OP_DIR,    YR_SIM_OP_MAP,    YR_SIM_OP_LOCK, YR_SIM_OP_ANY};
+    static const int errnos[] = {EIO, ENOSPC, EDQUOT, EROFS};
+    uint64_t total = 0;
+    for (size_t i = 0; i < fault_scenarios_count; i++) {
+        const fault_scenario *scenario = &fault_scenarios[i];
+        if (!is_wanted(scenario)) continue;
+        uint64_t points = 0;
+        for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+            bool is_any = kinds[k] == YR_SIM_OP_ANY;
+            for (size_t e = 0; e < sizeof errnos / sizeof errnos[0]; e++) {
+                for (int how = 0; how < 3; how++) { /* once, for good, short */
+                    if (how == 2 && (kinds[k] != YR_SIM_OP_WRITE || e > 1)) continue;
+                    /* once, of any kind, is once of each kind */
+                    if (is_any && how == 0) continue;
+                    if (!is_full && (e > 1 || (is_any && e > 0))) continue;
+                    fault_plan plan = {.io = {.kinds = kinds[k],
+                                              .os_errno = errnos[e],
+                                              .sticky = how == 1,
+                                              .is_short = how == 2}};
+                    int keeps = is_full ? YR_CRASH_KEEP_RANDOM : 0;
+                    for (plan.keep = 0; plan.keep <= keeps; plan.keep++) {
+                        if (plan.keep && scenario->sync != YORE_SYNC_COMMIT) continue;
+                        points += fail_every(scenario, plan);
+                    }
+                    if (keeps == 0 && scenario->sync == YORE_SYNC_COMMIT && how == 0) {
+                        plan.keep = YR_CRASH_KEEP_NONE;
+                        points += fail_every(scenario, plan);
+                    }
+                }
+            }
+        }
+        if (is_full) print_message("%6" PRIu64 " operations: %s\n", points, scenario->name);
+        total += points;
+    }
+    print_message("%" PRIu64 " failed operations\n", total);
+    assert_true(only || total > 5000);
+}
+
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--full") == 0) {
+            is_full = true;
+        } else if (i + 1 < argc && strcmp(argv[i], "--scenario") == 0) {
+            only = argv[++i];
+        } else {
+            fprintf(stderr, "unknown argument '%s'\n", argv[i]);
+            return 2;
+        }
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scenarios_run_without_a_fault),
+        cmocka_unit_test(test_any_allocation_may_fail),
+        cmocka_unit_test(test_any_operation_may_fail),
+    };
+    fault_base_make(&closed_image, &killed_image);
+    int failed = cmocka_run_group_tests_name("faults", tests, NULL, NULL);
+    yr_sim_image_deinit(&closed_image);
+    yr_sim_image_deinit(&killed_image);
+    return failed;
+}
