@@ -57,6 +57,13 @@ static bool put_row(yr_store *store, yr_branch *branch, const yr_row *row, uint6
     return true;
 }
 
+enum { AHEAD = 8 }; /* rows whose hash buckets are on their way while one is put */
+
+static void prefetch_row(const yr_store *store, const yr_row *row, uint64_t key_hash)
+{
+    yr_hash_index_prefetch_bucket(store->mem->hash, yr_branch_hash(key_hash, row->branch));
+}
+
 yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *head, const yr_row *rows,
                      const uint64_t *key_hashes, uint32_t row_count, yore_error *err)
 {
