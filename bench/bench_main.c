@@ -259,12 +259,11 @@ int main(int argc, char **argv)
         fputs("\r\033[K", stderr);
     }
     if (interrupted) {
-        fprintf(stderr, "yore_bench: interrupted, no report\n");
-        return 130;
+        puts("interrupted: what was measured until then\n");
     }
     report_print(stdout);
     if (bench_opt.json_path != NULL) {
         report_write_json(bench_opt.json_path);
     }
-    return 0;
+    return interrupted ? 128 + (int)interrupted : 0;
 }
