@@ -295,7 +295,8 @@ static bool unknown_member(event_parse *p)
     (void)import_refuse(p->problem, YORE_ERR_INPUT, json_column(p->line, p->at->name_off),
                         "unknown member '%.64s'", name);
     if (best <= 2) {
-        (void)snprintf(p->problem->hint, sizeof p->problem->hint, "did you mean '%s'?", nearest);
+        (void)snprintf(p->problem->hint, sizeof p->problem->hint, "write '%s' if that is what you mean",
+                       nearest);
     } else {
         (void)snprintf(
             p->problem->hint, sizeof p->problem->hint,

@@ -52,7 +52,7 @@ static bool check_commit_time(git_run *run)
                             "the commit's time, %" PRId64 " seconds, is outside 1677 to 2262",
                             record->time_s);
         (void)snprintf(run->problem.hint, sizeof run->problem.hint,
-                       "--times now takes the clock for all commits");
+                       "use --times now (the clock for all commits)");
         return false;
     }
     if (run->im->times == IMPORT_TIMES_STRICT && run->has_last && record->time_s <= run->last_s) {
@@ -61,7 +61,7 @@ static bool check_commit_time(git_run *run)
                             ", is not later than that of the one before, %" PRId64,
                             record->time_s, run->last_s);
         (void)snprintf(run->problem.hint, sizeof run->problem.hint,
-                       "--times shift moves it forward by the least");
+                       "use --times shift (forward by the least)");
         return false;
     }
     if (!run->has_last || record->time_s > run->newest_s) {
@@ -229,7 +229,8 @@ static bool check_tags(git_run *run)
             good = import_refuse_error(&run->problem, &err);
         } else if (git_names_find(&there, yore_str(name)) != GIT_NAME_NONE) {
             good = import_refuse(&run->problem, YORE_ERR_EXISTS, 0, "the store has a tag '%s' already", name);
-            (void)snprintf(run->problem.hint, sizeof run->problem.hint, "yore tag delete '%.100s'", name);
+            (void)snprintf(run->problem.hint, sizeof run->problem.hint,
+                           "take it away with yore tag delete '%.100s'", name);
         }
     }
     git_names_deinit(&there);
@@ -251,7 +252,7 @@ static bool check_future(git_run *run)
     (void)import_refuse(&run->problem, YORE_ERR_TIME_RANGE, 0, "the commit's time, %s, is in the future",
                         text);
     (void)snprintf(run->problem.hint, sizeof run->problem.hint,
-                   "--allow-future takes it as it is, --times now the clock");
+                   "use --allow-future to take it as it is, or --times now (the clock)");
     return false;
 }
 
@@ -420,21 +421,26 @@ static int make_refs(git_run *run)
     return code;
 }
 
-/* Names that had to change are said, as that is how they are found. */
+/* Names that had to change are said, as that is how they are found. git's may hold anything, so it is escaped. */
+static void tell_name(git_run *run, const char *what, const char *name, const char *git_name)
+{
+    cli_bytes shown = {0};
+    if (strcmp(name, git_name) == 0) return;
+    cli_escape(&shown, yore_str(git_name));
+    cli_note(run->im->c, "%s %s is git's '%s'", what, name, shown.data);
+    cli_bytes_deinit(&shown);
+}
+
 static void tell_names(git_run *run)
 {
     const git_graph *graph = &run->graph;
     for (uint32_t i = 0; i < graph->branch_count; i++) {
         const git_branch *branch = &graph->branches[i];
-        if (branch->ref != NULL && strncmp(branch->ref, "refs/heads/", 11) == 0 &&
-            strcmp(branch->ref + 11, branch->name) != 0) {
-            cli_note(run->im->c, "branch %s is git's '%s'", branch->name, branch->ref + 11);
-        }
+        bool is_head = branch->ref != NULL && strncmp(branch->ref, "refs/heads/", 11) == 0;
+        if (is_head) tell_name(run, "branch", branch->name, branch->ref + 11);
     }
     for (size_t i = 0; i < graph->tag_count; i++) {
-        if (strcmp(graph->tags[i].ref + 10, graph->tags[i].name) != 0) {
-            cli_note(run->im->c, "tag %s is git's '%s'", graph->tags[i].name, graph->tags[i].ref + 10);
-        }
+        tell_name(run, "tag", graph->tags[i].name, graph->tags[i].ref + 10);
     }
 }
 

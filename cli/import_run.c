@@ -161,29 +161,32 @@ static char *place_of(const import_problem *problem)
                                 : cli_printf(": line %llu, column %u", line, (unsigned)problem->column);
 }
 
+/* What to do about it, up to the words that say how to go on. free() it. */
+static char *remedy_of(const import_problem *problem)
+{
+    if (problem->hint[0] != 0) return cli_printf("%s; then", problem->hint);
+    if (is_fatal(problem->code)) return cli_strdup("when that is settled");
+    return problem->line == 0 ? cli_strdup("when that is changed")
+                              : cli_printf("fix line %llu and", (unsigned long long)problem->line);
+}
+
 static int report_problem(import *im, const import_problem *problem)
 {
     char *hint;
     char *place = place_of(problem);
-    const char *extra = problem->hint[0] != 0 ? problem->hint : NULL;
-    unsigned long long line = problem->line;
-    unsigned long long resume = im->resume_line;
+    char *remedy = remedy_of(problem);
 
     cli_progress_end(&im->progress);
     if (!import_kept_something(im)) {
-        hint = extra != NULL ? cli_printf("%s; nothing was imported", extra)
-               : line != 0   ? cli_printf("fix line %llu and run it again: nothing was imported", line)
-                             : cli_strdup("nothing was imported");
+        hint = cli_printf("%s run it again: nothing was imported", remedy);
     } else if (im->format == IMPORT_GIT) {
-        hint = cli_printf("%s%simport it again into a new store", extra == NULL ? "" : extra,
-                          extra == NULL ? "" : "; ");
-    } else if (extra == NULL) {
-        hint = cli_printf("fix line %llu and run again with --from-line %llu", line, resume);
+        hint = cli_printf("%s import it again into a new store", remedy);
     } else {
-        hint = cli_printf("%s; run again with --from-line %llu", extra, resume);
+        hint = cli_printf("%s run again with --from-line %llu", remedy, (unsigned long long)im->resume_line);
     }
     int code = cli_error(im->c, problem->code, NULL, hint, "%s%s: %s", im->in.name, place, problem->message);
     free(hint);
+    free(remedy);
     free(place);
     return code;
 }
@@ -222,14 +225,14 @@ static bool check_time(import *im, const import_change *change, import_problem *
         (void)import_refuse(problem, YORE_ERR_TIME_ORDER, 0,
                             "its time %s is not later than the last commit's, %s", mine, other);
         (void)snprintf(problem->hint, sizeof problem->hint,
-                       "--times shift moves it forward by the least, --times now takes the clock");
+                       "use --times shift (forward by the least) or --times now (the clock)");
         return false;
     }
     if (!im->allow_future && change->time_ns > wall_ns() + FUTURE_SLACK_NS) {
         (void)yore_time_format(wall_ns(), 0, 9, other, sizeof other);
         (void)import_refuse(problem, YORE_ERR_TIME_RANGE, 0, "its time %s is in the future: now is %s", mine,
                             other);
-        (void)snprintf(problem->hint, sizeof problem->hint, "--allow-future takes it as it is");
+        (void)snprintf(problem->hint, sizeof problem->hint, "use --allow-future to take it as it is");
         return false;
     }
     return true;

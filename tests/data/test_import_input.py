@@ -156,7 +156,7 @@ class RefusalTest(ImportTest):
         for line, says in (
                 ('{"key":"b" "value":1}', ["line 2, column 13", "after key and value"]),
                 ('{"key":"b","value":01}', ["line 2"]),
-                ('{"key":"b","valeu":1}', ["line 2, column 12", "'valeu'", "did you mean 'value'"]),
+                ('{"key":"b","valeu":1}', ["line 2, column 12", "'valeu'", "write 'value'"]),
                 ('{"key":"b","value":1,"value":2}', ["line 2, column 22", "twice"]),
                 ('{"key":"b"}', ["line 2", "no 'value'"]), ('{"value":1}', ["line 2", "no 'key'"]),
                 ('[1]', ["line 2", "JSON object"]), ('7', ["line 2", "JSON object"]),
