@@ -193,7 +193,8 @@ class ExportTest(unittest.TestCase):
             store.run("export", "-o", "/dev/full", exit=3)
             self.assertTrue(pathlib.Path("/dev/full").is_char_device())
             with open("/dev/full", "wb") as full:
-                done = subprocess.run([support.YORE, "-d", str(store.path), "export"], stdout=full, stderr=subprocess.PIPE)
+                done = subprocess.run([support.YORE, "-d", str(store.path), "export"], stdout=full,
+                                      stderr=subprocess.PIPE)
             self.assertEqual(done.returncode, 3)
 
 
