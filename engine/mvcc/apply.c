@@ -78,9 +78,11 @@ yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *h
         is_new = yr_arena_alloc(&store->scratch, row_count);
         if (!entries || !is_new) goto nomem;
     }
+    for (uint32_t i = 0; i < row_count && i < AHEAD; i++) prefetch_row(store, &rows[i], key_hashes[i]);
     for (; done < row_count; done++) {
-        if (YR_BUG(
-                RELAXED_PUBLISH)) { /* the order in which a weaker machine may let a reader see the stores */
+        if (done + AHEAD < row_count) prefetch_row(store, &rows[done + AHEAD], key_hashes[done + AHEAD]);
+        /* planted: the order in which a weaker machine may let a reader see the stores */
+        if (YR_BUG(RELAXED_PUBLISH)) {
             atomic_store_explicit(&store->visible, head->version, memory_order_relaxed);
             yr_point(store->env, "published-early");
         }
