@@ -63,6 +63,14 @@ static void note_manifest(yr_wal *wal)
     atomic_store_explicit(&wal->manifest_claim, (uint16_t)wal->manifest.generation, memory_order_relaxed);
 }
 
+/* FULL promises that nothing was changed, which a poisoned log cannot. */
+static yore_status not_full_when_poisoned(const yr_wal *wal, yore_status status, yore_error *err)
+{
+    if (status != YORE_ERR_FULL || !yr_wal_is_poisoned(wal)) return status;
+    if (err) err->code = YORE_ERR_IO;
+    return YORE_ERR_IO;
+}
+
 yore_status yr_wal_prove_manifest(yr_wal *wal, yore_error *err)
 {
     yr_mutex_lock(&wal->prepare_mutex);
@@ -83,6 +91,7 @@ yore_status yr_wal_prove_manifest(yr_wal *wal, yore_error *err)
         }
     }
     if (status == YORE_OK) wal->is_manifest_unproven = false;
+    status = not_full_when_poisoned(wal, status, err);
     yr_mutex_unlock(&wal->prepare_mutex);
     return status;
 }
@@ -171,7 +180,7 @@ static yore_status make_next_that_fits(yr_wal *wal, uint64_t need, bool urgent, 
             continue;
         }
         if (status < 0 && err) *err = why;
-        return status;
+        return not_full_when_poisoned(wal, status, err);
     }
 }
 
