@@ -9,8 +9,9 @@ target_compile_options(yore_flags INTERFACE
   -Wcast-qual -Wvla -Wundef -Wimplicit-fallthrough -Wwrite-strings
   $<$<BOOL:${YORE_WERROR}>:-Werror>
   -fno-omit-frame-pointer
-  # The same bytes wherever the tree lies.
-  "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=" "-ffile-prefix-map=${PROJECT_BINARY_DIR}=build")
+  # The same bytes wherever source and build lie; debug builds keep the paths that debuggers open.
+  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_BINARY_DIR}=build>
+  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=>)
 
 if(YORE_SANITIZE)
   target_compile_options(yore_flags INTERFACE "-fsanitize=${YORE_SANITIZE}" -fno-sanitize-recover=all -O1)
