@@ -10,8 +10,8 @@ target_compile_options(yore_flags INTERFACE
   $<$<BOOL:${YORE_WERROR}>:-Werror>
   -fno-omit-frame-pointer
   # The same bytes wherever source and build lie; debug builds keep the paths that debuggers open.
-  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_BINARY_DIR}=build>
-  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=>)
+  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=>
+  $<$<NOT:$<CONFIG:Debug>>:-ffile-prefix-map=${PROJECT_BINARY_DIR}=build>)
 
 if(YORE_SANITIZE)
   target_compile_options(yore_flags INTERFACE "-fsanitize=${YORE_SANITIZE}" -fno-sanitize-recover=all -O1)
