@@ -9,8 +9,8 @@
 typedef struct apply_run {
     git_stream *stream;
     yore_txn *txn;
-    const char *branch;
-    yore_snap *parent; /* opened when it is needed */
+    const yore_at *parent_at; /* NULL = no parent */
+    yore_snap *parent;        /* opened when it is needed */
     cli_bytes value;
     cli_bytes path;
     char meta[80];
@@ -76,15 +76,13 @@ static bool delete_key(apply_run *run, yore_slice user)
     return true;
 }
 
+/* run->parent stays NULL when there is no parent. */
 static bool open_parent(apply_run *run)
 {
     yore_error err = YORE_ERROR_INIT;
-    yore_at at = YORE_AT_INIT;
-    if (run->parent != NULL) {
-        return true;
-    }
-    (void)snprintf(at.branch, sizeof at.branch, "%s", run->branch);
-    return yore_snap_open(run->stream->im->c->db, &at, &run->parent, NULL, &err) >= 0 || fail(run, &err);
+    if (run->parent != NULL || run->parent_at == NULL) return true;
+    return yore_snap_open(run->stream->im->c->db, run->parent_at, &run->parent, NULL, &err) >= 0 ||
+           fail(run, &err);
 }
 
 /* -- directories: fast-export names files only, but the format allows them -- */
@@ -150,7 +148,7 @@ static bool delete_path(apply_run *run, const git_op *op)
     if (!open_parent(run)) {
         return false;
     }
-    yore_status status = yore_get(run->parent, key, &pin, &err);
+    yore_status status = run->parent == NULL ? YORE_NOT_FOUND : yore_get(run->parent, key, &pin, &err);
     yore_unpin(&pin);
     if (status < 0) {
         return fail(run, &err);
@@ -275,9 +273,8 @@ static bool compare_tree(apply_run *run, git_names *tree)
     size_t n = 0;
     size_t prefix = strlen(run->stream->im->prefix);
     bool good = true;
-    if (!open_parent(run)) {
-        return false;
-    }
+    if (!open_parent(run)) return false;
+    if (run->parent == NULL) return true;
     range.prefix = yore_str(run->stream->im->prefix);
     yore_status status = yore_scan(run->parent, &range, &iter, &err);
     while (good && status == YORE_OK &&
@@ -329,12 +326,33 @@ static bool apply_ops(apply_run *run)
     return true;
 }
 
-bool git_apply(git_stream *stream, yore_txn *txn, const char *branch)
+bool git_apply(git_stream *stream, yore_txn *txn, const yore_at *parent)
 {
-    apply_run run = {.stream = stream, .txn = txn, .branch = branch};
+    apply_run run = {.stream = stream, .txn = txn, .parent_at = parent};
     bool good = apply_ops(&run);
     yore_snap_close(run.parent);
     cli_bytes_deinit(&run.value);
     cli_bytes_deinit(&run.path);
     return good;
+}
+
+bool git_copy_state(git_stream *stream, yore_txn *txn, const yore_at *from)
+{
+    apply_run run = {.stream = stream, .txn = txn, .parent_at = from};
+    yore_error err = YORE_ERROR_INIT;
+    yore_put_options options = YORE_PUT_OPTIONS_INIT;
+    yore_iter *iter = NULL;
+    yore_row row;
+    size_t n = 0;
+    if (!open_parent(&run)) return false;
+    yore_status status = yore_scan(run.parent, NULL, &iter, &err);
+    while (status == YORE_OK && (status = yore_next(iter, &row, sizeof row, 1, &n, &err)) == YORE_OK) {
+        yore_key key = {row.key, YORE_KV};
+        options.meta = row.meta;
+        options.type = row.type;
+        status = yore_put(txn, key, row.value, &options, &err);
+    }
+    yore_iter_close(iter);
+    yore_snap_close(run.parent);
+    return status >= 0 || fail(&run, &err);
 }

@@ -158,6 +158,18 @@ static void own_refs(git_graph *graph, const final_ref *refs, size_t count, cons
     cli_bytes_deinit(&name);
 }
 
+/* side/N with the next number no ref has taken; free() it. */
+static char *side_name(git_graph *graph, uint32_t *next)
+{
+    char *name = cli_printf("side/%u", (unsigned)(*next)++);
+    while (git_names_find(&graph->names, yore_str(name)) != GIT_NAME_NONE) {
+        free(name);
+        name = cli_printf("side/%u", (unsigned)(*next)++);
+    }
+    (void)git_names_set(&graph->names, yore_str(name), 0);
+    return name;
+}
+
 /* Commits no ref owns, newest first, so that a chain is found from its tip. */
 static void own_rest(git_graph *graph)
 {
@@ -174,12 +186,26 @@ static void own_rest(git_graph *graph)
     uint32_t next = 1;
     for (uint32_t at = 0; at < graph->node_count && graph->branch_count > named; at++) {
         if (first_of[at] != 0) {
-            char *wanted = cli_printf("side/%u", (unsigned)next++);
-            graph->branches[first_of[at] - 1].name = free_name(graph, wanted);
-            free(wanted);
+            graph->branches[first_of[at] - 1].name = side_name(graph, &next);
         }
     }
     free(first_of);
+}
+
+/* Lineages may only be so deep. A branch that would be too far from its root starts anew, with the whole state of
+ * the commit it leaves. Commits stand behind their parents, so one pass knows every depth it needs. */
+static void cut_depth(git_graph *graph)
+{
+    uint32_t *depth = cli_alloc(((size_t)graph->branch_count + 1) * sizeof *depth);
+    for (uint32_t at = 0; at < graph->node_count; at++) {
+        uint32_t number = graph->nodes[at].branch;
+        git_branch *branch = &graph->branches[number];
+        if (depth[number] != 0) continue;
+        depth[number] = branch->fork == GIT_NO_COMMIT ? 1 : depth[graph->nodes[branch->fork].branch] + 1;
+        branch->starts_anew = depth[number] > GIT_DEPTH_MAX;
+        if (branch->starts_anew) depth[number] = 1;
+    }
+    free(depth);
 }
 
 void git_graph_own(git_graph *graph, const git_names *refs, bool all_refs, const char *primary)
@@ -188,6 +214,7 @@ void git_graph_own(git_graph *graph, const git_names *refs, bool all_refs, const
     size_t count = final_refs(graph, refs, all_refs, list);
     own_refs(graph, list, count, primary);
     own_rest(graph);
+    cut_depth(graph);
     free(list);
 }
 

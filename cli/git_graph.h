@@ -10,6 +10,7 @@
 #include "cli/git_stream.h"
 
 #define GIT_NO_BRANCH UINT32_MAX
+#define GIT_DEPTH_MAX 1000u /* below YORE_LINEAGE_DEPTH_MAX, so that people can fork from the last one */
 
 typedef struct git_node {
     uint32_t parent;  /* first parent, GIT_NO_COMMIT = a root */
@@ -23,7 +24,8 @@ typedef struct git_branch {
     uint32_t tip;
     uint32_t fork; /* the commit it leaves, GIT_NO_COMMIT = a root branch */
     bool hidden;
-    bool exists; /* in the store */
+    bool exists;      /* in the store */
+    bool starts_anew; /* a root branch although it has a fork point: see git_graph.c */
 } git_branch;
 
 typedef struct git_tag {

@@ -73,6 +73,19 @@ static bool check_commit_time(git_run *run)
     return true;
 }
 
+static bool check_commit_size(git_run *run)
+{
+    const git_record *record = &run->stream.record;
+    uint64_t bytes = record->text.size;
+    for (size_t i = 0; i < record->op_count; i++) {
+        bytes += record->ops[i].data.size;
+    }
+    if (bytes <= YORE_TXN_BYTES_MAX) return true;
+    run->problem.line = record->line;
+    return import_refuse(&run->problem, YORE_ERR_LIMIT, 0,
+                         "a commit of more than 1 GiB, which is what one may have");
+}
+
 static bool take_graph(git_run *run)
 {
     git_stream *stream = &run->stream;
@@ -81,7 +94,7 @@ static bool take_graph(git_run *run)
     bool good = true;
     switch (record->kind) {
     case GIT_COMMIT:
-        good = check_commit_time(run);
+        good = check_commit_time(run) && check_commit_size(run);
         if (good && stream->commit_count == GIT_NO_COMMIT - 1) {
             good = import_refuse(&run->problem, YORE_ERR_LIMIT, 0, "more than 4,294,967,294 commits");
         }
@@ -271,21 +284,28 @@ static int check_all(git_run *run)
 
 /* -- second reading -- */
 
+/* The point in the store of a commit that has been made. */
+static void point_of(const git_run *run, uint32_t commit, yore_at *at)
+{
+    const git_node *node = &run->graph.nodes[commit];
+    *at = (yore_at)YORE_AT_INIT;
+    at->kind = YORE_AT_VERSION;
+    at->version = node->version;
+    (void)snprintf(at->branch, sizeof at->branch, "%s", run->graph.branches[node->branch].name);
+}
+
 static bool create_branch(git_run *run, git_branch *branch)
 {
     yore_error err = YORE_ERROR_INIT;
     yore_branch_options options = YORE_BRANCH_OPTIONS_INIT;
-    yore_at at = YORE_AT_INIT;
+    yore_at at;
     if (branch->exists) {
         return true;
     }
     options.hidden = branch->hidden;
-    options.empty = branch->fork == GIT_NO_COMMIT;
+    options.empty = branch->fork == GIT_NO_COMMIT || branch->starts_anew;
     if (!options.empty) {
-        const git_node *fork = &run->graph.nodes[branch->fork];
-        at.kind = YORE_AT_VERSION;
-        at.version = fork->version;
-        (void)snprintf(at.branch, sizeof at.branch, "%s", run->graph.branches[fork->branch].name);
+        point_of(run, branch->fork, &at);
         options.from = &at;
     }
     if (yore_branch_create(run->im->c->db, yore_str(branch->name), &options, NULL, &err) < 0) {
@@ -297,11 +317,13 @@ static bool create_branch(git_run *run, git_branch *branch)
     return true;
 }
 
-/* Further parents, each once, up to what a commit record holds. */
-static uint32_t find_parents(git_run *run, uint64_t *parents)
+/* Further parents, up to what a commit record holds.
+ * anew  the first parent of a commit that begins a branch anew: nothing else links the two. */
+static uint32_t find_parents(git_run *run, uint32_t anew, uint64_t *parents)
 {
     const git_record *record = &run->stream.record;
     uint32_t count = 0;
+    if (anew != GIT_NO_COMMIT) parents[count++] = run->graph.nodes[anew].version;
     for (size_t i = 0; i < record->merge_count; i++) {
         if (count == YORE_PARENTS_MAX - 1) {
             run->im->cut_parents += record->merge_count - i;
@@ -341,11 +363,15 @@ static bool make_commit(git_run *run, uint32_t number)
     uint64_t parents[YORE_PARENTS_MAX];
     import_change change = {.branch = branch->name, .has_time = true, .has_source_time = true};
     yore_where where = YORE_WHERE_INIT;
+    yore_at parent;
     yore_txn *txn = NULL;
+    bool has_parent = node->parent != GIT_NO_COMMIT;
+    bool starts_anew = branch->starts_anew && !branch->exists;
     run->problem.line = record->line;
     if (!create_branch(run, branch) || !read_message(run)) {
         return false;
     }
+    if (has_parent) point_of(run, node->parent, &parent);
     if (!seconds_to_ns(record->time_s, &change.time_ns)) {
         change.has_time = false; /* --times now */
         change.has_source_time = false;
@@ -355,11 +381,12 @@ static bool make_commit(git_run *run, uint32_t number)
     change.source = git_text_of(stream, record->oid);
     change.note = cli_bytes_slice(&run->message);
     change.parents = parents;
-    change.parent_count = find_parents(run, parents);
+    change.parent_count = find_parents(run, starts_anew ? node->parent : GIT_NO_COMMIT, parents);
     if (!import_begin(run->im, &change, &txn, &run->problem)) {
         return false;
     }
-    if (!git_apply(stream, txn, branch->name)) {
+    if ((starts_anew && !git_copy_state(stream, txn, &parent)) ||
+        !git_apply(stream, txn, has_parent ? &parent : NULL)) {
         yore_rollback(txn);
         return false;
     }
@@ -406,11 +433,8 @@ static int make_refs(git_run *run)
     }
     for (size_t i = 0; i < graph->tag_count && code == EXIT_DONE; i++) {
         yore_error err = YORE_ERROR_INIT;
-        yore_at at = YORE_AT_INIT;
-        const git_node *node = &graph->nodes[graph->tags[i].commit];
-        at.kind = YORE_AT_VERSION;
-        at.version = node->version;
-        (void)snprintf(at.branch, sizeof at.branch, "%s", graph->branches[node->branch].name);
+        yore_at at;
+        point_of(run, graph->tags[i].commit, &at);
         if (yore_tag_create(run->im->c->db, yore_str(graph->tags[i].name), &at, NULL, &err) < 0) {
             (void)import_refuse_error(&run->problem, &err);
             return refused(run);
