@@ -294,6 +294,12 @@ bool json_in_read(json_in *in, yore_slice text, json_problem *problem)
     cli_bytes_clear(&in->strings);
     cli_bytes_reserve(&in->strings, text.size + 1);
 
+    /* yajl takes these two for blanks; nowhere in a JSON text may they stand as they are. */
+    for (size_t i = 0; i < 2 && text.size > 0; i++) {
+        const char *at = memchr(text.data, "\v\f"[i], text.size);
+        if (at != NULL)
+            return fail_at(problem, (size_t)(at - (const char *)text.data), "invalid char in json text");
+    }
     size_t valid = utf8_end(text);
     if (valid != text.size) {
         return fail_at(problem, valid, "not UTF-8");

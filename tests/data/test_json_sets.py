@@ -115,5 +115,40 @@ class KeySetTest(unittest.TestCase):
         self.assertEqual(len(store.log()), -(-oracle["rows"] // 1000))
 
 
+class ConformanceTest(unittest.TestCase):
+    def lines(self, kind):
+        """Each case of a kind as the value of an event; a case that holds a line feed cannot be one."""
+        folder = support.need("suites/JSONTestSuite") / "test_parsing"
+        for file in sorted(folder.glob(f"{kind}_*.json")):
+            text = file.read_bytes().rstrip(b"\n")
+            if b"\n" not in text:
+                yield file.stem, b'{"key":"' + file.stem.replace("\\", "").encode() + b'","value":' + text + b"}"
+
+    def test_what_json_allows_is_kept_byte_for_byte(self):
+        cases = list(self.lines("y"))
+        store = support.Store(self)
+        store.run("import", "-", "--format", "jsonl", "--create", data=b"\n".join(line for _, line in cases))
+        state = store.state()
+        self.assertGreaterEqual(len(state), 90)
+        for name, line in cases:
+            text = line.split(b'"value":', 1)[1][:-1].strip()
+            stored = json.loads(text).encode() if text.startswith(b'"') else text
+            self.assertEqual(state[name.encode()], stored, name)
+
+    def test_what_json_forbids_is_refused(self):
+        cases = list(self.lines("n"))
+        store = support.Store(self)
+        store.run("import", "-", "--format", "jsonl", "--create", "--on-error", "skip",
+                  data=b'{"key":"good","value":1}\n' + b"\n".join(line for _, line in cases))
+        self.assertGreaterEqual(len(cases), 180)
+        self.assertEqual(list(store.state()), [b"good"])
+
+    def test_what_json_leaves_open_never_crashes(self):
+        for name, line in self.lines("i"):
+            store = support.Store(self)
+            done = store.run("import", "-", "--format", "jsonl", "--create", data=line, exit=None)
+            self.assertIn(done.returncode, (0, 2), name)
+
+
 if __name__ == "__main__":
     support.main()
