@@ -53,6 +53,7 @@ typedef struct import {
     int64_t last_data_ns; /* time of the store's newest data commit */
     bool has_last_data;
     uint64_t resume_line; /* first line that is not committed yet */
+    bool out_of_order;    /* lines are not taken in the order they stand in: there is no line to go on from */
     int64_t synced_ns;    /* the clock at the last sync */
     cli_progress progress;
     cli_bytes key_text; /* prefix + key of the record at hand */

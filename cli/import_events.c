@@ -45,6 +45,7 @@ typedef struct event_run {
     bool has_version;
     uint64_t version;
     uint64_t first_line;
+    uint64_t last_line;
     uint64_t lines;
     uint64_t puts;
     uint64_t dels;
@@ -144,6 +145,7 @@ static int flush(event_run *run)
         if (run->has_version) {
             remember_version(run, run->version, where.version);
         }
+        im->resume_line = run->last_line + 1;
     } else {
         problem.line = run->first_line;
         im->skipped_records += run->lines - 1; /* import_reject counts one */
@@ -339,6 +341,7 @@ static int take_data(event_run *run, const event *e, yore_slice raw, uint64_t li
         return code;
     }
     run->lines++;
+    run->last_line = line;
     if (run->im->on_error == IMPORT_FILE) {
         cli_bytes_append(&run->raw, raw.data, raw.size);
         cli_bytes_append(&run->raw, "\n", 1);
@@ -448,7 +451,9 @@ static int take_record(event_run *run, const event *e, yore_slice raw, uint64_t 
     }
     problem.line = line;
     code = good ? EXIT_DONE : import_reject(run->im, &problem, raw);
-    return code != EXIT_DONE ? code : import_tick(run->im);
+    if (code != EXIT_DONE) return code;
+    run->im->resume_line = line + 1;
+    return import_tick(run->im);
 }
 
 /* -- lines -- */
@@ -551,6 +556,7 @@ static int index_rows(event_run *run)
         run->place_count = 0;
     } else if (run->place_count > 0) {
         qsort(run->places, run->place_count, sizeof *run->places, by_version);
+        im->out_of_order = true;
     }
     return code;
 }

@@ -161,6 +161,11 @@ static char *place_of(const import_problem *problem)
                                 : cli_printf(": line %llu, column %u", line, (unsigned)problem->column);
 }
 
+static bool has_resume_line(const import *im)
+{
+    return im->format != IMPORT_GIT && !im->out_of_order;
+}
+
 /* What to do about it, up to the words that say how to go on. free() it. */
 static char *remedy_of(const import_problem *problem)
 {
@@ -179,7 +184,7 @@ static int report_problem(import *im, const import_problem *problem)
     cli_progress_end(&im->progress);
     if (!import_kept_something(im)) {
         hint = cli_printf("%s run it again: nothing was imported", remedy);
-    } else if (im->format == IMPORT_GIT) {
+    } else if (!has_resume_line(im)) {
         hint = cli_printf("%s import it again into a new store", remedy);
     } else {
         hint = cli_printf("%s run again with --from-line %llu", remedy, (unsigned long long)im->resume_line);
@@ -297,7 +302,7 @@ static int report_interrupted(import *im)
         (void)cli_fail(im->c, &err);
         return EXIT_INTERRUPTED;
     }
-    char *hint = im->format == IMPORT_GIT || !import_kept_something(im)
+    char *hint = !has_resume_line(im) || !import_kept_something(im)
                      ? cli_printf("run it again%s", import_kept_something(im) ? " into a new store" : "")
                      : cli_printf("run again with --from-line %llu", (unsigned long long)im->resume_line);
     (void)cli_error(im->c, YORE_ERR_CANCELLED, NULL, hint,

@@ -76,6 +76,7 @@ static int flush(table_run *run)
     run->change.note = yore_str(note);
     if (import_commit(im, run->txn, &run->change, NULL, &run->problem)) {
         im->puts += run->rows;
+        im->resume_line = run->last_line + 1;
         im->bytes += run->bytes;
     } else {
         run->problem.line = run->first_line;

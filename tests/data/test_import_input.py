@@ -355,6 +355,23 @@ class InterruptTest(ImportTest):
         self.assertEqual({record["keys"] for record in log}, {2}, "no half commit")
         self.store.run("check", "--deep")
 
+    def test_the_line_named_goes_on_exactly_where_it_stopped(self):
+        path = self.store.temp / "many.jsonl"
+        path.write_text("".join(support.dumps(event(f"k{i}", str(i))) + "\n" for i in range(200000)))
+        command = [support.YORE, "-d", str(self.store.path), "import", str(path), "--create"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, env=self.store.environment) as process:
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and not self.read_log():
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            words = process.stderr.read().decode()
+            process.wait(timeout=60)
+        if process.returncode == 130:
+            line = words.split("--from-line ")[1].split()[0]
+            self.assertEqual(int(line), len(self.read_log()) + 1)
+            self.store.run("import", str(path), "--from-line", line)
+        self.assertEqual(len(self.read_log()), 200000)
+
     def read_log(self):
         done = self.store.run("log", "--json", exit=None)
         return done.stdout.splitlines() if done.returncode == 0 else []
