@@ -147,6 +147,22 @@ static void fill_report(const yr_wal_walk *walk, yr_wal_report *report)
     report->sealed = walk->is_sealed;
 }
 
+/* Files that MANIFEST does not name go away only once it is certain that no power cut brings an older MANIFEST
+ * back, which may name them: a kill, or a failed sync, may have left this one in the page cache only. With no
+ * room to write it again they stay for a later open. */
+static yore_status put_orphans_away(yr_wal *wal, yr_wal_walk *walk, bool *is_proven, yore_error *err)
+{
+    bool found;
+    if (!*is_proven) {
+        enum yr_manifest_outcome outcome;
+        yore_status status = yr_manifest_store(&wal->place, &walk->manifest, &outcome, err);
+        if (status == YORE_ERR_FULL && outcome == YR_MANIFEST_SAME) return YORE_OK;
+        if (status < 0) return status;
+        *is_proven = true;
+    }
+    return yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, true, &found, err);
+}
+
 static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wal_report *report,
                                yore_error *err)
 {
@@ -174,15 +190,13 @@ static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wa
     report->cut_bytes = recovery.tail.cut_bytes;
     memcpy(wal->uuid, walk->manifest.uuid, YR_UUID_BYTES);
     status = yr_wal_settle_tail(&wal->options, &recovery, err);
-    if (status == YORE_OK && has_orphans) {
-        status = yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, true, &has_orphans, err);
-    }
+    bool is_proven = recovery.is_copied || yr_wal_walk_proves_manifest(walk);
+    if (status == YORE_OK && has_orphans) status = put_orphans_away(wal, walk, &is_proven, err);
     if (status == YORE_OK) status = take_files(wal, &recovery, err);
     if (status < 0) goto out;
     report->durable_lsn = recovery.durable_lsn;
     report->files = walk->manifest.count;
 
-    bool is_proven = recovery.is_copied || yr_wal_walk_proves_manifest(walk);
     wal->is_manifest_unproven = !is_proven;
     if (is_proven) {
         atomic_store_explicit(&wal->manifest_claim, (uint16_t)walk->manifest.generation,
