@@ -79,6 +79,8 @@ enum yr_header_verdict yr_manifest_decode(yore_slice bytes, yr_manifest_fixed *f
     if (yr_get_le64(p + bytes.size - 8) != sum) return YR_HEADER_BAD;
     *why = "unknown fields";
     if (yr_get_le32(p + 84) != 0 || yr_get_le64(p + 88) != 0) return YR_HEADER_BAD;
+    *why = "file ids out of range";
+    if (fixed->next_id > YR_MANIFEST_ID_MAX) return YR_HEADER_BAD;
     *why = check_entries(bytes, fixed);
     return *why ? YR_HEADER_BAD : YR_HEADER_OK;
 }

@@ -17,6 +17,7 @@
 #define YR_MANIFEST_FIXED_BYTES 96u /* header and counts */
 #define YR_MANIFEST_ENTRY_BYTES 48u
 #define YR_MANIFEST_FILES_MAX (1u << 20)
+#define YR_MANIFEST_ID_MAX (UINT64_C(1) << 62) /* of next_id: nobody gets there, and nothing overflows */
 
 typedef struct yr_manifest_entry {
     uint64_t id;

@@ -109,3 +109,11 @@ void yr_store_lock_release(yr_store_lock *lock)
     env->close(env->ctx, lock->file);
     yr_free(env, lock, sizeof(*lock));
 }
+
+void yr_store_lock_abandon(yr_store_lock *lock)
+{
+    if (!lock) return;
+    const yore_env *env = lock->env;
+    env->close(env->ctx, lock->file);
+    yr_free(env, lock, sizeof(*lock));
+}

@@ -117,5 +117,7 @@ typedef struct yr_store_lock yr_store_lock;
 yore_status yr_store_lock_acquire(const yore_env *env, yore_dir *dir, const char *path, uint32_t wait_ms,
                                   yr_store_lock **out, yore_error *err);
 void yr_store_lock_release(yr_store_lock *lock);
+/* In a forked child: close the inherited handle; the lock stays the parent's. */
+void yr_store_lock_abandon(yr_store_lock *lock);
 
 #endif

@@ -26,7 +26,7 @@ uint64_t yr_wal_file_id(const char *name, bool *making)
     for (const char *p = name + 4; *p >= '0' && *p <= '9' && digits < 19; p++, digits++) {
         id = id * 10 + (uint64_t)(*p - '0');
     }
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2 && id < YR_MANIFEST_ID_MAX; i++) {
         char exact[YR_WAL_NAME_BYTES];
         yr_wal_file_name(id, i == 1, exact);
         if (strcmp(name, exact) == 0) {

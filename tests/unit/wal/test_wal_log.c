@@ -111,7 +111,8 @@ static void test_a_store_that_is_killed_often_does_not_gather_files(void **state
         reopen_and_expect(&kit, kit.appended);
         assert_true(kit.report.files <= 2 + kit.report.bytes / 4096);
     }
-    assert_null(yr_sim_dir_name(kit.sim, KIT_PATH, 3 + (uint32_t)kit.report.files)); /* LOCK, MANIFEST, logs */
+    assert_null(
+        yr_sim_dir_name(kit.sim, KIT_PATH, 3 + (uint32_t)kit.report.files)); /* LOCK, MANIFEST, logs */
     kit_deinit(&kit);
 }
 
