@@ -92,9 +92,10 @@ bool fault_is(fault_run *run, const char *what, yore_status want, yore_status st
         fault_wrong(run, "a call that failed moved the visible version");
     }
     if (run->db && is_poisoned(run->db)) {
-        if (status == YORE_ERR_FULL || status == YORE_ERR_NOMEM) {
+        if (!run->is_poisoned && (status == YORE_ERR_FULL || status == YORE_ERR_NOMEM)) {
             complain(run, "a call that changed nothing poisoned the store:", status, err);
         }
+        run->is_poisoned = true;
     } else if (status == YORE_ERR_POISONED) {
         complain(run, what, status, err);
     }
@@ -186,6 +187,7 @@ bool fault_open(fault_run *run)
         fault_wrong(run, text);
     }
     run->db = db;
+    run->is_poisoned = false;
     run->acked = version;
     run->unknown = 0;
     run->has_store = true;

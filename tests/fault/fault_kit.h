@@ -41,6 +41,7 @@ typedef struct fault_run {
     uint32_t sync;       /* YORE_SYNC_... to open with */
     uint64_t failures;   /* calls that failed */
     bool is_failing;     /* failures are legitimate */
+    bool is_poisoned;    /* the handle was when last seen */
     bool has_store;      /* there is a store for certain */
     bool is_power_safe;  /* everything acknowledged was synced */
     bool is_recovered;   /* handle opened after the fault: judged without mercy */
