@@ -4,8 +4,6 @@
 #   thread   also built with ThreadSanitizer and run there
 #   planted  only in the planted-bug build
 #   tools    checks of the tree, not of the code; release build only
-pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
-find_package(Python3 REQUIRED COMPONENTS Interpreter)
 
 set(YORE_TEST_ENVIRONMENT
   "YORE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
