@@ -167,8 +167,8 @@ void fault_options(const fault_run *run, yore_open_options *options)
     options->sync = run->sync;
     options->create = !run->has_store;
     options->memory_bytes_max = 64 << 20;
-    options->wal_bytes_min = 4096;
-    options->wal_bytes_max = 16384;
+    options->wal_bytes_min = run->wal_bytes ? run->wal_bytes : 4096;
+    options->wal_bytes_max = 4 * options->wal_bytes_min;
 }
 
 bool fault_open(fault_run *run)

@@ -12,7 +12,7 @@
 
 #include "tests/support/crash_explorer.h"
 
-enum { FAULT_NOTES_MAX = 256 };
+enum { FAULT_NOTES_MAX = 1024 };
 
 /* A value that was acknowledged. */
 typedef struct fault_note {
@@ -39,6 +39,7 @@ typedef struct fault_run {
     uint64_t acked;      /* the highest version that is certainly there */
     uint32_t unknown;    /* commits asked for whose outcome a failure left open */
     uint32_t sync;       /* YORE_SYNC_... to open with */
+    uint64_t wal_bytes;  /* of the first log file, 0 = 4096 */
     uint64_t failures;   /* calls that failed */
     bool is_failing;     /* failures are legitimate */
     bool is_poisoned;    /* the handle was when last seen */
@@ -63,7 +64,7 @@ extern const size_t fault_scenarios_count;
 /* What the base store holds (fault_base_make): branch `default` with base/00..base/09 written twice, `exp`
  * forked between the two, `gone` deleted, tag `rel`, some settings, versions up to FAULT_BASE_VERSION. */
 enum { FAULT_BASE_KEYS = 10, FAULT_BASE_VERSION = 28, FAULT_BASE_FORK = 11 };
-void fault_base_make(yr_sim_image *closed, yr_sim_image *killed);
+void fault_base_make(uint64_t wal_bytes, yr_sim_image *closed, yr_sim_image *killed);
 
 /* Run a scenario under a plan and judge it. Returns false when the plan's fault was never met. */
 bool fault_run_plan(const fault_scenario *scenario, const yr_sim_image *base, const fault_plan *plan);

@@ -34,10 +34,10 @@ static void base_keys(yore_db *db, const char *value)
     }
 }
 
-void fault_base_make(yr_sim_image *closed, yr_sim_image *killed)
+void fault_base_make(uint64_t wal_bytes, yr_sim_image *closed, yr_sim_image *killed)
 {
     yr_sim *sim = yr_sim_create(5);
-    fault_run run = {.sim = sim, .sync = YORE_SYNC_COMMIT};
+    fault_run run = {.sim = sim, .sync = YORE_SYNC_COMMIT, .wal_bytes = wal_bytes};
     yore_error err = YORE_ERROR_INIT;
     yore_open_options options;
     yore_db *db;

@@ -126,7 +126,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_any_allocation_may_fail),
         cmocka_unit_test(test_any_operation_may_fail),
     };
-    fault_base_make(&closed_image, &killed_image);
+    fault_base_make(0, &closed_image, &killed_image);
     int failed = cmocka_run_group_tests_name("faults", tests, NULL, NULL);
     yr_sim_image_deinit(&closed_image);
     yr_sim_image_deinit(&killed_image);
