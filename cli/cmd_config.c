@@ -100,6 +100,8 @@ static int run_set(cli *c)
     const yore_setting *setting;
     int code = find_setting(c, &setting);
 
+    /* A setting is always logged: a store of mode `none` could not leave it otherwise. */
+    if (c->sync == 0) c->sync = YORE_SYNC_COMMIT;
     if (code == 0) code = cli_open_write(c, false);
     if (code != 0) return code;
     if (yore_config_set(c->db, setting->name, c->args[1], &where, &err) < 0) return cli_fail(c, &err);

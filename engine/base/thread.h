@@ -13,7 +13,6 @@ enum yr_rank {
     YR_RANK_BACKGROUND = 30, /* the background thread's work list */
     YR_RANK_WAL = 40,        /* rotation and preparation of log files */
     YR_RANK_WAL_SYNC = 50,   /* one sync at a time */
-    YR_RANK_SNAPSHOTS = 60,  /* registry of open snapshots */
     YR_RANK_EPOCH = 90
 };
 

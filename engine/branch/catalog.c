@@ -6,6 +6,7 @@
 #include "engine/base/yr_assert.h"
 
 enum { ID_CHUNK = 1024, ID_TOP = 4096, FIRST_SLOTS = 16 };
+_Static_assert(ID_CHUNK *ID_TOP == YR_BRANCH_ID_MAX + 1, "ids fit the directory");
 
 typedef struct id_chunk {
     _Atomic(yr_branch *) branches[ID_CHUNK];
@@ -216,12 +217,6 @@ bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_
         if (!out->name) return false;
     }
     return true;
-}
-
-void yr_catalog_abandon(yr_catalog *catalog, yr_catalog_change *change)
-{
-    (void)catalog; /* what was prepared lies in the arena, unreachable, until close */
-    *change = (yr_catalog_change){0};
 }
 
 /* -- applying: cannot fail -- */

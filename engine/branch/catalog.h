@@ -19,6 +19,8 @@
 #include "engine/format/registry_format.h"
 #include "engine/mem/branch_filter.h"
 
+#define YR_BRANCH_ID_MAX 4194303u
+
 typedef struct yr_branch yr_branch;
 
 typedef struct yr_branch_name {
@@ -83,7 +85,6 @@ bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch
 bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_branch_record *record,
                                yr_catalog_change *out);
 void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change);
-void yr_catalog_abandon(yr_catalog *catalog, yr_catalog_change *change);
 
 /* Writer: count a key (and bytes) the branch wrote. key_hash is branch-independent. The filter of a branch
  * with a parent grows by calling `each` for the hash of every key it has so far.

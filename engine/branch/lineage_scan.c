@@ -4,6 +4,7 @@
 #include "engine/base/mem.h"
 
 enum { AHEAD = 128 }; /* leaves fetched and prefetched together: fewer leave memory latency uncovered */
+enum { BOUND_BYTES_MAX = YORE_KEY_BYTES_MAX + 1 };
 
 struct yr_scan_hop {
     const yr_branch *branch;
@@ -47,7 +48,7 @@ static yore_status copy_bounds(yr_scan *scan, const yore_range *range, yore_erro
 {
     size_t room = 2 * range->prefix.size + range->from.size + range->to.size;
     /* user keys that are sought again, behind their 5-byte prefix */
-    scan->bounds_bytes = room + YR_TREE_KEY_PREFIX + YORE_KEY_BYTES_MAX;
+    scan->bounds_bytes = room + YR_TREE_KEY_PREFIX + BOUND_BYTES_MAX;
     scan->bounds = yr_alloc(scan->env, scan->bounds_bytes);
     if (!scan->bounds) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a scan");
     scan->seek_key = scan->bounds + room;
@@ -67,9 +68,9 @@ static yore_status copy_bounds(yr_scan *scan, const yore_range *range, yore_erro
         scan->upper = yore_bytes(p, range->to.size);
         scan->has_upper = true;
     }
-    /* no user key is longer than the limit: a longer bound acts like its first bytes and a bit */
-    if (scan->lower.size > YORE_KEY_BYTES_MAX) scan->lower.size = YORE_KEY_BYTES_MAX;
-    if (scan->has_upper && scan->upper.size > YORE_KEY_BYTES_MAX) scan->upper.size = YORE_KEY_BYTES_MAX;
+    /* no user key is as long as this, so what a longer bound has behind it cannot matter */
+    if (scan->lower.size > BOUND_BYTES_MAX) scan->lower.size = BOUND_BYTES_MAX;
+    if (scan->has_upper && scan->upper.size > BOUND_BYTES_MAX) scan->upper.size = BOUND_BYTES_MAX;
     return YORE_OK;
 }
 
@@ -249,6 +250,7 @@ void yr_rows_fill_times(const yr_memtable *mem, void *rows, size_t row_size, siz
 yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
 {
     *n = 0;
+    if (scan->failed) return yr_fail(err, YORE_ERR_NOMEM, "out of memory in a scan");
     if (scan->ended || scan->left == 0) return YORE_OK;
     yr_epoch_enter();
     for (uint32_t i = 0; i < scan->hop_count; i++) hop_start(scan, &scan->hops[i]);
@@ -261,10 +263,10 @@ yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap,
             scan->ended = true;
             break;
         }
-        /* the key stays where it is for as long as the store: no copy */
+        if (!v) continue;
+        /* the key of a published version stays where it is for as long as the store: no copy */
         scan->last = yr_entry_user_key(entry);
         scan->started = true;
-        if (!v) continue;
         bool visible = yr_version_is_visible(v, scan->view.time_ns);
         if (!visible && !scan->with_deleted) continue;
         yore_row row;
@@ -276,7 +278,11 @@ yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap,
     yr_epoch_exit();
     yr_rows_fill_times(scan->view.mem, rows, row_size, *n);
     for (uint32_t i = 0; i < scan->hop_count; i++) {
-        if (scan->hops[i].iter.failed) return yr_fail(err, YORE_ERR_NOMEM, "out of memory in a scan");
+        scan->failed |= scan->hops[i].iter.failed;
+    }
+    if (scan->failed) {
+        *n = 0; /* a scan that goes on after this would be a shorter one */
+        return yr_fail(err, YORE_ERR_NOMEM, "out of memory in a scan");
     }
     return YORE_OK;
 }

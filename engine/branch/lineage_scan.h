@@ -14,6 +14,7 @@ typedef struct yr_scan {
     uint32_t primitive;
     bool reverse, keys_only, with_deleted, ended;
     bool started;
+    bool failed;      /* memory ran out: stays so */
     uint64_t left;    /* rows still wanted */
     yore_slice lower; /* inclusive; empty = open */
     yore_slice upper; /* exclusive; meaningful when has_upper */

@@ -12,21 +12,25 @@ static bool tick(yr_background *background, uint64_t *seen_lsn, uint32_t *idle)
     yr_store *store = background->store;
     yr_wal *wal = store->wal;
     if (yr_wal_is_poisoned(wal)) return false;
-    if (yr_wal_wants_prepare(wal)) {
-        /* a full disk is reported by the commit that needs the space, not here */
-        yore_status ignored = yr_wal_prepare(wal, NULL);
-        (void)ignored;
-    }
     uint64_t last = yr_wal_last_lsn(wal);
     *idle = last == *seen_lsn ? *idle + 1 : 0;
     *seen_lsn = last;
     bool failed = false;
-    if (store->sync == YORE_SYNC_GROUP && yr_wal_durable_lsn(wal) < last) failed = yr_wal_sync(wal, NULL) < 0;
+    /* Taken before the sync: a commit made during it is noted again, for the next tick. */
+    if (atomic_exchange_explicit(&store->group_since_ns, 0, memory_order_acquire)) { /* note_group_commit */
+        uint64_t version = yr_store_visible(store);
+        failed = yr_wal_sync(wal, NULL) < 0;
+        if (!failed) yr_store_durable(store, version);
+    }
+    if (!failed && yr_wal_wants_prepare(wal)) {
+        /* after the sync, which has a deadline; a full disk is reported by the commit that needs the space */
+        yore_status ignored = yr_wal_prepare(wal, NULL);
+        (void)ignored;
+    }
     if (!failed && *idle >= IDLE_TICKS && !yr_wal_is_sealed(wal)) {
         yr_store_lead(store);
         failed = yr_wal_seal(wal, NULL) < 0;
-        if (!failed)
-            atomic_store_explicit(&store->durable_version, store->last_version, memory_order_relaxed);
+        if (!failed) yr_store_durable(store, store->last_version);
         yr_store_unlead(store);
     }
     if (failed) {
@@ -53,11 +57,12 @@ static void run(void *arg)
             continue;
         }
         idle = 0;
-        /* seq_cst with the load in yr_background_wake: one of the two sees the other */
-        atomic_store_explicit(&background->awake, 0, memory_order_seq_cst);
+        /* Read-modify-writes of one word are totally ordered: either the waker's comes later and sees 0, or it
+         * came first, and then this one acquires what the waker had appended, so the log is not clean. */
+        (void)atomic_exchange_explicit(&background->awake, 0, memory_order_acq_rel);
         bool clean = yr_wal_is_poisoned(background->store->wal) || yr_wal_is_sealed(background->store->wal);
         if (clean) yr_cond_wait(&background->cond, &background->mutex);
-        atomic_store_explicit(&background->awake, 1, memory_order_seq_cst);
+        atomic_store_explicit(&background->awake, 1, memory_order_relaxed); /* the next tick looks anyway */
     }
     yr_mutex_unlock(&background->mutex);
 }
@@ -96,8 +101,8 @@ void yr_background_wake(void *arg)
 {
     yr_background *background = arg;
     if (!background->thread) return;
-    /* seq_cst: see run(). A commit that finds the thread awake is found by its next tick. */
-    if (atomic_load_explicit(&background->awake, memory_order_seq_cst)) return;
+    /* see run(); a commit that finds the thread awake is found by its next tick */
+    if (atomic_fetch_or_explicit(&background->awake, 0, memory_order_acq_rel)) return;
     yr_mutex_lock(&background->mutex);
     yr_cond_signal(&background->cond);
     yr_mutex_unlock(&background->mutex);

@@ -81,6 +81,7 @@ static yore_status plan_create(yr_store *store, yr_request *request, uint64_t ve
 {
     create_plan *plan = request->plan_arg;
     if (yr_catalog_by_name(store->catalog, plan->name)) return name_taken(plan->name, request->err);
+    if (plan->parent && is_deleted(plan->parent)) return gone(plan->parent, request->err);
     const yr_branch_record record = {.parent = plan->parent ? plan->parent->id : 0,
                                      .flags = plan->hidden ? YR_BRANCH_HIDDEN : 0,
                                      .fork_version = plan->fork_version,
@@ -88,6 +89,10 @@ static yore_status plan_create(yr_store *store, yr_request *request, uint64_t ve
                                      .ttl_ns = plan->ttl_ns,
                                      .name = plan->name};
     plan->id = yr_catalog_last_id(store->catalog) + 1;
+    if (plan->id > YR_BRANCH_ID_MAX) {
+        return yr_fail(request->err, YORE_ERR_LIMIT, "a store has at most %u branches, deleted ones included",
+                       YR_BRANCH_ID_MAX);
+    }
     yore_status status = room_for(store, request, 1);
     if (status == YORE_OK) status = plan_row(store, plan->id, &record, &request->rows[0], request->err);
     if (status < 0) return status;

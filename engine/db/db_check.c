@@ -68,18 +68,20 @@ yore_status yore_check(yore_db *db, uint32_t level, yore_check_report *out, yore
     yore_check_report report = {.struct_size = sizeof report};
     if (level < YORE_CHECK_QUICK || level > YORE_CHECK_DEEP)
         return yr_fail(err, YORE_ERR_MISUSE, "no such check level");
+    yore_status status = yr_db_usable(db, err);
+    if (status < 0) return status;
     yr_store_lead(store);
-    yore_status status = yr_memtable_check(store->mem, err);
+    status = yr_memtable_check(store->mem, err);
     if (status == YORE_OK && !yr_catalog_check(store->catalog, &problem)) {
         status = yr_fail(err, YORE_ERR_CORRUPT, "branch registry: %s", problem);
     }
     if (status == YORE_OK) status = check_commits(store, err);
     if (status == YORE_OK) status = check_rows(store, err);
-    if (status == YORE_OK && store->wal) {
+    if (status == YORE_OK && db->wal) {
         uint64_t syncs;
-        yr_wal_stats(store->wal, &report.wal_files, &report.wal_bytes, &syncs);
+        yr_wal_stats(db->wal, &report.wal_files, &report.wal_bytes, &syncs);
         if (level == YORE_CHECK_DEEP)
-            status = yr_wal_verify(store->wal, &report.wal_records, &report.wal_bytes, err);
+            status = yr_wal_verify(db->wal, &report.wal_records, &report.wal_bytes, err);
     }
     report.keys = user_keys(store->mem);
     report.versions = user_versions(store->mem);
@@ -118,11 +120,11 @@ yore_status yore_stats_get(yore_db *db, yore_stats *out, yore_error *err)
                      .groups = atomic_load_explicit(&store->groups, memory_order_relaxed),
                      .read_only = store->read_only,
                      .poisoned = atomic_load_explicit(&store->poisoned, memory_order_relaxed) != 0};
-    if (store->wal && yr_wal_is_poisoned(store->wal)) out->poisoned = true; /* no commit has met it yet */
+    if (db->wal && yr_wal_is_poisoned(db->wal)) out->poisoned = true; /* no commit has met it yet */
     uint64_t region = yr_memtable_bytes(mem);
     out->memory_bytes = region + yr_catalog_bytes(store->catalog);
     out->entry_bytes = region - out->hash_bytes - out->tree_bytes;
-    if (store->wal) yr_wal_stats(store->wal, &out->wal_files, &out->wal_bytes, &out->syncs);
+    if (db->wal) yr_wal_stats(db->wal, &out->wal_files, &out->wal_bytes, &out->syncs);
     return YORE_OK;
 }
 

@@ -246,6 +246,7 @@ yore_status yore_changes(yore_db *db, uint64_t after_version, const yore_range *
                          yore_error *err)
 {
     uint64_t visible = yr_store_visible(&db->store);
+    if (range && range->since_version > after_version) after_version = range->since_version;
     if (after_version > visible) after_version = visible;
     return open_changes(db, after_version + 1, visible, range, out, err);
 }

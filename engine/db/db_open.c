@@ -81,8 +81,7 @@ static yore_status open_dir(yore_db *db, const yore_open_options *options, yore_
 {
     const yore_env *env = db->env;
     bool may_create = options->create && !options->read_only;
-    int failed =
-        env->dir_open(env->ctx, db->path, may_create ? YORE_DIR_CREATE : 0, &db->made_dir, &db->dir);
+    int failed = env->dir_open(env->ctx, db->path, may_create ? YORE_DIR_CREATE : 0, &db->made_dir, &db->dir);
     if (failed == -ENOENT && !may_create) {
         yr_fail(err, YORE_ERR_NO_STORE, "no store at '%s'", db->path);
         yr_hint(err, "yore init %s", db->path);
@@ -137,7 +136,9 @@ static yore_status probe(yore_db *db, const yore_open_options *options, bool mak
     if (status == YORE_OK) status = first_payload(db, &payload, err);
     if (status < 0) return status;
     const yr_wal_options log = wal_options(db, options);
-    return yr_wal_create(&log, payload, err);
+    status = yr_wal_create(&log, payload, err);
+    yr_buf_clear(&db->store.group); /* the payload was put together where commits will be */
+    return status;
 }
 
 static yore_status apply_record(void *arg, uint64_t lsn, yore_slice payload, yore_error *err)
@@ -173,11 +174,15 @@ static yore_status open_disk(yore_db *db, const yore_open_options *options, yore
     if (status == YORE_OK) status = probe(db, options, true, err);
     if (status < 0) return status;
     const yr_wal_options log = wal_options(db, options);
-    status = yr_wal_open(&log, apply_record, store, &store->wal, &db->report, err);
+    status = yr_wal_open(&log, apply_record, store, &db->wal, &db->report, err);
     if (status < 0) return status;
     store->sync = choose_sync(db, options->sync);
-    atomic_store_explicit(&store->durable_version, store->last_version, memory_order_relaxed);
-    if (options->read_only) return YORE_OK;
+    if (yr_store_visible(store) == 0) {
+        return yr_fail(err, YORE_ERR_CORRUPT, "the log of '%s' has no first commit", db->path);
+    }
+    yr_store_durable(store, store->last_version);
+    if (options->read_only || store->sync == YORE_SYNC_NONE) return YORE_OK;
+    store->wal = db->wal;
     store->unsynced = yr_background_wake;
     store->unsynced_arg = &db->background;
     return yr_background_start(&db->background, store, err);
@@ -189,7 +194,14 @@ static yore_status open_memory(yore_db *db, uint32_t sync, yore_error *err)
     yore_status status = first_payload(db, &payload, err);
     if (status < 0) return status;
     db->store.sync = sync ? sync : YORE_SYNC_NONE;
-    return yr_store_replay(&db->store, payload, err);
+    status = yr_store_replay(&db->store, payload, err);
+    yr_buf_clear(&db->store.group);
+    return status;
+}
+
+static bool is_in_forked_child(const yore_db *db)
+{
+    return db->fork_generation != yr_fork_generation();
 }
 
 /* Stop writing and let go of the disk. In a forked child the log, the lock and the background thread are the
@@ -197,15 +209,19 @@ static yore_status open_memory(yore_db *db, uint32_t sync, yore_error *err)
 static void shut(yore_db *db)
 {
     yr_store *store = &db->store;
-    if (db->fork_generation != yr_fork_generation()) return;
+    if (is_in_forked_child(db)) {
+        yr_store_lock_abandon(db->lock);
+        db->lock = NULL;
+        return;
+    }
     yr_background_stop(&db->background);
-    if (store->wal) {
+    if (db->wal) {
         yr_store_lead(store);
-        bool dirty = !store->read_only && !yr_wal_is_poisoned(store->wal) && !yr_wal_is_sealed(store->wal);
-        yore_status ignored = dirty ? yr_wal_seal(store->wal, NULL) : YORE_OK;
+        bool dirty = !store->read_only && !yr_wal_is_poisoned(db->wal) && !yr_wal_is_sealed(db->wal);
+        yore_status ignored = dirty ? yr_wal_seal(db->wal, NULL) : YORE_OK;
         (void)ignored; /* an unsealed log is recovered at the next open */
-        yr_wal_close(store->wal);
-        store->wal = NULL;
+        yr_wal_close(db->wal);
+        db->wal = store->wal = NULL;
         yr_store_unlead(store);
     }
     yr_store_lock_release(db->lock);
@@ -217,7 +233,7 @@ static void shut(yore_db *db)
 static void destroy(yore_db *db)
 {
     const yore_env *env = db->env;
-    yr_store_deinit(&db->store);
+    yr_store_deinit(&db->store, is_in_forked_child(db));
     yr_free(env, db->path, db->path_bytes);
     yr_free_lines(env, db, sizeof *db);
 }
@@ -271,15 +287,22 @@ void yr_db_unref(yore_db *db)
     if (atomic_fetch_sub_explicit(&db->refs, 1, memory_order_acq_rel) == 1) destroy(db);
 }
 
-yore_status yr_db_writable(const yore_db *db, yore_error *err)
+yore_status yr_db_usable(const yore_db *db, yore_error *err)
 {
     if (atomic_load_explicit(&db->closed, memory_order_acquire)) { /* pairs with yore_close */
         return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' has been closed", db->path);
     }
-    if (db->fork_generation != yr_fork_generation()) {
+    if (is_in_forked_child(db)) {
         return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' was opened by the parent process; open it again",
                        db->path);
     }
+    return YORE_OK;
+}
+
+yore_status yr_db_writable(const yore_db *db, yore_error *err)
+{
+    yore_status status = yr_db_usable(db, err);
+    if (status < 0) return status;
     if (db->store.read_only)
         return yr_fail(err, YORE_ERR_READONLY, "the store '%s' is open for reading only", db->path);
     if (atomic_load_explicit(&db->store.poisoned, memory_order_acquire)) { /* pairs with the commit leader */
@@ -291,9 +314,18 @@ yore_status yr_db_writable(const yore_db *db, yore_error *err)
 
 uint32_t yr_db_sync_mode(const yore_db *db, uint32_t asked)
 {
-    /* a handle that logs nothing cannot make one commit durable; one that logs cannot leave one out */
     if (!asked || db->store.sync == YORE_SYNC_NONE) return db->store.sync;
+    /* a log without gaps cannot leave one commit out */
     return asked == YORE_SYNC_NONE ? YORE_SYNC_OS : asked;
+}
+
+yore_status yr_db_sync_check(const yore_db *db, uint32_t asked, yore_error *err)
+{
+    if (!asked || asked == YORE_SYNC_NONE || !db->dir || db->store.sync != YORE_SYNC_NONE) return YORE_OK;
+    return yr_fail(
+        err, YORE_ERR_UNSUPPORTED,
+        "the store '%s' is open in mode 'none', which logs nothing: no commit of it can be durable",
+        db->path);
 }
 
 yore_status yore_sync(yore_db *db, yore_error *err)
@@ -306,15 +338,23 @@ yore_status yore_sync(yore_db *db, yore_error *err)
         atomic_store_explicit(&db->store.poisoned, 1, memory_order_release); /* pairs with yr_db_writable */
         return status;
     }
-    atomic_store_explicit(&db->store.durable_version, version, memory_order_relaxed); /* a statistic */
+    yr_store_durable(&db->store, version);
     return YORE_OK;
 }
 
 yore_status yore_refresh(yore_db *db, yore_error *err)
 {
-    if (!db->store.read_only || !db->store.wal) return YORE_OK;
+    yore_status status = yr_db_usable(db, err);
+    if (status < 0 || !db->store.read_only || !db->wal) return status;
     yr_store_lead(&db->store); /* replay writes the memtable: it takes the leader's place */
-    yore_status status = yr_wal_refresh(db->store.wal, apply_record, &db->store, err);
+    if (db->refresh_failed) {
+        status = yr_fail(err, YORE_ERR_POISONED, "an earlier refresh of '%s' failed half way; open it again",
+                         db->path);
+    } else {
+        status = yr_wal_refresh(db->wal, apply_record, &db->store, err);
+        /* a record may have been applied in part, unpublished: what is visible stays right, but stands still */
+        db->refresh_failed = status < 0 && status != YORE_ERR_IO;
+    }
     yr_store_unlead(&db->store);
     return status;
 }

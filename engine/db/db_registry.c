@@ -23,6 +23,7 @@ yore_status yr_registry_get(const yore_db *db, char kind, yore_slice name, uint6
 yore_status yr_registry_commit(yore_db *db, yr_request *request, uint32_t sync, yore_where *where)
 {
     yore_status status = yr_db_writable(db, request->err);
+    if (status == YORE_OK) status = yr_db_sync_check(db, sync, request->err);
     if (status < 0) return status;
     request->sync = yr_db_sync_mode(db, sync);
     status = yr_commit_run(&db->store, request);

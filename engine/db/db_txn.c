@@ -35,6 +35,7 @@ yore_status yore_begin(yore_db *db, yore_slice branch_name, const yore_txn_optio
     if (!options) options = &defaults;
     yore_status status = check_options(options, err);
     if (status == YORE_OK) status = yr_db_writable(db, err);
+    if (status == YORE_OK) status = yr_db_sync_check(db, options->sync, err);
     if (status < 0) return status;
     yr_branch *branch = yr_db_branch(db, branch_name, err);
     if (!branch) return YORE_ERR_NO_BRANCH;
@@ -109,6 +110,16 @@ static yr_op op_of(const yore_txn *txn, yore_key key, enum yr_op_kind kind, yore
     return op;
 }
 
+/* What the snapshot has of the operation's key and is visible, or NULL. */
+static const yr_version *snapshot_version(const yore_txn *txn, const yr_op *op)
+{
+    yr_found found;
+    yr_epoch_enter();
+    bool any = yr_lineage_find(&txn->view, op->key_hash, op->primitive, op->key, &found);
+    yr_epoch_exit();
+    return any && yr_version_is_visible(found.version, txn->view.time_ns) ? found.version : NULL;
+}
+
 /* The value a key has for this transaction: its own write, else its snapshot. `text` is room for a number. */
 static yore_status provisional(yore_txn *txn, const yr_op *own, const yr_op *key, char text[24],
                                yore_slice *value, bool *has, yore_error *err)
@@ -120,12 +131,9 @@ static yore_status provisional(yore_txn *txn, const yr_op *own, const yr_op *key
         *has = true;
         return YORE_OK;
     }
-    yr_found found;
-    yr_epoch_enter();
-    bool any = yr_lineage_find(&txn->view, key->key_hash, key->primitive, key->key, &found);
-    yr_epoch_exit();
-    any = any && yr_version_is_visible(found.version, txn->view.time_ns);
-    *value = any ? yr_version_value(found.version) : yore_bytes("", 0);
+    const yr_version *v = snapshot_version(txn, key);
+    bool any = v != NULL;
+    *value = any ? yr_version_value(v) : yore_bytes("", 0);
     *has = any || own;
     if (!own) return YORE_OK;
     if (own->kind == YR_OP_INCR) {
@@ -161,10 +169,18 @@ static bool copy_bytes(yore_txn *txn, yore_slice *bytes)
     return bytes->data != NULL;
 }
 
-/* Make an operation the plain put of a value; its first preconditions stay. */
+/* Make an operation the plain put of a value; its first preconditions stay. What an incr or append changes in
+ * place keeps its type, metadata and expiry. */
 static yore_status become_put(yore_txn *txn, yr_op *own, yore_slice value, yore_error *err)
 {
     if (!copy_bytes(txn, &value)) return no_memory(err);
+    const yr_version *v = own->kind == YR_OP_INCR || own->kind == YR_OP_APPEND ? snapshot_version(txn, own)
+                                                                               : NULL;
+    if (v) {
+        own->type = yr_version_type(v);
+        own->meta = yr_version_meta(v);
+        own->expiry_ns = yr_version_expiry(v);
+    }
     /* an incr or append resolved here was read from the snapshot, so it may no longer slip past others */
     own->check_snapshot = true;
     own->kind = YR_OP_PUT;
@@ -264,6 +280,10 @@ static yore_status collect(yore_txn *txn, yore_key key, yr_op *op, yore_error *e
     else if (!yr_write_set_add(&txn->writes, op))
         status = no_memory(err);
     if (status == YORE_OK) txn->writes.bytes += bytes;
+    if (status > 0 && !txn->lost) {
+        txn->lost = status;
+        if (err) memcpy(txn->lost_message, err->message, sizeof txn->lost_message);
+    }
     return status;
 }
 
@@ -386,6 +406,7 @@ yore_status yore_commit(yore_txn *txn, yore_slice note, yore_where *where, yore_
                           .note = note,
                           .sync = yr_db_sync_mode(db, txn->options.sync)};
     bool writes = txn->writes.count || txn->options.allow_empty;
+    if (status == YORE_OK && txn->lost) status = yr_fail(err, txn->lost, "%s", txn->lost_message);
     if (status == YORE_OK && writes) status = yr_commit_run(&db->store, &request);
     if (status == YORE_OK && where) {
         uint64_t version = request.version ? request.version : txn->view.cap;

@@ -1,51 +1,68 @@
-/* A scan inside a transaction: its snapshot merged with its own writes. */
+/* A scan inside a transaction: its snapshot merged with the keys it had written when the scan was opened.
+ * What it writes to those keys meanwhile shows; keys it adds meanwhile do not. */
 #include "engine/base/error.h"
 #include "engine/branch/lineage_scan.h"
 #include "engine/db/txn_handle.h"
 
+enum { AHEAD = 64 }; /* rows fetched at a time: each fetch seeks anew */
+
 typedef struct txn_scan_iter {
     yore_iter base;
     yore_txn *txn;
-    yr_scan scan; /* of the snapshot, without a limit */
-    yore_row row; /* the snapshot's next row */
-    bool has_row;
-    const yr_op **own;          /* in key order */
+    yr_scan scan;          /* of the snapshot, without a limit */
+    yore_row ahead[AHEAD]; /* rows of it not merged yet: [ahead_at, ahead_count) */
+    size_t ahead_at, ahead_count;
+    yore_slice *own;            /* keys in order */
     uint32_t own_count, own_at; /* own_at counts those given, from the end when reverse */
+    uint32_t primitive;
     bool reverse, keys_only;
     uint64_t left;
 } txn_scan_iter;
 
-static yore_status pull(txn_scan_iter *iter, yore_error *err)
+/* The snapshot's next row, NULL at its end. */
+static yore_status peek_row(txn_scan_iter *iter, const yore_row **row, yore_error *err)
 {
-    size_t n = 0;
-    if (iter->has_row) return YORE_OK;
-    yore_status status = yr_scan_next(&iter->scan, &iter->row, sizeof iter->row, 1, &n, err);
-    iter->has_row = status == YORE_OK && n == 1;
+    yore_status status = YORE_OK;
+    if (iter->ahead_at == iter->ahead_count) {
+        iter->ahead_at = iter->ahead_count = 0;
+        size_t want = iter->left < AHEAD ? (size_t)iter->left : AHEAD;
+        status = yr_scan_next(&iter->scan, iter->ahead, sizeof iter->ahead[0], want, &iter->ahead_count, err);
+    }
+    *row = iter->ahead_at < iter->ahead_count ? &iter->ahead[iter->ahead_at] : NULL;
     return status;
 }
 
-static const yr_op *own_peek(const txn_scan_iter *iter)
+static const yore_slice *peek_own(const txn_scan_iter *iter)
 {
     if (iter->own_at == iter->own_count) return NULL;
-    return iter->own[iter->reverse ? iter->own_count - 1 - iter->own_at : iter->own_at];
+    return &iter->own[iter->reverse ? iter->own_count - 1 - iter->own_at : iter->own_at];
 }
 
-/* The row of an own write; false when it deletes. */
-static yore_status own_row(txn_scan_iter *iter, const yr_op *op, yore_row *row, bool *shown, yore_error *err)
+/* The row of an own write; *shown is false when it deletes. */
+static yore_status own_row(const txn_scan_iter *iter, yore_slice key, yore_row *row, bool *shown,
+                           yore_error *err)
 {
     yore_pin pin = YORE_PIN_INIT;
-    const yore_key key = {op->key, op->primitive};
-    yore_status status = yore_txn_get(iter->txn, key, &pin, err);
+    yore_status status = yore_txn_get(iter->txn, (yore_key){key, iter->primitive}, &pin, err);
     *shown = status == YORE_OK;
-    if (status < 0 || !*shown) return status < 0 ? status : YORE_OK;
-    *row = (yore_row){.key = op->key,
+    if (!*shown) return status < 0 ? status : YORE_OK;
+    *row = (yore_row){.key = key,
                       .value = iter->keys_only ? yore_bytes(NULL, 0) : pin.value,
                       .meta = pin.meta,
-                      .branch_id = iter->txn->branch->id,
-                      .primitive = op->primitive,
+                      .branch_id = pin.branch_id,
+                      .primitive = iter->primitive,
                       .op = YORE_OP_PUT,
-                      .type = op->type};
+                      .type = pin.type};
     return YORE_OK;
+}
+
+/* Which comes first: < 0 the snapshot's row, > 0 the own key, 0 both are one key. */
+static int first_of(const txn_scan_iter *iter, const yore_row *row, const yore_slice *own)
+{
+    if (!own) return -1;
+    if (!row) return 1;
+    int order = yr_slice_compare(row->key, *own);
+    return iter->reverse ? -order : order;
 }
 
 static yore_status txn_scan_next(yore_iter *base, void *rows, size_t row_size, size_t cap, size_t *n,
@@ -53,18 +70,21 @@ static yore_status txn_scan_next(yore_iter *base, void *rows, size_t row_size, s
 {
     txn_scan_iter *iter = (txn_scan_iter *)base;
     while (*n < cap && iter->left) {
-        yore_status status = pull(iter, err);
+        const yore_row *ahead;
+        yore_status status = peek_row(iter, &ahead, err);
         if (status < 0) return status;
-        const yr_op *op = own_peek(iter);
-        if (!op && !iter->has_row) break;
-        int order = !op ? -1 : !iter->has_row ? 1 : yr_slice_compare(iter->row.key, op->key);
-        if (iter->reverse && op && iter->has_row) order = -order;
-        if (order <= 0) iter->has_row = false; /* taken, or hidden by the own write of the same key */
-        yore_row row = iter->row;
+        const yore_slice *own = peek_own(iter);
+        if (!own && !ahead) break;
+        int order = first_of(iter, ahead, own);
+        yore_row row;
         bool shown = true;
+        if (order <= 0) {
+            row = *ahead;
+            iter->ahead_at++; /* taken, or hidden by the own write of the same key */
+        }
         if (order >= 0) {
             iter->own_at++;
-            status = own_row(iter, op, &row, &shown, err);
+            status = own_row(iter, *own, &row, &shown, err);
             if (status < 0) return status;
         }
         if (!shown) continue;
@@ -84,7 +104,7 @@ static void clip_own(txn_scan_iter *iter)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < iter->own_count; i++) {
-        yore_slice key = iter->own[i]->key;
+        yore_slice key = iter->own[i];
         if (yr_slice_compare(key, iter->scan.lower) < 0) continue;
         if (iter->scan.has_upper && yr_slice_compare(key, iter->scan.upper) >= 0) continue;
         iter->own[kept++] = iter->own[i];
@@ -113,7 +133,8 @@ yore_status yore_txn_scan(yore_txn *txn, const yore_range *range, yore_iter **ou
     iter->keys_only = range->keys_only;
     iter->left = range->limit ? range->limit : UINT64_MAX;
     const uint8_t primitive = (uint8_t)(range->primitive ? range->primitive : YORE_KV);
-    iter->own = yr_write_set_sorted(&txn->writes, primitive, &iter->own_count);
+    iter->primitive = primitive;
+    iter->own = yr_write_set_keys(&txn->writes, primitive, &iter->own_count);
     const yr_read read = {.key = iter->scan.lower,
                           .upper = iter->scan.upper,
                           .primitive = primitive,

@@ -20,11 +20,13 @@ struct yore_db {
     /* immutable after open */
     const yore_env *env;
     yore_dir *dir; /* NULL for ":memory:" */
+    yr_wal *wal;   /* NULL for ":memory:"; store.wal is the same, or NULL when nothing is to be logged */
     yr_store_lock *lock;
     char *path;
     size_t path_bytes;
     yr_wal_report report;
-    bool made_dir; /* by this open */
+    bool refresh_failed;      /* read-only handles; the leader's */
+    bool made_dir;            /* by this open */
     uint32_t fork_generation; /* of the process that opened it: a forked child must not write */
 };
 
@@ -51,7 +53,12 @@ void *yr_iter_create(yore_db *db, size_t bytes);
 /* May this handle write? YORE_OK, YORE_ERR_READONLY, YORE_ERR_POISONED; YORE_ERR_MISUSE when it has been closed
  * or belongs to the process this one was forked from. */
 yore_status yr_db_writable(const yore_db *db, yore_error *err);
+/* May this handle be used at all? YORE_OK, or YORE_ERR_MISUSE for the two reasons above. */
+yore_status yr_db_usable(const yore_db *db, yore_error *err);
+/* The durability of a commit that asks for `asked` (0 = the handle's). */
 uint32_t yr_db_sync_mode(const yore_db *db, uint32_t asked);
+/* Can it be had? YORE_OK, or YORE_ERR_UNSUPPORTED on a handle that logs nothing. */
+yore_status yr_db_sync_check(const yore_db *db, uint32_t asked, yore_error *err);
 
 /* A live branch by name, or by "id:N" any branch. NULL after filling `err` with the nearest names. */
 yr_branch *yr_db_branch(const yore_db *db, yore_slice name, yore_error *err);

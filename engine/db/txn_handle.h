@@ -14,6 +14,8 @@ struct yore_txn {
     yr_write_set writes;
     yr_read *reads;
     uint32_t read_count, read_capacity;
+    yore_status lost; /* a write was refused with CONFLICT or EXISTS: so will the commit be */
+    char lost_message[256];
 };
 
 /* Remember a read, if the isolation level asks for it. */

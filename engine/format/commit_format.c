@@ -121,7 +121,8 @@ bool yr_row_take(yr_reader *rows, uint32_t branch, yr_row *row)
     row->key = yr_take(rows, yr_get_le16(p + 2));
     row->value = yr_take(rows, yr_get_le32(p + 4));
     row->meta = yr_take(rows, yr_get_le16(p + 8));
-    return rows->ok && !(p[1] & ~ROW_FLAG_EXPIRY) && row->primitive != 0 && row->key.size > 0 &&
-           row->key.size <= YORE_KEY_BYTES_MAX && row->value.size <= YORE_VALUE_BYTES_MAX &&
-           row->meta.size <= YORE_META_BYTES_MAX && (row->op == YORE_OP_PUT || row->op == YORE_OP_DEL);
+    return rows->ok && !(p[1] & ~ROW_FLAG_EXPIRY) && p[11] == 0 && row->type <= YORE_TYPE_JSON &&
+           row->primitive != 0 && row->key.size > 0 && row->key.size <= YORE_KEY_BYTES_MAX &&
+           row->value.size <= YORE_VALUE_BYTES_MAX && row->meta.size <= YORE_META_BYTES_MAX &&
+           (row->op == YORE_OP_PUT || row->op == YORE_OP_DEL);
 }

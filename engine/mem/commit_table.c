@@ -141,12 +141,6 @@ bool yr_commit_table_append(yr_commit_table *table, const yr_commit_head *head, 
     return true;
 }
 
-void yr_commit_table_pop(yr_commit_table *table)
-{
-    YR_ASSERT(table->count > 0);
-    table->count--;
-}
-
 int64_t yr_commit_time(const yr_commit_table *table, uint64_t version)
 {
     return chunk_of(table, version)->time_ns[slot_of(version)];

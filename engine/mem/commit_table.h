@@ -30,8 +30,6 @@ void yr_commit_table_init(yr_commit_table *table, yr_region *region);
  * own commit, 0 if none. False when the region is full. Nothing is visible before the version is published. */
 bool yr_commit_table_append(yr_commit_table *table, const yr_commit_head *head, const yr_ref *entries,
                             uint32_t entry_count, uint64_t prev);
-/* Writer: forget the newest, unpublished record. */
-void yr_commit_table_pop(yr_commit_table *table);
 
 int64_t yr_commit_time(const yr_commit_table *table, uint64_t version);
 uint32_t yr_commit_branch(const yr_commit_table *table, uint64_t version);

@@ -84,34 +84,47 @@ static yr_ref put_first(yr_memtable *mem, const yr_row *row, uint64_t key_hash, 
     return ref;
 }
 
-yr_ref yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_hash, uint64_t version, bool *is_new)
+/* A further version of an entry. */
+static enum yr_put put_next(yr_memtable *mem, const yr_row *row, yr_ref ref, uint32_t delta)
+{
+    yr_entry *entry = yr_region_at(&mem->region, ref);
+    const yr_version *newest = yr_chain_newest(&mem->region, entry);
+    if (newest && newest->delta >= delta) return YR_PUT_DUPLICATE;
+    uint64_t bytes = yr_version_bytes(row);
+    yr_ref v = yr_region_alloc(&mem->region, bytes);
+    if (!v) return YR_PUT_NO_MEMORY;
+    yr_version_write(yr_region_at(&mem->region, v), row, delta);
+    if (!yr_chain_push(&mem->region, entry, v)) {
+        yr_region_free(&mem->region, v, bytes);
+        return YR_PUT_NO_MEMORY;
+    }
+    return newest ? YR_PUT_NEXT : YR_PUT_NEW; /* an entry whose only write was taken back is as good as new */
+}
+
+enum yr_put yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_hash, uint64_t version,
+                            yr_ref *entry)
 {
     YR_ASSERT(version > mem->base_version);
-    if (version - mem->base_version >= UINT32_MAX) return 0;
+    if (version - mem->base_version >= UINT32_MAX) return YR_PUT_NO_MEMORY;
     uint32_t delta = (uint32_t)(version - mem->base_version);
+    bool is_system = row->primitive == YORE_SYSTEM;
     yr_ref ref = yr_memtable_find(mem, key_hash, row->branch, row->primitive, row->key);
-    /* an entry whose only write was taken back is as good as new */
-    *is_new = ref == 0 || !yr_chain_newest(&mem->region, yr_entry_at(&mem->region, ref));
+    enum yr_put put = YR_PUT_NEW;
     if (ref) {
-        uint64_t bytes = yr_version_bytes(row);
-        yr_ref v = yr_region_alloc(&mem->region, bytes);
-        if (!v) return 0;
-        yr_version_write(yr_region_at(&mem->region, v), row, delta);
-        if (!yr_chain_push(&mem->region, yr_region_at(&mem->region, ref), v)) {
-            yr_region_free(&mem->region, v, bytes);
-            return 0;
-        }
+        put = put_next(mem, row, ref, delta);
+        if (put == YR_PUT_DUPLICATE || put == YR_PUT_NO_MEMORY) return put;
     } else {
         ref = put_first(mem, row, key_hash, delta);
-        if (!ref) return 0;
+        if (!ref) return YR_PUT_NO_MEMORY;
         count_add(&mem->keys, 1);
-        if (row->primitive == YORE_SYSTEM) count_add(&mem->system_keys, 1);
+        if (is_system) count_add(&mem->system_keys, 1);
         count_add(&mem->key_bytes, row->key.size);
     }
     count_add(&mem->versions, 1);
-    if (row->primitive == YORE_SYSTEM) count_add(&mem->system_versions, 1);
+    if (is_system) count_add(&mem->system_versions, 1);
     count_add(&mem->value_bytes, row->value.size);
-    return ref;
+    *entry = ref;
+    return put;
 }
 
 void yr_memtable_undo(yr_memtable *mem, yr_ref entry_ref)

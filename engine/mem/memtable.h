@@ -54,10 +54,16 @@ static inline uint64_t yr_memtable_version(const yr_memtable *mem, const yr_vers
     return mem->base_version + v->delta;
 }
 
-/* Writer: add a version of a row's key. key_hash = yr_memtable_key_hash. *is_new: the branch had no such key.
- * Returns the entry, 0 when memory is out (nothing changed but perhaps an empty entry). */
-yr_ref yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_hash, uint64_t version,
-                       bool *is_new);
+enum yr_put {
+    YR_PUT_NEW = 1,   /* the branch had no such key */
+    YR_PUT_NEXT,      /* it had versions */
+    YR_PUT_DUPLICATE, /* it has a version of this number already: not written */
+    YR_PUT_NO_MEMORY  /* not written */
+};
+
+/* Writer: add a version of a row's key. key_hash = yr_memtable_key_hash. *entry is set when it was written. */
+enum yr_put yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_hash, uint64_t version,
+                            yr_ref *entry);
 /* Writer: take back the newest, unpublished version of an entry. */
 void yr_memtable_undo(yr_memtable *mem, yr_ref entry);
 

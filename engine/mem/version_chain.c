@@ -307,8 +307,10 @@ uint32_t yr_chain_rank(const yr_region *region, const yr_entry *entry, uint32_t 
 
 const yr_version *yr_chain_at(const yr_region *region, const yr_entry *entry, uint32_t i)
 {
+    /* `newest` first: when the array is still missing after it, it is the only version (C2) */
+    yr_ref only = newest_of(entry);
     const history *h = load_history(region, entry);
-    if (!h) return version_at(region, newest_of(entry));
+    if (!h) return version_at(region, only);
     if (h->kind == HISTORY_INDEX) h = yr_region_at(region, (yr_ref)slot_load(h, i / LEAF_CAPACITY));
     return version_at(region, (yr_ref)slot_load(h, i % LEAF_CAPACITY));
 }

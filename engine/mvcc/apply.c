@@ -40,21 +40,19 @@ static void undo_rows(yr_store *store, yr_branch *branch, const yr_row *rows, co
     }
 }
 
-/* Put one row; *entry is set when it went in. */
-static bool put_row(yr_store *store, yr_branch *branch, const yr_row *row, uint64_t key_hash,
-                    uint64_t version, yr_ref *entry, uint8_t *is_new)
+/* Put one row; on YR_PUT_NEW and YR_PUT_NEXT it went in. */
+static enum yr_put put_row(yr_store *store, yr_branch *branch, const yr_row *row, uint64_t key_hash,
+                           uint64_t version, yr_ref *entry)
 {
-    bool fresh;
-    *entry = yr_memtable_put(store->mem, row, key_hash, version, &fresh);
-    if (!*entry) return false;
-    *is_new = fresh;
-    if (!branch) return true;
-    if (fresh && !yr_branch_note_key(store->catalog, branch, key_hash, walk_own_keys, store->mem)) {
+    enum yr_put put = yr_memtable_put(store->mem, row, key_hash, version, entry);
+    if (put == YR_PUT_DUPLICATE || put == YR_PUT_NO_MEMORY || !branch) return put;
+    if (put == YR_PUT_NEW &&
+        !yr_branch_note_key(store->catalog, branch, key_hash, walk_own_keys, store->mem)) {
         yr_memtable_undo(store->mem, *entry);
-        return false;
+        return YR_PUT_NO_MEMORY;
     }
     count_step(&branch->own_bytes, row->value.size);
-    return true;
+    return put;
 }
 
 enum { AHEAD = 8 }; /* rows whose hash buckets are on their way while one is put */
@@ -86,10 +84,11 @@ yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *h
             atomic_store_explicit(&store->visible, head->version, memory_order_relaxed);
             yr_point(store->env, "published-early");
         }
-        if (!put_row(store, branch, &rows[done], key_hashes[done], head->version, &entries[done],
-                     &is_new[done])) {
-            goto nomem;
-        }
+        enum yr_put put =
+            put_row(store, branch, &rows[done], key_hashes[done], head->version, &entries[done]);
+        if (put == YR_PUT_DUPLICATE) goto duplicate;
+        if (put == YR_PUT_NO_MEMORY) goto nomem;
+        is_new[done] = put == YR_PUT_NEW;
     }
     if (!yr_commit_table_append(&store->mem->commits, head, entries, row_count, prev)) goto nomem;
     /* release pairs with yr_branch_head_at; a head above the visible version is walked over there */
@@ -98,6 +97,10 @@ yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *h
         atomic_store_explicit(&branch->head, head->version, memory_order_release);
     }
     return YORE_OK;
+duplicate:
+    undo_rows(store, branch, rows, entries, is_new, done);
+    return yr_fail(err, YORE_ERR_CORRUPT, "commit v%llu writes a key twice",
+                   (unsigned long long)head->version);
 nomem:
     undo_rows(store, branch, rows, entries, is_new, done);
     return yr_fail(err, YORE_ERR_NOMEM,

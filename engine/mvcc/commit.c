@@ -11,7 +11,8 @@ enum {
     YIELDS_TO_GATHER = 3,       /* before a synced group: lets other committers queue up */
     GROUP_BYTES_MAX = 16 << 20, /* a group past this is closed; a single larger commit is its own group */
     GROUP_BUFFER_KEEP = 1 << 20,
-    FUTURE_SLACK_NS = 2000000000
+    FUTURE_SLACK_NS = 2000000000,
+    GROUP_LATE_NS = 80000000
 };
 
 static const uint64_t GROUP_BUFFER_MAX = (UINT64_C(1) << 31) + (UINT64_C(1) << 28);
@@ -61,7 +62,7 @@ void yr_store_lead(yr_store *store)
 
 /* -- one commit -- */
 
-/* The request's time, or a refusal (I8's clock rules: ascending, not in the future). */
+/* The request's time, or a refusal: times ascend with versions and are not in the future. */
 static yore_status commit_time(const yr_store *store, const yr_request *request, int64_t now_ns, int64_t *out)
 {
     int64_t least = store->last_time_ns + 1;
@@ -71,6 +72,10 @@ static yore_status commit_time(const yr_store *store, const yr_request *request,
         return YORE_OK;
     }
     int64_t time = options->has_time || options->time_ns ? options->time_ns : now_ns;
+    if (time > YR_TIME_LAST) {
+        return yr_fail(request->err, YORE_ERR_TIME_RANGE,
+                       "the commit's time %" PRId64 " ns is later than any can be", time);
+    }
     bool given = options->has_time || options->time_ns;
     if (given && !options->allow_future && time > now_ns && time - now_ns > FUTURE_SLACK_NS) {
         return yr_fail(request->err, YORE_ERR_TIME_RANGE,
@@ -82,6 +87,26 @@ static yore_status commit_time(const yr_store *store, const yr_request *request,
                        time, store->last_data_time_ns);
     }
     *out = time > least ? time : least;
+    return YORE_OK;
+}
+
+/* Further parents as the log keeps them; each must be a commit before this one. */
+static yore_status further_parents(yr_store *store, const yr_request *request, yr_commit_head *head)
+{
+    const yore_txn_options *options = request->options;
+    if (!options->parent_count) return YORE_OK;
+    uint8_t *bytes = yr_arena_alloc(&store->scratch, 8u * (size_t)options->parent_count);
+    if (!bytes) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while committing");
+    for (uint32_t i = 0; i < options->parent_count; i++) {
+        uint64_t parent = options->parents[i];
+        if (parent == 0 || parent >= head->version) {
+            return yr_fail(request->err, YORE_ERR_TIME_RANGE,
+                           "the parent v%" PRIu64 " is not a commit before v%" PRIu64, parent, head->version);
+        }
+        yr_put_le64(bytes + 8u * (size_t)i, parent);
+    }
+    head->parent_count = options->parent_count;
+    head->parents = bytes;
     return YORE_OK;
 }
 
@@ -98,8 +123,6 @@ static yr_commit_head head_of(const yr_request *request, uint64_t version, int64
         const yore_txn_options *options = request->options;
         head.source_time_ns = options->has_source_time || options->source_time_ns ? options->source_time_ns
                                                                                   : 0;
-        head.parent_count = options->parent_count;
-        head.parents = options->parents;
         head.author = options->author;
         head.source = options->source;
     }
@@ -178,7 +201,8 @@ static yore_status commit_one(yr_store *store, yr_request *request, int64_t now_
     }
     yr_commit_head head = head_of(request, version, time_ns, now_ns);
     head.row_count = row_count;
-    status = log_frame(store, &head, rows, err);
+    if (!request->plan) status = further_parents(store, request, &head);
+    if (status == YORE_OK) status = log_frame(store, &head, rows, err);
     if (status == YORE_OK) {
         status = yr_apply(store, request->plan ? NULL : request->branch, &head, rows, hashes, row_count, err);
     }
@@ -223,62 +247,109 @@ static yore_status make_durable(yr_store *store, bool sync, yore_error *err)
     if (sync && !YR_BUG(ACK_BEFORE_SYNC)) {
         status = yr_wal_sync(store->wal, err);
         if (status < 0) return status;
-        atomic_store_explicit(&store->durable_version, store->last_version, memory_order_relaxed);
+        yr_store_durable(store, store->last_version);
     }
     yr_wal_publish(store->wal, lsn);
     return YORE_OK;
 }
 
-/* Commit as many of the requests as belong in one group; returns the rest. */
-static yr_request *commit_group(yr_store *store, yr_request *first)
-{
-    yr_request *rest = first, *last_applied = NULL;
-    bool sync = false;
-    yore_error err = YORE_ERROR_INIT;
-    int64_t now_ns = store->env->wall_ns(store->env->ctx);
-    uint64_t before = store->last_version;
-    yr_buf_clear(&store->group);
+/* The requests of one group, and what they ask of it. */
+typedef struct group {
+    yr_request *first, *end; /* [first, end) of the queue */
+    yr_request *registry;    /* its registry change, if any: the last member */
+    bool wrote;
+    bool wants_sync;       /* a member is in mode `commit` */
+    bool wants_group_sync; /* a member is in mode `group` */
+} group;
 
-    while (rest && store->group.size < GROUP_BYTES_MAX) {
-        yr_request *request = rest;
-        rest = rest->next;
+/* Commit as many of the requests as belong in one group. */
+static group gather(yr_store *store, yr_request *first, int64_t now_ns)
+{
+    group g = {.first = first, .end = first};
+    while (g.end && store->group.size < GROUP_BYTES_MAX) {
+        yr_request *request = g.end;
+        g.end = request->next;
         request->status = atomic_load_explicit(&store->poisoned, memory_order_relaxed)
                               ? yr_fail(request->err, YORE_ERR_POISONED,
                                         "the store refuses writes since an earlier write failed; reopen it")
                               : commit_one(store, request, now_ns);
-        if (request->version) sync |= request->sync == YORE_SYNC_COMMIT;
-        if (request->plan && request->version) {
-            last_applied = request; /* a registry change closes the group: later requests must see it */
+        if (!request->version) continue;
+        g.wrote = true;
+        g.wants_sync |= request->sync == YORE_SYNC_COMMIT;
+        g.wants_group_sync |= request->sync == YORE_SYNC_GROUP;
+        if (request->plan) {
+            g.registry = request; /* a registry change closes the group: later requests must see it */
             break;
         }
     }
+    return g;
+}
+
+/* Mode `group` promises 100 ms: the background thread sees to it, and the leader when that is late. */
+static bool is_group_sync_late(const yr_store *store, int64_t now_ns)
+{
+    int64_t since = atomic_load_explicit(&store->group_since_ns, memory_order_relaxed); /* a hint */
+    return since != 0 && now_ns - since > GROUP_LATE_NS;
+}
+
+/* Ask for a sync of what was just appended. */
+static void note_group_commit(yr_store *store, int64_t now_ns)
+{
+    if (atomic_load_explicit(&store->group_since_ns, memory_order_relaxed)) return;
+    /* release pairs with the background thread's exchange: it syncs what was appended before this */
+    atomic_store_explicit(&store->group_since_ns, now_ns, memory_order_release);
+}
+
+/* Log, apply to the catalog, publish. A failure poisons the store: nothing more is published. */
+static yore_status complete(yr_store *store, const group *g, int64_t now_ns, yore_error *err)
+{
     yore_status status = YORE_OK;
-    if (store->last_version != before) {
-        status = store->wal ? make_durable(store, sync, &err) : YORE_OK;
-        if (status == YORE_OK) {
-            for (uint32_t i = 0; last_applied && i < last_applied->change_count; i++) {
-                yr_catalog_apply(store->catalog, &last_applied->changes[i]);
-            }
-            publish(store, store->last_version);
-        } else {
-            atomic_store_explicit(&store->poisoned, 1, memory_order_release); /* pairs with stats and begin */
-            if (store->wal) yr_wal_poison(store->wal);
-        }
+    if (store->wal) {
+        bool sync = g->wants_sync || (g->wants_group_sync && is_group_sync_late(store, now_ns));
+        status = make_durable(store, sync, err);
+        if (status == YORE_OK && g->wants_group_sync && !sync) note_group_commit(store, now_ns);
     }
-    for (yr_request *request = first, *next; request != rest; request = next) {
+    if (status < 0) {
+        atomic_store_explicit(&store->poisoned, 1, memory_order_release); /* pairs with yr_db_writable */
+        yr_wal_poison(store->wal);
+        return status;
+    }
+    for (uint32_t i = 0; g->registry && i < g->registry->change_count; i++) {
+        yr_catalog_apply(store->catalog, &g->registry->changes[i]);
+    }
+    publish(store, store->last_version);
+    return YORE_OK;
+}
+
+/* When the group failed, every member that was accepted fails, and so does one whose answer (a conflict, a key
+ * that exists, nothing to do) may rest on what the others had written. */
+static void answer_all(const group *g, yore_status status, const yore_error *err)
+{
+    for (yr_request *request = g->first, *next; request != g->end; request = next) {
         next = request->next; /* the request is its thread's again once answered */
-        if (status < 0 && request->version) {
-            if (request->err) *request->err = err;
+        if (status < 0 && request->status >= 0) {
+            if (request->err) *request->err = *err;
             request->version = 0;
-            answer(request, status);
-        } else {
-            answer(request, request->status);
+            request->status = status;
         }
+        answer(request, request->status);
     }
-    if (status == YORE_OK && !sync && store->wal && store->unsynced) store->unsynced(store->unsynced_arg);
+}
+
+/* One group from the head of the requests; returns the rest. */
+static yr_request *commit_group(yr_store *store, yr_request *first)
+{
+    yore_error err = YORE_ERROR_INIT;
+    int64_t now_ns = store->env->wall_ns(store->env->ctx);
+    group g = gather(store, first, now_ns);
+    yore_status status = g.wrote ? complete(store, &g, now_ns, &err) : YORE_OK;
+    bool unsynced = g.wrote && status == YORE_OK && !g.wants_sync && store->wal;
+    answer_all(&g, status, &err);
+    if (unsynced && store->unsynced) store->unsynced(store->unsynced_arg);
     yr_arena_reset(&store->scratch);
+    yr_buf_clear(&store->group);
     yr_buf_trim(&store->group, GROUP_BUFFER_KEEP);
-    return rest;
+    return g.end;
 }
 
 /* Take the queue, oldest first. */

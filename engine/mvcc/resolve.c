@@ -226,6 +226,7 @@ static yore_status resolve_op(yr_store *store, const yr_request *request, const 
     if (op->expiry_ns) row->expiry_ns = op->expiry_ns;
     if (op->ttl_ns && __builtin_add_overflow(time_ns, op->ttl_ns, &row->expiry_ns))
         row->expiry_ns = INT64_MAX;
+    if (op->ttl_ns && row->expiry_ns == 0) row->expiry_ns = -1; /* 0 means never */
     if (op->kind == YR_OP_INCR) return resolve_incr(store, request, op, now, row);
     if (op->kind == YR_OP_APPEND) return resolve_append(store, request, op, now, row);
     return YORE_OK;

@@ -24,7 +24,7 @@ typedef struct yr_store {
     const yore_env *env;
     yr_memtable *mem;
     yr_catalog *catalog;
-    yr_wal *wal;   /* NULL: nothing is logged */
+    yr_wal *wal;   /* NULL: nothing is logged (mode `none`, ":memory:") */
     uint32_t sync; /* durability of commits that ask for none in particular */
     bool read_only;
 
@@ -44,6 +44,7 @@ typedef struct yr_store {
     yr_arena scratch;                   /* rows resolved in this group */
     _Atomic uint32_t poisoned;          /* an append or a sync failed: no more commits */
     _Atomic uint64_t durable_version;   /* newest commit on stable storage, as far as known */
+    _Atomic int64_t group_since_ns; /* when the oldest unsynced commit of mode `group` was made; 0 = none */
     _Atomic uint64_t groups;
 
     /* Called by the leader after a group that was not synced: wakes the background thread. */
@@ -53,20 +54,34 @@ typedef struct yr_store {
 
 /* Before the first commit the clock stands here, so that any representable time can be imported. */
 #define YR_TIME_FIRST (INT64_MIN + 1)
+/* The latest time a commit may be given (March 2262): later commits each need a later one, so there must be
+ * room behind it. Replay accepts what such commits can have reached. */
+#define YR_TIME_LAST (INT64_MAX - (INT64_C(1) << 52))
+#define YR_TIME_REACHED_MAX (INT64_MAX - (INT64_C(1) << 51))
 
 yore_status yr_store_init(yr_store *store, const yore_env *env, uint64_t memory_bytes_max, yore_error *err);
-void yr_store_deinit(yr_store *store);
+/* `abandoned`: in a forked child, whose parent's threads may hold or wait on the locks: leave those alone. */
+void yr_store_deinit(yr_store *store, bool abandoned);
 
 static inline uint64_t yr_store_visible(const yr_store *store)
 {
     return atomic_load_explicit(&store->visible, memory_order_acquire); /* pairs with the leader's publish */
 }
 
+/* Everything up to a version is on stable storage. Any thread; never goes back. */
+static inline void yr_store_durable(yr_store *store, uint64_t version)
+{
+    uint64_t now = atomic_load_explicit(&store->durable_version, memory_order_relaxed); /* a statistic */
+    while (now < version &&
+           !atomic_compare_exchange_weak_explicit(&store->durable_version, &now, version,
+                                                  memory_order_relaxed, memory_order_relaxed)) {}
+}
+
 /* Become the leader: no commit runs until yr_store_unlead. */
 void yr_store_lead(yr_store *store);
 void yr_store_unlead(yr_store *store);
 
-/* Apply one record of the log (replay). The caller leads, or nobody else is there yet. Publishes. */
+/* replay.c: apply one record of the log, whose bytes are judged first. The caller leads, or nobody else is there yet. Publishes. */
 yore_status yr_store_replay(yr_store *store, yore_slice payload, yore_error *err);
 
 /* A view of a branch at a version. */

@@ -92,16 +92,16 @@ yr_op *yr_write_set_add(yr_write_set *set, const yr_op *op)
 
 static int by_key(const void *a, const void *b)
 {
-    return yr_slice_compare((*(const yr_op *const *)a)->key, (*(const yr_op *const *)b)->key);
+    return yr_slice_compare(*(const yore_slice *)a, *(const yore_slice *)b);
 }
 
-const yr_op **yr_write_set_sorted(const yr_write_set *set, uint8_t primitive, uint32_t *count)
+yore_slice *yr_write_set_keys(const yr_write_set *set, uint8_t primitive, uint32_t *count)
 {
-    const yr_op **out = yr_arena_alloc(set->arena, (set->count + (size_t)1) * sizeof *out);
+    yore_slice *out = yr_arena_alloc(set->arena, (set->count + (size_t)1) * sizeof *out);
     *count = 0;
     if (!out) return NULL;
     for (uint32_t i = 0; i < set->count; i++) {
-        if (set->ops[i].primitive == primitive) out[(*count)++] = &set->ops[i];
+        if (set->ops[i].primitive == primitive) out[(*count)++] = set->ops[i].key;
     }
     qsort(out, *count, sizeof *out, by_key);
     return out;

@@ -22,7 +22,8 @@ void yr_write_set_deinit(yr_write_set *set);
 yr_op *yr_write_set_find(const yr_write_set *set, uint64_t key_hash, uint8_t primitive, yore_slice key);
 /* Add an operation whose key is not in the set; its bytes are copied. NULL when memory is out. */
 yr_op *yr_write_set_add(yr_write_set *set, const yr_op *op);
-/* The operations of a primitive in key order, allocated in the arena. NULL when memory is out. */
-const yr_op **yr_write_set_sorted(const yr_write_set *set, uint8_t primitive, uint32_t *count);
+/* The keys of a primitive in order, allocated in the arena; they stay valid whatever is added later. NULL when
+ * memory is out. */
+yore_slice *yr_write_set_keys(const yr_write_set *set, uint8_t primitive, uint32_t *count);
 
 #endif

@@ -49,7 +49,7 @@ struct yr_wal {
     struct yr_wal_file *_Atomic tail; /* release; pairs with yr_wal_sync */
     atomic_uint_fast64_t off;         /* where the next record goes; relaxed: a hint to others */
     atomic_uint_fast64_t last_lsn;    /* release after the record's bytes; pairs with yr_wal_sync */
-    atomic_uint_fast64_t half_off;    /* from here on the next file should be made; relaxed hint */
+    atomic_uint_fast64_t prepare_off; /* from here on the next file should be made; relaxed hint */
     atomic_bool is_sealed;
     atomic_uint_fast64_t bytes; /* of valid records; relaxed counter */
 
@@ -84,6 +84,13 @@ static inline uint64_t yr_wal_spare_bytes(uint64_t file_bytes)
 {
     uint64_t spare = file_bytes / 16;
     return spare < (64u << 10) ? spare : 64u << 10;
+}
+
+/* When to make the next file: early, since a busy writer fills the rest while it is being made; but a store that
+ * never outgrows its first file should not get a larger one at once. */
+static inline uint64_t yr_wal_prepare_off(const yr_wal *wal, uint64_t file_bytes)
+{
+    return file_bytes <= wal->options.bytes_min ? file_bytes / 2 : file_bytes / 8;
 }
 
 /* wal_write.c */

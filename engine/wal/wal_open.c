@@ -207,7 +207,7 @@ static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wa
     wal->chain = recovery.chain;
     const yr_wal_file *tail = atomic_load_explicit(&wal->tail, memory_order_relaxed);
     atomic_store_explicit(&wal->off, recovery.current_off, memory_order_relaxed);
-    atomic_store_explicit(&wal->half_off, tail->bytes / 2, memory_order_relaxed);
+    atomic_store_explicit(&wal->prepare_off, yr_wal_prepare_off(wal, tail->bytes), memory_order_relaxed);
     atomic_store_explicit(&wal->durable_lsn, recovery.durable_lsn, memory_order_relaxed);
     atomic_store_explicit(&wal->last_lsn, walk->lsn, memory_order_relaxed);
     atomic_store_explicit(&wal->is_sealed, walk->is_sealed, memory_order_relaxed);

@@ -208,7 +208,7 @@ yore_status yr_wal_switch(yr_wal *wal, uint64_t need, bool urgent, yore_error *e
     atomic_store_explicit(&wal->tail, next, memory_order_release);  /* pairs with yr_wal_sync */
     atomic_store_explicit(&wal->prepared, NULL, memory_order_release);
     atomic_store_explicit(&wal->off, YR_WAL_START_OFF, memory_order_relaxed);
-    atomic_store_explicit(&wal->half_off, next->bytes / 2, memory_order_relaxed);
+    atomic_store_explicit(&wal->prepare_off, yr_wal_prepare_off(wal, next->bytes), memory_order_relaxed);
     atomic_store_explicit(&wal->prepare_again_off, 0, memory_order_relaxed);
 out:
     yr_mutex_unlock(&wal->prepare_mutex);
@@ -220,8 +220,8 @@ bool yr_wal_wants_prepare(const yr_wal *wal)
     if (wal->options.read_only || yr_wal_is_poisoned(wal)) return false;
     if (atomic_load_explicit(&wal->prepared, memory_order_acquire)) return false;
     uint64_t used = atomic_load_explicit(&wal->off, memory_order_relaxed);
-    uint64_t half = atomic_load_explicit(&wal->half_off, memory_order_relaxed);
-    return used >= half && used >= atomic_load_explicit(&wal->prepare_again_off, memory_order_relaxed);
+    uint64_t from = atomic_load_explicit(&wal->prepare_off, memory_order_relaxed);
+    return used >= from && used >= atomic_load_explicit(&wal->prepare_again_off, memory_order_relaxed);
 }
 
 /* Files that ended but were never synced (modes os and none): make them durable here, on the background

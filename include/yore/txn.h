@@ -82,7 +82,8 @@ YORE_API YORE_NODISCARD yore_status yore_begin(yore_db *db, yore_slice branch,
                                                yore_error *err);
 
 /* Write a value. key and value are copied.
- * Returns YORE_OK; YORE_ERR_LIMIT (key of 0 or over 32,768 bytes, value or transaction over 1 GiB, metadata over
+ * Returns YORE_OK; YORE_EXISTS, YORE_CONFLICT when a precondition is on a key that this transaction itself has
+ *         written and does not hold (the commit will give the same answer); YORE_ERR_LIMIT (key of 0 or over 32,768 bytes, value or transaction over 1 GiB, metadata over
  *         1 KiB), YORE_ERR_NOMEM: the transaction stays as it was.
  * Threads one at a time.   Blocks never.   Cost O(key + value). */
 YORE_API YORE_NODISCARD yore_status yore_put(yore_txn *txn, yore_key key, yore_slice value,
@@ -94,12 +95,14 @@ YORE_API YORE_NODISCARD yore_status yore_put(yore_txn *txn, yore_key key, yore_s
 YORE_API YORE_NODISCARD yore_status yore_del(yore_txn *txn, yore_key key, const yore_put_options *options,
                                              yore_error *err);
 
-/* Add to an integer, resolved when the commit is made: an absent key counts as 0. The value is decimal text.
+/* Add to an integer, resolved when the commit is made: an absent key counts as 0. The value is decimal text; its
+ * type, metadata and expiry stay. As nothing conflicts with it, a transaction that reads one key and adds to
+ * another may see anomalies that snapshot isolation otherwise excludes; `serializable` excludes them.
  * The commit returns YORE_ERR_TYPE when the value is not a decimal int64, or the sum does not fit one.
  * Returns as yore_put.   Threads one at a time.   Blocks never.   Cost O(key). */
 YORE_API YORE_NODISCARD yore_status yore_incr(yore_txn *txn, yore_key key, int64_t delta, yore_error *err);
 
-/* Append bytes to a value, resolved when the commit is made: an absent key counts as empty.
+/* Append bytes to a value, resolved when the commit is made: an absent key counts as empty. As yore_incr.
  * Returns as yore_put.   Threads one at a time.   Blocks never.   Cost O(key + bytes). */
 YORE_API YORE_NODISCARD yore_status yore_append(yore_txn *txn, yore_key key, yore_slice bytes,
                                                 yore_error *err);
