@@ -94,8 +94,8 @@ static yore_status open_dir(yore_db *db, const yore_open_options *options, yore_
     return YORE_OK;
 }
 
-/* A new store's directory must be durable before the store is. Also when it was there already: whoever made it
- * may have been killed before its own sync. */
+/* A new store's directory must be durable before the store is. Also when it was there already: whoever made
+ * it may have been killed before its own sync. */
 static yore_status sync_parent(yore_db *db, yore_error *err)
 {
     if (YR_BUG(NO_DIR_SYNC)) return YORE_OK;

@@ -147,9 +147,9 @@ static void fill_report(const yr_wal_walk *walk, yr_wal_report *report)
     report->sealed = walk->is_sealed;
 }
 
-/* Files that MANIFEST does not name go away only once it is certain that no power cut brings an older MANIFEST
- * back, which may name them: a kill, or a failed sync, may have left this one in the page cache only. With no
- * room to write it again they stay for a later open. */
+/* Files that MANIFEST does not name go away only once it is certain that no power cut brings an older
+ * MANIFEST back, which may name them: a kill, or a failed sync, may have left this one in the page cache
+ * only. With no room to write it again they stay for a later open. */
 static yore_status put_orphans_away(yr_wal *wal, yr_wal_walk *walk, bool *is_proven, yore_error *err)
 {
     bool found;

@@ -1,7 +1,7 @@
-/* kill -9 on the real file system: a child writes with 1 to 4 threads in mode os, group or commit and reports every
- * acknowledged commit through a pipe; it is killed at a random moment, or kills itself at a given operation. All
- * three modes promise to survive that, so the store must open and hold every acknowledged commit, whole, in
- * order, and of each thread at most one more.
+/* kill -9 on the real file system: a child writes with 1 to 4 threads in mode os, group or commit and
+ * reports every acknowledged commit through a pipe; it is killed at a random moment, or kills itself at a
+ * given operation. All three modes promise to survive that, so the store must open and hold every
+ * acknowledged commit, whole, in order, and of each thread at most one more.
  *     test_kill9 [--loops N] [--seed N]     a long run: --loops 100000 */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -41,9 +41,9 @@ typedef struct ack {
 typedef struct lab {
     char dir[64], path[96];
     uint32_t sync, threads;
-    uint64_t version;          /* verified up to here */
+    uint64_t version;           /* verified up to here */
     uint64_t seqs[THREADS_MAX]; /* of each thread's last commit in it */
-    bool exists;               /* a store that was acknowledged is there */
+    bool exists;                /* a store that was acknowledged is there */
     yr_rng rng;
     ack *acks;
     size_t ack_count;
@@ -351,8 +351,9 @@ static void check_acks(lab *l, yore_db *db, uint64_t version)
         int size = snprintf(note, sizeof note, "%u:%" PRIu64, a->thread, a->seq);
         if (a->version > version) die("an acknowledged commit is lost", note);
         must("an acknowledged commit", yore_commit_get(db, a->version, &info, &err), &err);
-        bool same = a->is_branch ? info.kind == YORE_COMMIT_BRANCH
-                                 : info.note.size == (size_t)size && memcmp(info.note.data, note, info.note.size) == 0;
+        bool same = a->is_branch
+                        ? info.kind == YORE_COMMIT_BRANCH
+                        : info.note.size == (size_t)size && memcmp(info.note.data, note, info.note.size) == 0;
         if (!same) die("another commit in the place of an acknowledged one", note);
         if (a->seq > newest[a->thread]) newest[a->thread] = a->seq;
     }
@@ -371,7 +372,8 @@ static void verify(lab *l, bool read_only)
     options.sync = l->sync;
     options.memory_bytes_max = 1 << 30;
     yore_status status = yore_open(l->path, &options, &db, &err);
-    if (status == YORE_ERR_NO_STORE && !l->exists && l->ack_count == 0) return; /* killed before it was made */
+    if (status == YORE_ERR_NO_STORE && !l->exists && l->ack_count == 0)
+        return; /* killed before it was made */
     must("open after a kill", status, &err);
     must("stats", yore_stats_get(db, &stats, &err), &err);
     if (stats.version < l->version) die("open after a kill", "commits that were there are gone");

@@ -1,7 +1,7 @@
-/* Damage at rest, seen through the whole store: a closed store of some 60 commits over forks, tags, batches and
- * settings in several log files. Every single bit of every file flipped, every sector zeroed, repeated and
- * swapped, every file cut short, emptied, removed, exchanged with its neighbour or with a stranger's: opening
- * or a deep check reports it, or the content is what it was. Never anything in between.
+/* Damage at rest, seen through the whole store: a closed store of some 60 commits over forks, tags, batches
+ * and settings in several log files. Every single bit of every file flipped, every sector zeroed, repeated
+ * and swapped, every file cut short, emptied, removed, exchanged with its neighbour or with a stranger's:
+ * opening or a deep check reports it, or the content is what it was. Never anything in between.
  *     test_store_rot [--full]     without it every bit of the records, and a sample of the zeros behind them */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@ typedef struct sample {
     uint32_t file_count;
     uint32_t wal_count; /* they come first */
     uint64_t version;
-    uint64_t digest;        /* of every commit and of the registry */
+    uint64_t digest;                 /* of every commit and of the registry */
     uint64_t prefixes[VERSIONS_MAX]; /* [v]: of commits 1..v */
     uint64_t seal_off;               /* of the last file's seal: the only proof of the record before it */
 } sample;
@@ -83,8 +83,8 @@ static bool registry_digest(yore_db *db, uint64_t *digest)
     yore_status status;
     uint64_t d = *digest;
     for (uint32_t id = 0; (status = yore_branch_next(db, id, &branch, NULL)) == YORE_OK; id = branch.id) {
-        const uint64_t numbers[] = {branch.id,           branch.parent_id,  branch.fork_version,
-                                    branch.head_version, branch.own_keys,   branch.own_bytes,
+        const uint64_t numbers[] = {branch.id,           branch.parent_id,      branch.fork_version,
+                                    branch.head_version, branch.own_keys,       branch.own_bytes,
                                     branch.children,     branch.deleted_version};
         d = yr_hash64(numbers, sizeof numbers, d);
         d = yr_hash64(branch.name, strlen(branch.name), d);
@@ -221,9 +221,10 @@ static void restore(sample *s)
     yr_sim_reset(s->sim, &s->image);
 }
 
-/* `may_lose`: the damage takes the seal and what is before it at once, as a torn tail would: nothing is left that
- * says there was more. */
-static void count(counts *c, enum outcome outcome, bool may_lose, const char *file, const char *what, uint64_t at)
+/* `may_lose`: the damage takes the seal and what is before it at once, as a torn tail would: nothing is left
+ * that says there was more. */
+static void count(counts *c, enum outcome outcome, bool may_lose, const char *file, const char *what,
+                  uint64_t at)
 {
     if (outcome == SILENT || (outcome == LOST_TAIL && !may_lose))
         fail_msg("%s, %s at %" PRIu64 ": not reported, and not what it was", file, what, at);
@@ -260,7 +261,8 @@ static void test_every_flipped_bit_is_reported_or_harmless(void **state)
             else
                 assert_true(yr_sim_file_flip(s.sim, file, bit));
         }
-        /* LOCK says who writes: with nobody writing it is of no consequence. The rest is checksums to the end. */
+        /* LOCK says who writes: with nobody writing it is of no consequence. The rest is checksums to the
+         * end. */
         if (strstr(file, "LOCK") == NULL) assert_true(here.of[REPORTED] > here.of[HARMLESS] / 4);
         report(file, &here);
         c.of[REPORTED] += here.of[REPORTED];

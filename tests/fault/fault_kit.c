@@ -152,7 +152,8 @@ void fault_check_notes(fault_run *run, yore_db *db, uint64_t upto)
         if (!fault_is(run, "reading an acknowledged commit", YORE_OK, status, &err)) continue;
         status = yore_get(snap, yore_str_key(n->key), &pin, &err);
         if (status != (n->is_deleted ? YORE_NOT_FOUND : YORE_OK)) complain(run, n->key, status, &err);
-        if (!n->is_deleted && (pin.version != n->version || yr_hash64(pin.value.data, pin.value.size, 1) != n->hash))
+        if (!n->is_deleted &&
+            (pin.version != n->version || yr_hash64(pin.value.data, pin.value.size, 1) != n->hash))
             fault_wrong(run, "an acknowledged value reads back wrong");
         yore_snap_close(snap);
     }
@@ -230,8 +231,9 @@ static void check_leaks(const fault_run *run)
     yr_sim_leaks leaks = yr_sim_leaks_of(run->sim);
     if (!yr_sim_has_leaks(run->sim)) return;
     char text[128];
-    snprintf(text, sizeof text, "%" PRIu64 " blocks (%" PRIu64 " bytes), %" PRIu64 " ranges and %" PRIu64
-             " handles left behind", leaks.blocks, leaks.bytes, leaks.ranges, leaks.handles);
+    snprintf(text, sizeof text,
+             "%" PRIu64 " blocks (%" PRIu64 " bytes), %" PRIu64 " ranges and %" PRIu64 " handles left behind",
+             leaks.blocks, leaks.bytes, leaks.ranges, leaks.handles);
     fault_wrong(run, text);
 }
 
@@ -259,7 +261,8 @@ static void go_on_live(fault_run *run)
     if (run->plan.alloc_nth) fault_wrong(run, "poisoned by an allocation");
     yore_status status =
         yore_db_put(run->db, yore_str(""), yore_str_key("after"), yore_str("the fault"), NULL, &err);
-    if (status != YORE_ERR_POISONED || !err.message[0]) complain(run, "a write to a poisoned store", status, &err);
+    if (status != YORE_ERR_POISONED || !err.message[0])
+        complain(run, "a write to a poisoned store", status, &err);
 }
 
 static void go_on_reopened(fault_run *run)

@@ -1,10 +1,10 @@
 /* One fault in a run of the whole store, and what must hold then.
  *
- * A scenario is a program of public calls on a simulated machine. It runs once for every allocation and every
- * file operation it makes, with that one failing (once, or from then on). Every call's answer is judged
- * where it is made: it is the one the scenario expects, or a failure of a kind the fault allows, with a message,
- * and then the visible version has not moved. At the end the fault passes and the store must go on, nothing
- * may be left behind, and after reopening everything acknowledged must be there. */
+ * A scenario is a program of public calls on a simulated machine. It runs once for every allocation and
+ * every file operation it makes, with that one failing (once, or from then on). Every call's answer is
+ * judged where it is made: it is the one the scenario expects, or a failure of a kind the fault allows, with
+ * a message, and then the visible version has not moved. At the end the fault passes and the store must go
+ * on, nothing may be left behind, and after reopening everything acknowledged must be there. */
 #ifndef YR_FAULT_KIT_H
 #define YR_FAULT_KIT_H
 
@@ -36,16 +36,16 @@ typedef struct fault_run {
     yore_db *db; /* NULL when opening failed */
     const char *scenario;
     fault_plan plan;
-    uint64_t acked;      /* the highest version that is certainly there */
-    uint32_t unknown;    /* commits asked for whose outcome a failure left open */
-    uint32_t sync;       /* YORE_SYNC_... to open with */
-    uint64_t wal_bytes;  /* of the first log file, 0 = 4096 */
-    uint64_t failures;   /* calls that failed */
-    bool is_failing;     /* failures are legitimate */
-    bool is_poisoned;    /* the handle was when last seen */
-    bool has_store;      /* there is a store for certain */
-    bool is_power_safe;  /* everything acknowledged was synced */
-    bool is_recovered;   /* handle opened after the fault: judged without mercy */
+    uint64_t acked;     /* the highest version that is certainly there */
+    uint32_t unknown;   /* commits asked for whose outcome a failure left open */
+    uint32_t sync;      /* YORE_SYNC_... to open with */
+    uint64_t wal_bytes; /* of the first log file, 0 = 4096 */
+    uint64_t failures;  /* calls that failed */
+    bool is_failing;    /* failures are legitimate */
+    bool is_poisoned;   /* the handle was when last seen */
+    bool has_store;     /* there is a store for certain */
+    bool is_power_safe; /* everything acknowledged was synced */
+    bool is_recovered;  /* handle opened after the fault: judged without mercy */
     uint32_t note_count;
     fault_note notes[FAULT_NOTES_MAX];
 } fault_run;

@@ -69,18 +69,19 @@ static bool fork_branch(fault_run *run, const char *name, const char *from, uint
     yore_branch_options options = YORE_BRANCH_OPTIONS_INIT;
     yore_at at = at_version(from, version);
     options.from = &at;
-    return run->db && fault_committed(run, "branch create",
-                                      yore_branch_create(run->db, yore_str(name), &options, &where, &err),
-                                      &where, &err);
+    return run->db &&
+           fault_committed(run, "branch create",
+                           yore_branch_create(run->db, yore_str(name), &options, &where, &err), &where, &err);
 }
 
 static bool delete_branch(fault_run *run, const char *name, bool cascade)
 {
     yore_where where = YORE_WHERE_INIT;
     yore_error err = YORE_ERROR_INIT;
-    return run->db && fault_committed(run, "branch delete",
-                                      yore_branch_delete(run->db, yore_str(name), cascade, &where, NULL, &err),
-                                      &where, &err);
+    return run->db &&
+           fault_committed(run, "branch delete",
+                           yore_branch_delete(run->db, yore_str(name), cascade, &where, NULL, &err), &where,
+                           &err);
 }
 
 static bool recover_branch(fault_run *run, const char *which, const char *as)
@@ -97,10 +98,9 @@ static bool rename_branch(fault_run *run, const char *from, const char *to)
 {
     yore_where where = YORE_WHERE_INIT;
     yore_error err = YORE_ERROR_INIT;
-    return run->db &&
-           fault_committed(run, "branch rename",
-                           yore_branch_rename(run->db, yore_str(from), yore_str(to), &where, &err), &where,
-                           &err);
+    return run->db && fault_committed(run, "branch rename",
+                                      yore_branch_rename(run->db, yore_str(from), yore_str(to), &where, &err),
+                                      &where, &err);
 }
 
 static yore_txn *begin(fault_run *run, const char *branch, const yore_txn_options *options)
@@ -255,8 +255,8 @@ static void read_registry(fault_run *run, yore_db *db)
         branch.fork_version != FAULT_BASE_FORK)
         fault_wrong(run, "the branch was forked elsewhere");
     (void)fault_is(run, "tags", YORE_OK, yore_tag_next(db, yore_str(""), &tag, &err), &err);
-    (void)fault_is(run, "config", YORE_OK,
-                   yore_config_get(db, "durability", NULL, value, sizeof value, &err), &err);
+    (void)fault_is(run, "config", YORE_OK, yore_config_get(db, "durability", NULL, value, sizeof value, &err),
+                   &err);
 }
 
 static void read_all(fault_run *run, yore_db *db)
@@ -407,8 +407,8 @@ static void run_txn_reads(fault_run *run)
     yore_pin pin = YORE_PIN_INIT;
     yore_iter *iter = NULL;
     bool wrote = txn_put(run, txn, "base/03", "changed");
-    (void)fault_is(run, "get in a transaction", YORE_OK, yore_txn_get(txn, yore_str_key("base/04"), &pin, &err),
-                   &err);
+    (void)fault_is(run, "get in a transaction", YORE_OK,
+                   yore_txn_get(txn, yore_str_key("base/04"), &pin, &err), &err);
     yore_unpin(&pin);
     yore_range range = YORE_RANGE_INIT;
     range.prefix = yore_str("base/");
@@ -449,10 +449,9 @@ static void run_resolved(fault_run *run)
     bool added = fault_is(run, "incr", YORE_OK, yore_incr(txn, yore_str_key("n"), 7, &err), &err);
     bool appended = fault_is(run, "append", YORE_OK,
                              yore_append(txn, yore_str_key("base/02"), yore_str("+more"), &err), &err);
-    bool swapped = fault_is(run, "cas", YORE_OK,
-                            yore_cas(txn, yore_str_key("base/03"), yore_str("second"), yore_str("third"), NULL,
-                                     &err),
-                            &err);
+    bool swapped = fault_is(
+        run, "cas", YORE_OK,
+        yore_cas(txn, yore_str_key("base/03"), yore_str("second"), yore_str("third"), NULL, &err), &err);
     bool put = fault_is(run, "put with options", YORE_OK,
                         yore_put(txn, yore_str_key("ttl"), yore_str("soon gone"), &options, &err), &err);
     if (!added && !appended && !swapped && !put) {
@@ -493,10 +492,14 @@ static void run_tags_and_settings(fault_run *run)
     yore_at at = at_version("exp", 0);
     fault_open(run);
     if (!run->db) return;
-    (void)fault_committed(run, "tag", yore_tag_create(run->db, yore_str("now"), &at, &where, &err), &where, &err);
-    (void)fault_committed(run, "untag", yore_tag_delete(run->db, yore_str("rel"), &where, &err), &where, &err);
-    (void)fault_committed(run, "set", yore_config_set(run->db, "durability", "os", &where, &err), &where, &err);
-    (void)fault_committed(run, "unset", yore_config_set(run->db, "durability", "", &where, &err), &where, &err);
+    (void)fault_committed(run, "tag", yore_tag_create(run->db, yore_str("now"), &at, &where, &err), &where,
+                          &err);
+    (void)fault_committed(run, "untag", yore_tag_delete(run->db, yore_str("rel"), &where, &err), &where,
+                          &err);
+    (void)fault_committed(run, "set", yore_config_set(run->db, "durability", "os", &where, &err), &where,
+                          &err);
+    (void)fault_committed(run, "unset", yore_config_set(run->db, "durability", "", &where, &err), &where,
+                          &err);
 }
 
 static void run_reads(fault_run *run)
@@ -511,8 +514,7 @@ static void run_reader(fault_run *run)
     if (!reader) return;
     read_all(run, reader);
     yore_error err = YORE_ERROR_INIT;
-    yore_status status =
-        yore_db_put(reader, yore_str(""), yore_str_key("k"), yore_str("v"), NULL, &err);
+    yore_status status = yore_db_put(reader, yore_str(""), yore_str_key("k"), yore_str("v"), NULL, &err);
     (void)fault_is(run, "a write to a reader", YORE_ERR_READONLY, status, &err);
     (void)fault_is(run, "check of a reader", YORE_OK, yore_check(reader, YORE_CHECK_DEEP, NULL, &err), &err);
     yore_close(reader);
@@ -596,7 +598,8 @@ static void run_memory(fault_run *run)
         snprintf(key, sizeof key, "m/%d", i);
         uint64_t before = fault_visible(run, db);
         bool ok = fault_is(run, "put in memory", YORE_OK,
-                           yore_db_put(db, yore_str(""), yore_str_key(key), yore_str("v"), &where, &err), &err);
+                           yore_db_put(db, yore_str(""), yore_str_key(key), yore_str("v"), &where, &err),
+                           &err);
         if (fault_visible(run, db) != before + ok) fault_wrong(run, "a failed put in memory is visible");
     }
     (void)fault_is(run, "check in memory", YORE_OK, yore_check(db, YORE_CHECK_DEEP, NULL, &err), &err);

@@ -93,7 +93,8 @@ static void test_any_operation_may_fail(void **state)
                         if (plan.keep && scenario->sync != YORE_SYNC_COMMIT) continue;
                         points += fail_every(scenario, plan);
                     }
-                    /* the quick run cuts the power where it matters most: once in every way, and failed syncs */
+                    /* the quick run cuts the power where it matters most: once in every way, and failed
+                     * syncs */
                     bool is_sync = kinds[k] == YR_SIM_OP_SYNC || kinds[k] == YR_SIM_OP_DIR_SYNC;
                     if (keeps == 0 && scenario->sync == YORE_SYNC_COMMIT && (how == 0 || is_sync)) {
                         plan.keep = how == 0 ? YR_CRASH_KEEP_NONE : YR_CRASH_KEEP_RANDOM;

@@ -1,6 +1,6 @@
 /* A disk or a quota that fills up at every possible place, memory that does, and a file system that turns
- * read-only. FULL and NOMEM change nothing, what was acknowledged stays readable, deletes go on from the log's
- * reserve, and with room again writing resumes without reopening. */
+ * read-only. FULL and NOMEM change nothing, what was acknowledged stays readable, deletes go on from the
+ * log's reserve, and with room again writing resumes without reopening. */
 #include "tests/fault/fault_kit.h"
 
 #include <errno.h>
@@ -246,15 +246,18 @@ static void test_a_full_memory_store_changes_nothing(void **state)
         yore_where where = YORE_WHERE_INIT;
         char key[24];
         assert_true(t < 10000);
-        if (!fault_is(&run, "begin", YORE_OK, yore_begin(run.db, yore_str(""), NULL, &txn, &err), &err)) break;
+        if (!fault_is(&run, "begin", YORE_OK, yore_begin(run.db, yore_str(""), NULL, &txn, &err), &err))
+            break;
         for (int i = 0; i < 20; i++) {
             snprintf(key, sizeof key, "m/%u/%d", t, i);
-            assert_int_equal(yore_put(txn, yore_str_key(key), yore_str(value + t * 7 % 2500), NULL, &err), YORE_OK);
+            assert_int_equal(yore_put(txn, yore_str_key(key), yore_str(value + t * 7 % 2500), NULL, &err),
+                             YORE_OK);
         }
         bool ok = fault_committed(&run, "commit", yore_commit(txn, yore_str(""), &where, &err), &where, &err);
         made += ok;
         refused += !ok;
-        if (ok && run.note_count < FAULT_NOTES_MAX) fault_note_put(&run, &where, key, yore_str(value + t * 7 % 2500));
+        if (ok && run.note_count < FAULT_NOTES_MAX)
+            fault_note_put(&run, &where, key, yore_str(value + t * 7 % 2500));
     }
     print_message("%u transactions, then none\n", made);
     assert_true(made > 10);
