@@ -41,15 +41,16 @@ typedef struct yr_store {
     int64_t last_data_time_ns;          /* of the newest data commit; INT64_MIN before the first */
     uint64_t last_version;              /* newest assigned */
     yr_buf group;                       /* the log record being put together */
+    yore_error group_error;             /* why the last failed group failed */
     yr_arena scratch;                   /* rows resolved in this group */
     _Atomic uint32_t poisoned;          /* an append or a sync failed: no more commits */
     _Atomic uint64_t durable_version;   /* newest commit on stable storage, as far as known */
     _Atomic int64_t group_since_ns; /* when the oldest unsynced commit of mode `group` was made; 0 = none */
     _Atomic uint64_t groups;
 
-    /* Called by the leader after a group that was not synced: wakes the background thread. */
-    void (*unsynced)(void *arg);
-    void *unsynced_arg;
+    /* Called by the leader after each group; `unsynced` says that the group was logged but not synced. */
+    void (*after_group)(void *arg, bool unsynced);
+    void *after_group_arg;
 } yr_store;
 
 /* Before the first commit the clock stands here, so that any representable time can be imported. */
@@ -81,7 +82,8 @@ static inline void yr_store_durable(yr_store *store, uint64_t version)
 void yr_store_lead(yr_store *store);
 void yr_store_unlead(yr_store *store);
 
-/* replay.c: apply one record of the log, whose bytes are judged first. The caller leads, or nobody else is there yet. Publishes. */
+/* replay.c: apply one record of the log, whose bytes are judged first. The caller leads, or nobody else is
+ * there yet. Publishes. */
 yore_status yr_store_replay(yr_store *store, yore_slice payload, yore_error *err);
 
 /* A view of a branch at a version. */

@@ -83,8 +83,9 @@ YORE_API YORE_NODISCARD yore_status yore_begin(yore_db *db, yore_slice branch,
 
 /* Write a value. key and value are copied.
  * Returns YORE_OK; YORE_EXISTS, YORE_CONFLICT when a precondition is on a key that this transaction itself has
- *         written and does not hold (the commit will give the same answer); YORE_ERR_LIMIT (key of 0 or over 32,768 bytes, value or transaction over 1 GiB, metadata over
- *         1 KiB), YORE_ERR_NOMEM: the transaction stays as it was.
+ *         written and does not hold (the commit will give the same answer); YORE_ERR_LIMIT (key of 0 or over
+ *         32,768 bytes, value or transaction over 1 GiB, metadata over 1 KiB), YORE_ERR_NOMEM: the transaction
+ *         stays as it was.
  * Threads one at a time.   Blocks never.   Cost O(key + value). */
 YORE_API YORE_NODISCARD yore_status yore_put(yore_txn *txn, yore_key key, yore_slice value,
                                              const yore_put_options *options, yore_error *err);
