@@ -198,6 +198,10 @@ bool fault_open(fault_run *run)
 void fault_close(fault_run *run)
 {
     yore_close(run->db);
+    if (run->db && run->sync == YORE_SYNC_NONE) { /* nothing was logged */
+        run->acked = FAULT_BASE_VERSION;
+        run->note_count = 0;
+    }
     run->db = NULL;
 }
 
