@@ -31,6 +31,16 @@ yore_status yr_art_insert(yr_art *art, yr_ref entry);
  * YORE_OK; YORE_NOT_FOUND; YORE_ERR_NOMEM (unchanged). */
 yore_status yr_art_remove(yr_art *art, yore_slice tree_key, yr_ref *entry);
 
+/* Writer: have what inserting these keys will look at on its way into the cache, the misses of all of them
+ * overlapping level by level. `at` and `depth` are scratch. For up to some dozens of keys at a time. */
+typedef struct yr_art_ahead {
+    uint8_t head[YR_TREE_KEY_PREFIX]; /* the tree key in two parts: branch and primitive, */
+    yore_slice user_key;              /* and user key */
+    uint32_t at;
+    uint32_t depth;
+} yr_art_ahead;
+void yr_art_prefetch(const yr_art *art, yr_art_ahead *keys, uint32_t n);
+
 uint64_t yr_art_count(const yr_art *art);
 uint64_t yr_art_bytes(const yr_art *art); /* node bytes in use */
 

@@ -222,16 +222,17 @@ void yr_hash_index_prefetch_bucket(const yr_hash_index *index, uint64_t hash)
     if (t.buckets) __builtin_prefetch(&t.buckets[hash & t.mask]);
 }
 
-void yr_hash_index_prefetch_entry(const yr_hash_index *index, uint64_t hash)
+bool yr_hash_index_prefetch_entry(const yr_hash_index *index, uint64_t hash)
 {
     table t = load_table(index, hash);
-    if (!t.buckets) return;
+    if (!t.buckets) return false;
     const bucket *b = &t.buckets[hash & t.mask];
     uint32_t found = match_tags(b, tag_of(hash));
-    if (!found) return;
+    if (!found) return false;
     const yr_entry *entry = yr_entry_at(index->region, load_ref(b, (uint32_t)__builtin_ctz(found)));
     __builtin_prefetch(entry);
     prefetch_value(entry);
+    return true;
 }
 
 /* -- tables -- */

@@ -44,7 +44,8 @@ yr_ref yr_hash_index_find(const yr_hash_index *index, uint64_t hash, uint32_t br
 /* For lookups in bulk: touch the bucket; then (later) the first entry whose tag matches, so that their
  * cache misses overlap; then find. */
 void yr_hash_index_prefetch_bucket(const yr_hash_index *index, uint64_t hash);
-void yr_hash_index_prefetch_entry(const yr_hash_index *index, uint64_t hash);
+/* False when no tag matches: the key is new. */
+bool yr_hash_index_prefetch_entry(const yr_hash_index *index, uint64_t hash);
 
 /* Writer: publish an entry that is completely written. The key must not be in the index.
  * False when memory is out; the index is as before. */

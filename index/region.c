@@ -29,6 +29,8 @@
 #endif
 
 #define PREFAULT_FROM (UINT64_C(64) << 10)
+#define AHEAD_FROM (UINT64_C(8) << 20) /* below this nobody runs ahead of the writer */
+#define AHEAD_MAX (UINT64_C(32) << 20)
 #define REST_UNITS_MIN 5u /* 40 bytes, the smallest tree node */
 #define LARGE_TRIES 8u    /* blocks of about the same size looked at */
 #define LARGE_LOG2 7u     /* of the smallest large block, in units */
@@ -105,21 +107,59 @@ void yr_region_deinit(yr_region *region)
     if (!region->base) return;
     yr_retire_deinit(&region->retired);
     uint64_t touched = atomic_load_explicit(&region->used, memory_order_relaxed);
-    if (touched < region->prefaulted) touched = region->prefaulted;
+    uint64_t asked = atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
+    if (touched < asked) touched = asked;
     unpoison(region->base, touched);
     region->env->vm_release(region->env->ctx, region->base, region->capacity, touched);
     region->base = NULL;
 }
 
-static void prefault(yr_region *region, uint64_t used)
+/* Ask for `step` bytes of pages behind `from`, and note it: the mark only rises. */
+static void prefault_from(yr_region *region, uint64_t from, uint64_t step)
 {
-    uint64_t from = region->prefaulted > used ? region->prefaulted : used;
-    uint64_t step = used < YR_REGION_PREFAULT ? used : YR_REGION_PREFAULT;
-    if (step < PREFAULT_FROM) step = PREFAULT_FROM;
     if (from >= region->capacity) return;
     if (step > region->capacity - from) step = region->capacity - from;
     region->env->vm_prefault(region->env->ctx, region->base + from, step);
-    region->prefaulted = from + step;
+    /* relaxed: the pages are the same for every thread; the mark only saves asking again */
+    uint64_t mark = atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
+    while (mark < from + step &&
+           !atomic_compare_exchange_weak_explicit(&region->prefaulted, &mark, from + step,
+                                                  memory_order_relaxed, memory_order_relaxed)) {}
+}
+
+static void prefault(yr_region *region, uint64_t used)
+{
+    uint64_t mark = atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
+    uint64_t step = used < YR_REGION_PREFAULT ? used : YR_REGION_PREFAULT;
+    if (step < PREFAULT_FROM) step = PREFAULT_FROM;
+    prefault_from(region, mark > used ? mark : used, step);
+}
+
+/* How far ahead of the cursor: nothing for small regions, then a quarter of what is used, up to a limit. */
+static uint64_t ahead_of(uint64_t used)
+{
+    if (used < AHEAD_FROM) return 0;
+    return used / 4 < AHEAD_MAX ? used / 4 : AHEAD_MAX;
+}
+
+bool yr_region_wants_pages(const yr_region *region)
+{
+    uint64_t used = atomic_load_explicit(&region->used, memory_order_relaxed);
+    uint64_t ahead = ahead_of(used);
+    /* half of it gone: so that each wake-up is worth its cost */
+    return ahead && used + ahead / 2 > atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
+}
+
+void yr_region_prefault_ahead(yr_region *region)
+{
+    for (;;) {
+        uint64_t used = atomic_load_explicit(&region->used, memory_order_relaxed);
+        uint64_t mark = atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
+        uint64_t end = used + ahead_of(used);
+        if (mark < used) mark = used; /* the writer has overtaken */
+        if (mark >= end || mark >= region->capacity) return;
+        prefault_from(region, mark, YR_REGION_PREFAULT);
+    }
 }
 
 /* Cut `want` units off a free block of `units`, which is out of its list already. */
@@ -195,7 +235,8 @@ yr_ref yr_region_alloc(yr_region *region, uint64_t bytes)
         return ref ? ref : take_large(region, units, true);
     }
     atomic_store_explicit(&region->used, used + size, memory_order_relaxed);
-    if (YR_UNLIKELY(used + size > region->prefaulted) && used + size > PREFAULT_FROM)
+    if (YR_UNLIKELY(used + size > atomic_load_explicit(&region->prefaulted, memory_order_relaxed)) &&
+        used + size > PREFAULT_FROM)
         prefault(region, used + size);
     return (yr_ref)(used / YR_REGION_UNIT);
 }

@@ -30,13 +30,21 @@ typedef struct yr_region {
     /* The writer's. The atomics have one writer; stats threads read them relaxed, as plain numbers. */
     _Atomic uint64_t used;       /* bytes handed out from the start, free blocks included */
     _Atomic uint64_t free_bytes; /* in free lists */
-    uint64_t prefaulted;         /* pages below this offset were asked for or touched */
+    /* Pages below this offset were asked for or touched. The writer's, and of the one thread that may run ahead
+     * of it with yr_region_prefault_ahead. */
+    _Atomic uint64_t prefaulted;
     yr_ref free_small[YR_REGION_CLASSES + 1];
     yr_ref free_large[YR_REGION_LARGE];
     uint64_t small_bits[YR_REGION_CLASSES / 64 + 1]; /* which of free_small are not empty */
     const yore_env *env;
     yr_retire_list retired;
 } yr_region;
+
+/* First touch of memory is a good part of what a small write costs, so another thread may do it ahead of the
+ * writer. Is it time to? (Any thread; a hint.) */
+bool yr_region_wants_pages(const yr_region *region);
+/* Ask for pages some way beyond what is used. One thread at a time, beside the writer. */
+void yr_region_prefault_ahead(yr_region *region);
 
 /* False when the address space is refused. */
 bool yr_region_init(yr_region *region, const yore_env *env, uint64_t bytes_max);

@@ -313,9 +313,13 @@ static bool maps_are_safe(int fd)
 
 static int posix_map(void *ctx, yore_file *file, uint64_t size)
 {
+    if (size == 0) {
+        unmap(file);
+        return 0;
+    }
     int64_t present = posix_size(ctx, file);
     if (present < 0) return (int)present;
-    if (size == 0 || size > (uint64_t)present) return -EINVAL; /* a store behind the end would be a SIGBUS */
+    if (size > (uint64_t)present) return -EINVAL; /* a store behind the end would be a SIGBUS */
     if (!maps_are_safe(file->fd)) return -ENOTSUP;
     void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
     if (map == MAP_FAILED) return -errno;

@@ -247,6 +247,17 @@ void yr_rows_fill_times(const yr_memtable *mem, void *rows, size_t row_size, siz
     }
 }
 
+/* A row, built in place where the caller's struct is ours. */
+static void emit(const yr_scan *scan, const yr_version *v, const yr_entry *entry, bool visible, void *rows,
+                 size_t row_size, size_t i)
+{
+    yore_row other;
+    yore_row *row = row_size == sizeof other ? (yore_row *)rows + i : &other;
+    yr_row_fill(scan->view.mem, v, entry, visible, row);
+    if (scan->keys_only) row->value = yore_bytes(NULL, 0);
+    if (row == &other) yr_row_store(rows, row_size, i, row);
+}
+
 yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
 {
     *n = 0;
@@ -269,10 +280,7 @@ yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap,
         scan->started = true;
         bool visible = yr_version_is_visible(v, scan->view.time_ns);
         if (!visible && !scan->with_deleted) continue;
-        yore_row row;
-        yr_row_fill(scan->view.mem, v, entry, visible, &row);
-        if (scan->keys_only) row.value = yore_bytes(NULL, 0);
-        yr_row_store(rows, row_size, (*n)++, &row);
+        emit(scan, v, entry, visible, rows, row_size, (*n)++);
         scan->left--;
     }
     yr_epoch_exit();

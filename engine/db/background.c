@@ -22,6 +22,8 @@ static bool tick(yr_background *background, uint64_t *seen_lsn, uint32_t *idle)
         failed = yr_wal_sync(wal, NULL) < 0;
         if (!failed) yr_store_durable(store, version);
     }
+    atomic_store_explicit(&background->ahead_asked, 0, memory_order_relaxed);
+    yr_region_prefault_ahead(&store->mem->region);
     if (!failed && yr_wal_wants_prepare(wal)) {
         /* after the sync, which has a deadline; a full disk is reported by the commit that needs the space */
         yore_status ignored = yr_wal_prepare(wal, NULL);
@@ -97,12 +99,18 @@ void yr_background_stop(yr_background *background)
     background->store = NULL;
 }
 
-void yr_background_wake(void *arg)
+void yr_background_wake(void *arg, bool unsynced)
 {
     yr_background *background = arg;
     if (!background->thread) return;
+    /* relaxed: a hint; a file that is not ready in time is made by the commit that needs it */
+    bool ahead = (yr_wal_wants_prepare(background->store->wal) ||
+                  yr_region_wants_pages(&background->store->mem->region)) &&
+                 !atomic_load_explicit(&background->ahead_asked, memory_order_relaxed) &&
+                 !atomic_exchange_explicit(&background->ahead_asked, 1, memory_order_relaxed);
     /* see run(); a commit that finds the thread awake is found by its next tick */
-    if (atomic_fetch_or_explicit(&background->awake, 0, memory_order_acq_rel)) return;
+    bool asleep = unsynced && !atomic_fetch_or_explicit(&background->awake, 0, memory_order_acq_rel);
+    if (!ahead && !asleep) return;
     yr_mutex_lock(&background->mutex);
     yr_cond_signal(&background->cond);
     yr_mutex_unlock(&background->mutex);

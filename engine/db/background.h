@@ -1,4 +1,4 @@
-/* The background thread of a writing store: prepares the next log file, syncs what modes `group` and `os`
+/* The background thread of a writing store: prepares the next log file and the next pages of memory, syncs what modes `group` and `os`
  * left unsynced, and seals the log when it has been idle for half a second (F6).
  *
  * It sleeps without a time-out while there is nothing unsynced. Where the environment has no threads, the
@@ -16,7 +16,9 @@ typedef struct yr_background {
     yore_thread *thread; /* NULL: none */
     yr_mutex mutex;
     yr_cond cond;
-    bool stop;              /* guarded by mutex */
+    bool stop; /* guarded by mutex */
+    _Atomic uint32_t
+        ahead_asked; /* 1 from a wake-up for work ahead (the next file, pages) until the thread has looked */
     _Atomic uint32_t awake; /* 0 while the thread sleeps without a time-out */
 } yr_background;
 
@@ -24,7 +26,8 @@ typedef struct yr_background {
 yore_status yr_background_start(yr_background *background, yr_store *store, yore_error *err);
 /* Stop it and wait for it. Harmless when it was never started. */
 void yr_background_stop(yr_background *background);
-/* There is something unsynced (called by the commit leader after each such group). */
-void yr_background_wake(void *background);
+/* A group was committed (called by the leader): wake the thread if it sleeps over something unsynced, or when the
+ * log wants its next file, which takes long enough to be worth starting early. */
+void yr_background_wake(void *background, bool unsynced);
 
 #endif

@@ -88,8 +88,8 @@ static yr_ref put_first(yr_memtable *mem, const yr_row *row, uint64_t key_hash, 
 static enum yr_put put_next(yr_memtable *mem, const yr_row *row, yr_ref ref, uint32_t delta)
 {
     yr_entry *entry = yr_region_at(&mem->region, ref);
-    const yr_version *newest = yr_chain_newest(&mem->region, entry);
-    if (newest && newest->delta >= delta) return YR_PUT_DUPLICATE;
+    uint32_t newest = yr_chain_newest_delta(&mem->region, entry);
+    if (newest >= delta) return YR_PUT_DUPLICATE;
     uint64_t bytes = yr_version_bytes(row);
     yr_ref v = yr_region_alloc(&mem->region, bytes);
     if (!v) return YR_PUT_NO_MEMORY;

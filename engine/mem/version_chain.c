@@ -281,6 +281,17 @@ const yr_version *yr_chain_newest(const yr_region *region, const yr_entry *entry
     return newest ? version_at(region, newest) : NULL;
 }
 
+uint32_t yr_chain_newest_delta(const yr_region *region, const yr_entry *entry)
+{
+    const history *h = load_history(region, entry);
+    if (!h) {
+        const yr_version *only = yr_chain_newest(region, entry);
+        return only ? only->delta : 0;
+    }
+    if (h->kind == HISTORY_INDEX) h = yr_region_at(region, (yr_ref)slot_load(h, history_count(h) - 1));
+    return (uint32_t)(slot_load(h, history_count(h) - 1) >> 32);
+}
+
 uint32_t yr_chain_count(const yr_region *region, const yr_entry *entry)
 {
     const history *h = load_history(region, entry);

@@ -83,6 +83,10 @@ const yr_version *yr_chain_find(const yr_region *region, const yr_entry *entry, 
 /* The newest version of all, published or not (the writer's view), or NULL. */
 const yr_version *yr_chain_newest(const yr_region *region, const yr_entry *entry);
 
+/* The number of that version (0: there is none), without touching the version itself when there is a history:
+ * its slot is in the line that an append writes anyway. Writer only. */
+uint32_t yr_chain_newest_delta(const yr_region *region, const yr_entry *entry);
+
 /* How many versions there are, how many are <= cap, and the i-th oldest. */
 uint32_t yr_chain_count(const yr_region *region, const yr_entry *entry);
 uint32_t yr_chain_rank(const yr_region *region, const yr_entry *entry, uint32_t cap);

@@ -55,11 +55,26 @@ static enum yr_put put_row(yr_store *store, yr_branch *branch, const yr_row *row
     return put;
 }
 
-enum { AHEAD = 8 }; /* rows whose hash buckets are on their way while one is put */
+enum { AHEAD = 16 }; /* rows whose way through both indexes is fetched together */
 
-static void prefetch_row(const yr_store *store, const yr_row *row, uint64_t key_hash)
+/* Overlap the cache misses of some rows: hash buckets, then the entries that exist, then the tree's nodes for
+ * those that do not. */
+static void prefetch_rows(const yr_store *store, const yr_row *rows, const uint64_t *key_hashes, uint32_t n)
 {
-    yr_hash_index_prefetch_bucket(store->mem->hash, yr_branch_hash(key_hash, row->branch));
+    const yr_memtable *mem = store->mem;
+    yr_art_ahead fresh[AHEAD];
+    uint32_t fresh_count = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        yr_hash_index_prefetch_bucket(mem->hash, yr_branch_hash(key_hashes[i], rows[i].branch));
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        if (yr_hash_index_prefetch_entry(mem->hash, yr_branch_hash(key_hashes[i], rows[i].branch))) continue;
+        yr_art_ahead *key = &fresh[fresh_count++];
+        yr_put_be32(key->head, rows[i].branch);
+        key->head[4] = rows[i].primitive;
+        key->user_key = rows[i].key;
+    }
+    yr_art_prefetch(mem->art, fresh, fresh_count);
 }
 
 yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *head, const yr_row *rows,
@@ -76,9 +91,11 @@ yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *h
         is_new = yr_arena_alloc(&store->scratch, row_count);
         if (!entries || !is_new) goto nomem;
     }
-    for (uint32_t i = 0; i < row_count && i < AHEAD; i++) prefetch_row(store, &rows[i], key_hashes[i]);
     for (; done < row_count; done++) {
-        if (done + AHEAD < row_count) prefetch_row(store, &rows[done + AHEAD], key_hashes[done + AHEAD]);
+        if (done % AHEAD == 0 && row_count > 1) {
+            uint32_t n = row_count - done < AHEAD ? row_count - done : AHEAD;
+            prefetch_rows(store, rows + done, key_hashes + done, n);
+        }
         /* planted: the order in which a weaker machine may let a reader see the stores */
         if (YR_BUG(RELAXED_PUBLISH)) {
             atomic_store_explicit(&store->visible, head->version, memory_order_relaxed);

@@ -339,13 +339,14 @@ static void answer_all(const group *g, yore_status status, const yore_error *err
 /* One group from the head of the requests; returns the rest. */
 static yr_request *commit_group(yr_store *store, yr_request *first)
 {
-    yore_error err = YORE_ERROR_INIT;
+    yore_error *err =
+        &store->group_error; /* not on the stack: clearing it would cost as much as a small commit */
     int64_t now_ns = store->env->wall_ns(store->env->ctx);
     group g = gather(store, first, now_ns);
-    yore_status status = g.wrote ? complete(store, &g, now_ns, &err) : YORE_OK;
+    yore_status status = g.wrote ? complete(store, &g, now_ns, err) : YORE_OK;
     bool unsynced = g.wrote && status == YORE_OK && !g.wants_sync && store->wal;
-    answer_all(&g, status, &err);
-    if (unsynced && store->unsynced) store->unsynced(store->unsynced_arg);
+    answer_all(&g, status, err);
+    if (g.wrote && store->after_group) store->after_group(store->after_group_arg, unsynced);
     yr_arena_reset(&store->scratch);
     yr_buf_clear(&store->group);
     yr_buf_trim(&store->group, GROUP_BUFFER_KEEP);

@@ -36,8 +36,8 @@ static uint64_t newest_own(const yr_store *store, const yr_branch *branch, uint6
 {
     yr_ref ref = yr_memtable_find(store->mem, key_hash, branch->id, primitive, key);
     if (!ref) return 0;
-    const yr_version *v = yr_chain_newest(&store->mem->region, yr_entry_at(&store->mem->region, ref));
-    return v ? yr_memtable_version(store->mem, v) : 0;
+    uint32_t delta = yr_chain_newest_delta(&store->mem->region, yr_entry_at(&store->mem->region, ref));
+    return delta ? store->mem->base_version + delta : 0;
 }
 
 /* First committer wins: has anyone committed this key on this branch since the snapshot? Parents cannot
@@ -232,6 +232,8 @@ static yore_status resolve_op(yr_store *store, const yr_request *request, const 
     return YORE_OK;
 }
 
+enum { AHEAD = 8 }; /* operations whose hash buckets are on their way while one is resolved */
+
 yore_status yr_commit_resolve(yr_store *store, yr_request *request, int64_t time_ns, yr_row **rows,
                               uint64_t **key_hashes, uint32_t *row_count)
 {
@@ -243,6 +245,10 @@ yore_status yr_commit_resolve(yr_store *store, yr_request *request, int64_t time
     if (!out || !hashes) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while committing");
     for (uint32_t i = 0; i < request->op_count; i++) {
         bool wrote;
+        if (i + AHEAD < request->op_count) {
+            uint64_t hash = yr_branch_hash(request->ops[i + AHEAD].key_hash, request->branch->id);
+            yr_hash_index_prefetch_bucket(store->mem->hash, hash);
+        }
         status = resolve_op(store, request, &request->ops[i], time_ns, &out[*row_count], &wrote);
         if (status != YORE_OK) return status;
         if (!wrote) continue;

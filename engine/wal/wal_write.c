@@ -120,6 +120,14 @@ yore_status yr_wal_sync_files(yr_wal *wal, const yr_wal_file *last, yore_error *
 {
     const yore_env *env = wal->place.env;
     for (yr_wal_file *file = wal->sync_from;;) {
+        /* A file that ended is not appended to again. Written back while mapped, each of its pages would be
+         * protected by itself, with an interrupt to every processor that runs the process. */
+        if (file->has_map &&
+            file != atomic_load_explicit(&wal->tail, memory_order_acquire)) { /* yr_wal_switch */
+            int unmapped = env->map(env->ctx, file->file, 0);
+            (void)unmapped;
+            file->has_map = false;
+        }
         int rc = env->sync(env->ctx, file->file);
         if (YR_BUG(RETRY_SYNC) && rc < 0) rc = env->sync(env->ctx, file->file);
         atomic_fetch_add_explicit(&wal->syncs, 1, memory_order_relaxed);

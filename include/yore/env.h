@@ -63,7 +63,7 @@ typedef struct yore_env {
     int (*sync)(void *ctx, yore_file *file); /* fdatasync */
     int (*truncate)(void *ctx, yore_file *file, uint64_t size);
     /* Make [0, size) of the file, which must be written already, ready for map_append.
-     * -ENOTSUP where a store through a mapping is not safe on this file system. */
+     * Size 0 gives the mapping up. -ENOTSUP where a store through a mapping is not safe on this file system. */
     int (*map)(void *ctx, yore_file *file, uint64_t size);
     /* Store bytes inside the mapped range: no system call, visible to pread at once, survives kill -9;
      * after a power cut any subset of its 8-byte units may be there until the next sync. 0 or -errno. */

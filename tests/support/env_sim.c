@@ -391,8 +391,8 @@ static int sim_map(void *ctx, yore_file *file, uint64_t size)
     if (failed) return failed;
     if (!sim->has_map) return -ENOTSUP;
     if (!file->is_writable) return -EACCES;
-    if (size == 0 || size > yr_sim_image_size(&sim->image, file->ino)) return -EINVAL;
-    file->map_size = size;
+    if (size > yr_sim_image_size(&sim->image, file->ino)) return -EINVAL;
+    file->map_size = size; /* 0 gives the mapping up */
     return 0;
 }
 

@@ -186,7 +186,7 @@ static void test_mapped_appends_are_read_at_once(void **state)
     assert_int_equal(env->map(env->ctx, file, 4096), -EINVAL); /* behind the end */
     assert_int_equal(env->map_append(env->ctx, file, "x", 1, 0), -EINVAL);
     assert_int_equal(env->pwrite(env->ctx, file, zeros, sizeof zeros, 0), sizeof zeros);
-    assert_int_equal(env->map(env->ctx, file, 0), -EINVAL);
+    assert_int_equal(env->map(env->ctx, file, 0), 0); /* none to give up */
     int mapped = env->map(env->ctx, file, 4096);
     if (mapped == -ENOTSUP) { /* a file system the environment does not trust with this */
         assert_int_equal(env->map_append(env->ctx, file, "x", 1, 0), -EINVAL);
