@@ -413,15 +413,16 @@ static void kill_at_random(lab *l, uint64_t loops)
            loops, l->begun_total, l->acked_total, killed_early);
 }
 
-/* A kill in the middle of every operation of a short life, and of the recovery that follows. */
-static void kill_at_every_operation(lab *l)
+/* A kill in the middle of every operation (or every `step`th) of a short life, and of the recovery that
+ * follows. */
+static void kill_inside_operations(lab *l, uint64_t step)
 {
     uint64_t kills = 0;
     l->threads = 1;
     for (uint32_t mode = 0; mode < 3; mode++) {
         l->sync = YORE_SYNC_COMMIT + mode;
         bool more = true;
-        for (uint64_t at = 1; more; at++) {
+        for (uint64_t at = 1 + mode % step; more; at += step) {
             start_over(l);
             more = run_and_kill(l, 0, false, at);
             kills += more;
@@ -438,7 +439,7 @@ int main(int argc, char **argv)
 {
     static lab l;
     const char *text = getenv("YORE_TEST_SEED");
-    uint64_t loops = 200, seed = text ? strtoull(text, NULL, 10) : 1;
+    uint64_t loops = 120, seed = text ? strtoull(text, NULL, 10) : 1;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--loops") == 0)
             loops = strtoull(argv[i + 1], NULL, 10);
@@ -455,7 +456,7 @@ int main(int argc, char **argv)
     snprintf(l.path, sizeof l.path, "%s/store", l.dir);
     l.acks = malloc(ACKS_MAX * sizeof *l.acks);
     if (!l.acks) die("malloc", "no memory");
-    kill_at_every_operation(&l);
+    kill_inside_operations(&l, loops < 1000 ? 4 : 1);
     kill_at_random(&l, loops);
     free(l.acks);
     remove_tree(l.dir);

@@ -110,6 +110,29 @@ static void test_any_operation_may_fail(void **state)
     assert_true(only || total > 5000);
 }
 
+/* Killed between mkdir and the sync of its parent, a creation leaves a directory that the next one finds. */
+static void test_a_directory_left_by_a_killed_creation_is_made_durable(void **state)
+{
+    (void)state;
+    static fault_run run;
+    run = (fault_run){
+        .scenario = "a directory left behind", .sim = yr_sim_create(12), .sync = YORE_SYNC_COMMIT};
+    const yore_env *env = yr_sim_env(run.sim);
+    yore_dir *dir;
+    yr_sim_trace_begin(run.sim);
+    assert_int_equal(env->dir_open(env->ctx, "db", YORE_DIR_CREATE, NULL, &dir), 0);
+    env->dir_close(env->ctx, dir);
+    fault_open(&run);
+    fault_put(&run, "", "a", "1");
+    (void)yr_sim_trace_end(run.sim);
+    fault_close(&run);
+    yr_crash_cut(run.sim, YR_CRASH_KEEP_NONE, 1);
+    if (!fault_open(&run)) fault_wrong(&run, "the store is gone");
+    fault_check_notes(&run, run.db, run.acked);
+    fault_close(&run);
+    yr_sim_destroy(run.sim);
+}
+
 int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -126,6 +149,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_scenarios_run_without_a_fault),
         cmocka_unit_test(test_any_allocation_may_fail),
         cmocka_unit_test(test_any_operation_may_fail),
+        cmocka_unit_test(test_a_directory_left_by_a_killed_creation_is_made_durable),
     };
     fault_base_make(0, &closed_image, &killed_image);
     int failed = cmocka_run_group_tests_name("faults", tests, NULL, NULL);
