@@ -213,7 +213,9 @@ static bool read_target(git_line *line, git_target *out)
     }
     size_t size = (size_t)(line->end - line->at);
     if (is_hex(line->at, size)) {
-        if (strspn(line->at, "0") >= size) {
+        size_t zeros = 0;
+        while (zeros < size && line->at[zeros] == '0') zeros++;
+        if (zeros == size) {
             out->is_null = true;
             return true;
         }
