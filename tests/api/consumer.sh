@@ -6,6 +6,7 @@ set -euo pipefail
 temp=$(mktemp -d)
 trap 'rm -rf "$temp"' EXIT
 consumer=$YORE_SOURCE_DIR/tests/api/consumer
+export CMAKE_GENERATOR=Ninja
 
 cmake --install "$YORE_BUILD_DIR" --prefix "$temp/first" >"$temp/install.log" || { cat "$temp/install.log"; exit 1; }
 mv "$temp/first" "$temp/prefix" # whatever names the first place is broken now
