@@ -3,15 +3,20 @@
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
 
-enum { AHEAD = 128 }; /* leaves fetched and prefetched together: fewer leave memory latency uncovered */
-enum { BOUND_BYTES_MAX = YORE_KEY_BYTES_MAX + 1 };
+enum {
+    CHUNK = 16,     /* leaves taken from the tree at a time */
+    AHEAD = 32,     /* leaves whose lines are on the way while one is read: fewer leave latency uncovered */
+    REST_AHEAD = 6, /* by then an entry's first line has come, and says where the rest is */
+    BOUND_BYTES_MAX = YORE_KEY_BYTES_MAX + 1
+};
 
 struct yr_scan_hop {
     const yr_branch *branch;
     uint32_t cap;
     uint32_t at, count; /* of refs */
-    bool ended;
-    yr_ref refs[AHEAD];
+    bool drained;       /* the tree has no more behind `refs` */
+    bool ended;         /* nor is there more inside the range */
+    yr_ref refs[AHEAD + CHUNK];
     yr_art_iter iter;
 };
 
@@ -171,18 +176,20 @@ static void hop_start(yr_scan *scan, yr_scan_hop *hop)
     hop->at = 0;
     hop->count = ref ? 1 : 0;
     hop->refs[0] = ref;
-    hop->ended = ref == 0;
+    hop->drained = hop->ended = ref == 0;
 }
 
-/* Take the next leaves and have their lines on the way before any is read. */
-static void hop_refill(const yr_scan *scan, yr_scan_hop *hop, uint64_t want)
+/* Take the next leaves and have their first lines on the way. */
+static void hop_refill(const yr_scan *scan, yr_scan_hop *hop)
 {
-    uint32_t cap = want < AHEAD ? (uint32_t)want : AHEAD;
+    uint32_t left = hop->count - hop->at;
+    memmove(hop->refs, hop->refs + hop->at, left * sizeof hop->refs[0]);
     hop->at = 0;
-    hop->count = scan->reverse ? yr_art_prev_many(&hop->iter, hop->refs, cap)
-                               : yr_art_next_many(&hop->iter, hop->refs, cap);
-    hop->ended = hop->count == 0;
-    for (uint32_t i = 0; i < hop->count; i++) {
+    uint32_t more = scan->reverse ? yr_art_prev_many(&hop->iter, hop->refs + left, CHUNK)
+                                  : yr_art_next_many(&hop->iter, hop->refs + left, CHUNK);
+    hop->count = left + more;
+    hop->drained = more < CHUNK;
+    for (uint32_t i = left; i < hop->count; i++) {
         const uint8_t *entry = yr_region_at(&scan->view.mem->region, hop->refs[i]);
         __builtin_prefetch(entry);
         __builtin_prefetch(entry + 64);
@@ -190,23 +197,42 @@ static void hop_refill(const yr_scan *scan, yr_scan_hop *hop, uint64_t want)
     }
 }
 
-/* The hop's current entry inside the range, or NULL when it has no more. */
-static const yr_entry *hop_peek(const yr_scan *scan, yr_scan_hop *hop, uint64_t want)
+/* Have the rest of an entry's newest version on the way, once the entry itself is there. */
+static void prefetch_rest(const yr_region *region, const yr_entry *entry)
 {
-    if (hop->at == hop->count && !hop->ended) hop_refill(scan, hop, want);
-    if (hop->ended) return NULL;
-    const yr_entry *entry = yr_entry_at(&scan->view.mem->region, hop->refs[hop->at]);
+    const uint8_t *at = (const uint8_t *)entry;
+    /* relaxed: only an address is taken from it */
+    yr_ref newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
+    const yr_version *v = yr_region_at(region, newest);
+    if ((const uint8_t *)v > at && (const uint8_t *)v < at + 128) {
+        __builtin_prefetch(v->data + v->value_bytes); /* its first lines came with the entry */
+    } else if (newest) {
+        __builtin_prefetch(v);
+        __builtin_prefetch((const uint8_t *)v + 64);
+    }
+}
+
+/* The hop's current entry inside the range, or NULL when it has no more. */
+static const yr_entry *hop_peek(const yr_scan *scan, yr_scan_hop *hop)
+{
+    const yr_region *region = &scan->view.mem->region;
+    while (hop->count - hop->at < AHEAD && !hop->drained && !hop->ended) hop_refill(scan, hop);
+    if (hop->ended || hop->at == hop->count) return NULL;
+    if (hop->count - hop->at > REST_AHEAD) {
+        prefetch_rest(region, yr_entry_at(region, hop->refs[hop->at + REST_AHEAD]));
+    }
+    const yr_entry *entry = yr_entry_at(region, hop->refs[hop->at]);
     if (is_in_range(scan, hop, entry)) return entry;
     hop->ended = true;
     return NULL;
 }
 
 /* One key from all hops that have it: the youngest with a version decides. */
-static const yr_version *take_key(yr_scan *scan, uint64_t want, const yr_entry **from, bool *any)
+static const yr_version *take_key(yr_scan *scan, const yr_entry **from, bool *any)
 {
     const yr_memtable *mem = scan->view.mem;
     if (scan->hop_count == 1) {
-        const yr_entry *entry = hop_peek(scan, &scan->hops[0], want);
+        const yr_entry *entry = hop_peek(scan, &scan->hops[0]);
         *any = entry != NULL;
         if (!entry) return NULL;
         scan->hops[0].at++;
@@ -215,7 +241,7 @@ static const yr_version *take_key(yr_scan *scan, uint64_t want, const yr_entry *
     }
     const yr_entry *best = NULL;
     for (uint32_t i = 0; i < scan->hop_count; i++) {
-        const yr_entry *entry = hop_peek(scan, &scan->hops[i], want);
+        const yr_entry *entry = hop_peek(scan, &scan->hops[i]);
         if (!entry) continue;
         int order = best ? yr_slice_compare(yr_entry_user_key(entry), yr_entry_user_key(best)) : -1;
         if (!best || (scan->reverse ? order > 0 : order < 0)) best = entry;
@@ -225,7 +251,7 @@ static const yr_version *take_key(yr_scan *scan, uint64_t want, const yr_entry *
     const yr_version *found = NULL;
     *from = best;
     for (uint32_t i = 0; i < scan->hop_count; i++) {
-        const yr_entry *entry = hop_peek(scan, &scan->hops[i], want);
+        const yr_entry *entry = hop_peek(scan, &scan->hops[i]);
         if (!entry || !yr_slice_equal(yr_entry_user_key(entry), yr_entry_user_key(best))) continue;
         scan->hops[i].at++;
         if (found) continue;
@@ -268,8 +294,7 @@ yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap,
     while (*n < cap && scan->left > 0) {
         const yr_entry *entry;
         bool any;
-        uint64_t want = cap - *n < scan->left ? cap - *n : scan->left;
-        const yr_version *v = take_key(scan, want, &entry, &any);
+        const yr_version *v = take_key(scan, &entry, &any);
         if (!any) {
             scan->ended = true;
             break;

@@ -1,5 +1,5 @@
-/* The background thread of a writing store: prepares the next log file and the next pages of memory, syncs what modes `group` and `os`
- * left unsynced, and seals the log when it has been idle for half a second (F6).
+/* The background thread of a writing store: prepares the next log file and the next pages of memory, syncs what
+ * mode `group` left unsynced, and seals the log when it has been idle for half a second (F6).
  *
  * It sleeps without a time-out while there is nothing unsynced. Where the environment has no threads, the
  * same work is done inside calls: the log prepares its next file when it needs it and seals at close.
