@@ -164,6 +164,7 @@ static void describe(const yore_db *db, const yr_branch *branch, yore_branch_inf
 
 yore_status yore_branch_info_get(yore_db *db, yore_slice name, yore_branch_info *out, yore_error *err)
 {
+    if (!out || yr_out_check(out->struct_size, sizeof *out, err) < 0) return YORE_ERR_MISUSE;
     const yr_branch *branch = yr_db_branch(db, name, err);
     if (!branch) return YORE_ERR_NO_BRANCH;
     describe(db, branch, out);
@@ -172,7 +173,7 @@ yore_status yore_branch_info_get(yore_db *db, yore_slice name, yore_branch_info 
 
 yore_status yore_branch_next(yore_db *db, uint32_t after_id, yore_branch_info *out, yore_error *err)
 {
-    if (!out) return yr_fail(err, YORE_ERR_MISUSE, "room for a branch is needed");
+    if (!out || yr_out_check(out->struct_size, sizeof *out, err) < 0) return YORE_ERR_MISUSE;
     uint64_t visible = yr_store_visible(&db->store);
     for (uint32_t id = after_id; id < yr_catalog_last_id(db->store.catalog); id++) {
         const yr_branch *branch = yr_catalog_by_id(db->store.catalog, id + 1);

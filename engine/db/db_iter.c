@@ -295,6 +295,7 @@ static void fill_commit(const yore_db *db, uint64_t version, yore_commit_info *o
 
 yore_status yore_commit_get(yore_db *db, uint64_t version, yore_commit_info *out, yore_error *err)
 {
+    if (!out || yr_out_check(out->struct_size, sizeof *out, err) < 0) return YORE_ERR_MISUSE;
     if (version == 0 || version > yr_store_visible(&db->store)) return no_version(db, version, err);
     fill_commit(db, version, out);
     return YORE_OK;
@@ -419,5 +420,6 @@ yore_status yore_log_next(yore_iter *iter, yore_commit_info *out, yore_error *er
         return yr_fail(err, YORE_ERR_MISUSE,
                        "yore_log_next needs an iterator of yore_log and room for a commit");
     }
+    if (yr_out_check(out->struct_size, sizeof *out, err) < 0) return YORE_ERR_MISUSE;
     return iter->next_commit(iter, out, err);
 }

@@ -3,6 +3,13 @@
 #include "engine/base/mem.h"
 #include "engine/db/handle.h"
 
+yore_status yr_out_check(uint32_t struct_size, size_t wanted, yore_error *err)
+{
+    if (struct_size == wanted) return YORE_OK;
+    return yr_fail(err, YORE_ERR_MISUSE, "set struct_size of the struct to fill first (%u given, %zu wanted)",
+                   struct_size, wanted);
+}
+
 yore_status yr_key_check(yore_key key, yore_error *err)
 {
     if (key.user.size == 0)

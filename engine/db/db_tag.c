@@ -73,11 +73,11 @@ yore_status yore_tag_delete(yore_db *db, yore_slice name, yore_where *where, yor
 /* Tags are found by walking the registry's rows, which are in name order. */
 yore_status yore_tag_next(yore_db *db, yore_slice after, yore_tag_info *out, yore_error *err)
 {
+    if (!out || yr_out_check(out->struct_size, sizeof *out, err) < 0) return YORE_ERR_MISUSE;
     const yr_memtable *mem = db->store.mem;
     uint64_t visible = yr_store_visible(&db->store);
     uint8_t seek[YR_TREE_KEY_PREFIX + YR_REGISTRY_KEY_MAX] = {0};
-    if (!out || after.size > YORE_BRANCH_NAME_MAX)
-        return yr_fail(err, YORE_ERR_MISUSE, "room for a tag is needed");
+    if (after.size > YORE_BRANCH_NAME_MAX) return yr_fail(err, YORE_ERR_MISUSE, "no tag has so long a name");
     yr_put_be32(seek, YR_REGISTRY_BRANCH);
     seek[4] = YORE_SYSTEM;
     size_t size = YR_TREE_KEY_PREFIX + yr_registry_key('t', after, seek + YR_TREE_KEY_PREFIX);

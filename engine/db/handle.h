@@ -63,6 +63,9 @@ yore_status yr_db_sync_check(const yore_db *db, uint32_t asked, yore_error *err)
 /* A live branch by name, or by "id:N" any branch. NULL after filling `err` with the nearest names. */
 yr_branch *yr_db_branch(const yore_db *db, yore_slice name, yore_error *err);
 
+/* Is an out struct as large as this library's? The caller says so in struct_size. YORE_OK or YORE_ERR_MISUSE. */
+yore_status yr_out_check(uint32_t struct_size, size_t wanted, yore_error *err);
+
 /* The key is legal: 1..32,768 bytes, a primitive that may be read. */
 yore_status yr_key_check(yore_key key, yore_error *err);
 static inline uint32_t yr_key_primitive(yore_key key)
