@@ -124,8 +124,10 @@ static void pick_op(world *w, const model_txn *txn, model_op *op)
     uint64_t shape = below(w, 100);
     const model_row *now =
         model_get(&w->m, txn->branch, UINT64_MAX, world_commit_time(w), op->primitive, op->key);
-    bool is_number = now && now->value.size && now->value.size < 6 &&
-                     strspn(now->value.data, "-0123456789") >= now->value.size;
+    bool is_number = now && now->value.size && now->value.size < 6;
+    for (size_t i = 0; is_number && i < now->value.size; i++) {
+        is_number = memchr("-0123456789", ((const char *)now->value.data)[i], 11) != NULL;
+    }
     if (shape < 15) {
         op->kind = MODEL_DEL;
     } else if (shape < 35 && (!now || is_number || chance(w, 40))) {
