@@ -180,15 +180,15 @@ static void hop_start(yr_scan *scan, yr_scan_hop *hop)
 }
 
 /* Take the next leaves and have their first lines on the way. */
-static void hop_refill(const yr_scan *scan, yr_scan_hop *hop)
+static void hop_refill(const yr_scan *scan, yr_scan_hop *hop, uint32_t chunk)
 {
     uint32_t left = hop->count - hop->at;
     memmove(hop->refs, hop->refs + hop->at, left * sizeof hop->refs[0]);
     hop->at = 0;
-    uint32_t more = scan->reverse ? yr_art_prev_many(&hop->iter, hop->refs + left, CHUNK)
-                                  : yr_art_next_many(&hop->iter, hop->refs + left, CHUNK);
+    uint32_t more = scan->reverse ? yr_art_prev_many(&hop->iter, hop->refs + left, chunk)
+                                  : yr_art_next_many(&hop->iter, hop->refs + left, chunk);
     hop->count = left + more;
-    hop->drained = more < CHUNK;
+    hop->drained = more < chunk;
     for (uint32_t i = left; i < hop->count; i++) {
         const uint8_t *entry = yr_region_at(&scan->view.mem->region, hop->refs[i]);
         __builtin_prefetch(entry);
@@ -212,11 +212,21 @@ static void prefetch_rest(const yr_region *region, const yr_entry *entry)
     }
 }
 
+/* Have up to `want` entries on the way, as far as that helps. */
+static void hop_fill(const yr_scan *scan, yr_scan_hop *hop, uint64_t want)
+{
+    /* no more than is wanted: what a short scan fetches beyond its end is memory traffic for nothing */
+    while (hop->count - hop->at < AHEAD && hop->count - hop->at < want && !hop->drained && !hop->ended) {
+        uint64_t lacking = want - (hop->count - hop->at);
+        hop_refill(scan, hop, lacking < CHUNK ? (uint32_t)lacking : CHUNK);
+    }
+}
+
 /* The hop's current entry inside the range, or NULL when it has no more. */
-static const yr_entry *hop_peek(const yr_scan *scan, yr_scan_hop *hop)
+static const yr_entry *hop_peek(const yr_scan *scan, yr_scan_hop *hop, uint64_t want)
 {
     const yr_region *region = &scan->view.mem->region;
-    while (hop->count - hop->at < AHEAD && !hop->drained && !hop->ended) hop_refill(scan, hop);
+    hop_fill(scan, hop, want);
     if (hop->ended || hop->at == hop->count) return NULL;
     if (hop->count - hop->at > REST_AHEAD) {
         prefetch_rest(region, yr_entry_at(region, hop->refs[hop->at + REST_AHEAD]));
@@ -228,20 +238,12 @@ static const yr_entry *hop_peek(const yr_scan *scan, yr_scan_hop *hop)
 }
 
 /* One key from all hops that have it: the youngest with a version decides. */
-static const yr_version *take_key(yr_scan *scan, const yr_entry **from, bool *any)
+static const yr_version *take_key(yr_scan *scan, uint64_t want, const yr_entry **from, bool *any)
 {
     const yr_memtable *mem = scan->view.mem;
-    if (scan->hop_count == 1) {
-        const yr_entry *entry = hop_peek(scan, &scan->hops[0]);
-        *any = entry != NULL;
-        if (!entry) return NULL;
-        scan->hops[0].at++;
-        *from = entry;
-        return yr_chain_find(&mem->region, entry, scan->hops[0].cap, scan->view.past);
-    }
     const yr_entry *best = NULL;
     for (uint32_t i = 0; i < scan->hop_count; i++) {
-        const yr_entry *entry = hop_peek(scan, &scan->hops[i]);
+        const yr_entry *entry = hop_peek(scan, &scan->hops[i], want);
         if (!entry) continue;
         int order = best ? yr_slice_compare(yr_entry_user_key(entry), yr_entry_user_key(best)) : -1;
         if (!best || (scan->reverse ? order > 0 : order < 0)) best = entry;
@@ -251,7 +253,7 @@ static const yr_version *take_key(yr_scan *scan, const yr_entry **from, bool *an
     const yr_version *found = NULL;
     *from = best;
     for (uint32_t i = 0; i < scan->hop_count; i++) {
-        const yr_entry *entry = hop_peek(scan, &scan->hops[i]);
+        const yr_entry *entry = hop_peek(scan, &scan->hops[i], want);
         if (!entry || !yr_slice_equal(yr_entry_user_key(entry), yr_entry_user_key(best))) continue;
         scan->hops[i].at++;
         if (found) continue;
@@ -284,6 +286,64 @@ static void emit(const yr_scan *scan, const yr_version *v, const yr_entry *entry
     if (row == &other) yr_row_store(rows, row_size, i, row);
 }
 
+/* A key with a version: where a next batch goes on, and a row if it shows. */
+static void take_version(yr_scan *scan, const yr_entry *entry, const yr_version *v, void *rows,
+                         size_t row_size, size_t *n)
+{
+    /* the key of a published version stays where it is for as long as the store: no copy */
+    scan->last = yr_entry_user_key(entry);
+    scan->started = true;
+    bool visible = yr_version_is_visible(v, scan->view.time_ns);
+    if (!visible && !scan->with_deleted) return;
+    emit(scan, v, entry, visible, rows, row_size, (*n)++);
+    scan->left--;
+}
+
+static void scan_merged(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n)
+{
+    while (*n < cap && scan->left > 0) {
+        const yr_entry *entry;
+        bool any;
+        uint64_t want = cap - *n < scan->left ? cap - *n : scan->left;
+        const yr_version *v = take_key(scan, want, &entry, &any);
+        if (!any) {
+            scan->ended = true;
+            return;
+        }
+        if (v) take_version(scan, entry, v, rows, row_size, n);
+    }
+}
+
+/* The common case, a chunk at a time: when a chunk's last entry is in the range, all of it is. */
+static void scan_one_hop(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n)
+{
+    const yr_region *region = &scan->view.mem->region;
+    yr_scan_hop *hop = &scan->hops[0];
+    while (*n < cap && scan->left > 0) {
+        uint64_t want = cap - *n < scan->left ? cap - *n : scan->left;
+        hop_fill(scan, hop, want);
+        uint32_t chunk = hop->count - hop->at < CHUNK ? hop->count - hop->at : CHUNK;
+        if (chunk > want) chunk = (uint32_t)want;
+        if (chunk == 0 || hop->ended) {
+            scan->ended = true;
+            return;
+        }
+        bool all = is_in_range(scan, hop, yr_entry_at(region, hop->refs[hop->at + chunk - 1]));
+        for (; chunk; chunk--, hop->at++) {
+            if (hop->count - hop->at > REST_AHEAD) {
+                prefetch_rest(region, yr_entry_at(region, hop->refs[hop->at + REST_AHEAD]));
+            }
+            const yr_entry *entry = yr_entry_at(region, hop->refs[hop->at]);
+            if (!all && !is_in_range(scan, hop, entry)) {
+                hop->ended = true;
+                break;
+            }
+            const yr_version *v = yr_chain_find(region, entry, hop->cap, scan->view.past);
+            if (v) take_version(scan, entry, v, rows, row_size, n);
+        }
+    }
+}
+
 yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
 {
     *n = 0;
@@ -291,22 +351,10 @@ yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap,
     if (scan->ended || scan->left == 0) return YORE_OK;
     yr_epoch_enter();
     for (uint32_t i = 0; i < scan->hop_count; i++) hop_start(scan, &scan->hops[i]);
-    while (*n < cap && scan->left > 0) {
-        const yr_entry *entry;
-        bool any;
-        const yr_version *v = take_key(scan, &entry, &any);
-        if (!any) {
-            scan->ended = true;
-            break;
-        }
-        if (!v) continue;
-        /* the key of a published version stays where it is for as long as the store: no copy */
-        scan->last = yr_entry_user_key(entry);
-        scan->started = true;
-        bool visible = yr_version_is_visible(v, scan->view.time_ns);
-        if (!visible && !scan->with_deleted) continue;
-        emit(scan, v, entry, visible, rows, row_size, (*n)++);
-        scan->left--;
+    if (scan->hop_count == 1) {
+        scan_one_hop(scan, rows, row_size, cap, n);
+    } else {
+        scan_merged(scan, rows, row_size, cap, n);
     }
     yr_epoch_exit();
     yr_rows_fill_times(scan->view.mem, rows, row_size, *n);
