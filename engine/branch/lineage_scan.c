@@ -275,15 +275,24 @@ void yr_rows_fill_times(const yr_memtable *mem, void *rows, size_t row_size, siz
     }
 }
 
+static void fill_row(const yr_scan *scan, const yr_version *v, const yr_entry *entry, bool visible,
+                     yore_row *row)
+{
+    yr_row_fill(scan->view.mem, v, entry, visible, row);
+    if (scan->keys_only) row->value = yore_bytes(NULL, 0);
+}
+
 /* A row, built in place where the caller's struct is ours. */
 static void emit(const yr_scan *scan, const yr_version *v, const yr_entry *entry, bool visible, void *rows,
                  size_t row_size, size_t i)
 {
-    yore_row other;
-    yore_row *row = row_size == sizeof other ? (yore_row *)rows + i : &other;
-    yr_row_fill(scan->view.mem, v, entry, visible, row);
-    if (scan->keys_only) row->value = yore_bytes(NULL, 0);
-    if (row == &other) yr_row_store(rows, row_size, i, row);
+    if (row_size == sizeof(yore_row)) {
+        fill_row(scan, v, entry, visible, (yore_row *)rows + i);
+        return;
+    }
+    yore_row row = {0};
+    fill_row(scan, v, entry, visible, &row);
+    yr_row_store(rows, row_size, i, &row);
 }
 
 /* A key with a version: where a next batch goes on, and a row if it shows. */
