@@ -43,6 +43,7 @@ yr_ref yr_hash_index_find(const yr_hash_index *index, uint64_t hash, uint32_t br
 
 /* For lookups in bulk: touch the bucket; then (later) the first entry whose tag matches, so that their
  * cache misses overlap; then find. */
+/* Needs no epoch section: an address is taken from the shard's word, nothing is read through it. */
 void yr_hash_index_prefetch_bucket(const yr_hash_index *index, uint64_t hash);
 /* False when no tag matches: the key is new. */
 bool yr_hash_index_prefetch_entry(const yr_hash_index *index, uint64_t hash);

@@ -32,7 +32,10 @@ static bool tick(yr_background *background, uint64_t *seen_lsn, uint32_t *idle)
     if (!failed && *idle >= IDLE_TICKS && !yr_wal_is_sealed(wal)) {
         yr_store_lead(store);
         failed = yr_wal_seal(wal, NULL) < 0;
-        if (!failed) yr_store_durable(store, store->last_version);
+        if (!failed) {
+            yr_store_durable(store, store->last_version);
+            atomic_store_explicit(&background->dirty, 0, memory_order_relaxed); /* yr_background_wake */
+        }
         yr_store_unlead(store);
     }
     if (failed) {
@@ -62,7 +65,8 @@ static void run(void *arg)
         /* Read-modify-writes of one word are totally ordered: either the waker's comes later and sees 0, or it
          * came first, and then this one acquires what the waker had appended, so the log is not clean. */
         (void)atomic_exchange_explicit(&background->awake, 0, memory_order_acq_rel);
-        bool clean = yr_wal_is_poisoned(background->store->wal) || yr_wal_is_sealed(background->store->wal);
+        bool clean = yr_wal_is_poisoned(background->store->wal) ||
+                     !atomic_load_explicit(&background->dirty, memory_order_relaxed);
         if (clean) yr_cond_wait(&background->cond, &background->mutex);
         atomic_store_explicit(&background->awake, 1, memory_order_relaxed); /* the next tick looks anyway */
     }
@@ -73,6 +77,8 @@ yore_status yr_background_start(yr_background *background, yr_store *store, yore
 {
     background->store = store;
     background->stop = false;
+    /* a log that was not sealed at open is the first thing to do */
+    atomic_store_explicit(&background->dirty, !yr_wal_is_sealed(store->wal), memory_order_relaxed);
     yr_mutex_init(&background->mutex, YR_RANK_BACKGROUND);
     yr_cond_init(&background->cond);
     atomic_store_explicit(&background->awake, 1, memory_order_relaxed); /* the thread does not exist yet */
@@ -99,17 +105,23 @@ void yr_background_stop(yr_background *background)
     background->store = NULL;
 }
 
-void yr_background_wake(void *arg, bool unsynced)
+void yr_background_wake(void *arg)
 {
     yr_background *background = arg;
     if (!background->thread) return;
-    /* relaxed: a hint; a file that is not ready in time is made by the commit that needs it */
-    bool ahead = (yr_wal_wants_prepare(background->store->wal) ||
-                  yr_region_wants_pages(&background->store->mem->region)) &&
-                 !atomic_load_explicit(&background->ahead_asked, memory_order_relaxed) &&
-                 !atomic_exchange_explicit(&background->ahead_asked, 1, memory_order_relaxed);
-    /* see run(); a commit that finds the thread awake is found by its next tick */
-    bool asleep = unsynced && !atomic_fetch_or_explicit(&background->awake, 0, memory_order_acq_rel);
+    bool asleep = false, ahead = false;
+    /* relaxed: the seal that cleared it was made by a leader too */
+    if (!atomic_load_explicit(&background->dirty, memory_order_relaxed)) {
+        atomic_store_explicit(&background->dirty, 1, memory_order_relaxed);
+        /* see run(); later groups find the thread awake until it has sealed */
+        asleep = !atomic_fetch_or_explicit(&background->awake, 0, memory_order_acq_rel);
+    }
+    /* relaxed: a hint; what is not ready in time is made by the commit that needs it */
+    if (yr_wal_wants_prepare(background->store->wal) ||
+        yr_region_wants_pages(&background->store->mem->region)) {
+        ahead = !atomic_load_explicit(&background->ahead_asked, memory_order_relaxed) &&
+                !atomic_exchange_explicit(&background->ahead_asked, 1, memory_order_relaxed);
+    }
     if (!ahead && !asleep) return;
     yr_mutex_lock(&background->mutex);
     yr_cond_signal(&background->cond);

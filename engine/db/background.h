@@ -19,6 +19,7 @@ typedef struct yr_background {
     bool stop; /* guarded by mutex */
     _Atomic uint32_t
         ahead_asked; /* 1 from a wake-up for work ahead (the next file, pages) until the thread has looked */
+    _Atomic uint32_t dirty; /* 1 from the first group after a seal on; changed by leaders only */
     _Atomic uint32_t awake; /* 0 while the thread sleeps without a time-out */
 } yr_background;
 
@@ -26,8 +27,8 @@ typedef struct yr_background {
 yore_status yr_background_start(yr_background *background, yr_store *store, yore_error *err);
 /* Stop it and wait for it. Harmless when it was never started. */
 void yr_background_stop(yr_background *background);
-/* A group was committed (called by the leader): wake the thread if it sleeps over something unsynced, or when the
- * log wants its next file, which takes long enough to be worth starting early. */
-void yr_background_wake(void *background, bool unsynced);
+/* A group was logged (called by the leader): wake the thread if it sleeps over a log that is not sealed any more, or
+ * when there is work ahead (the next log file, pages) that takes long enough to be worth starting early. */
+void yr_background_wake(void *background);
 
 #endif

@@ -436,9 +436,7 @@ static yore_status commit_single(yore_db *db, yore_slice branch_name, yore_key k
     op->primitive = (uint8_t)yr_key_primitive(key);
     op->key_hash = yr_memtable_key_hash(db->store.mem, op->primitive, key.user);
     /* the bucket arrives while the commit is put together: it would be the longest wait of a small put */
-    yr_epoch_enter();
     yr_hash_index_prefetch_bucket(db->store.mem->hash, yr_branch_hash(op->key_hash, branch->id));
-    yr_epoch_exit();
     *request = (yr_request){
         .err = err, .branch = branch, .ops = op, .op_count = 1, .options = &defaults, .sync = db->store.sync};
     return yr_commit_run(&db->store, request);

@@ -242,7 +242,9 @@ static yore_status make_durable(yr_store *store, bool sync, yore_error *err)
         yr_wal_append(store->wal, yore_bytes(store->group.data, store->group.size), &lsn, err);
     if (status < 0) return status;
     yr_point(store->env, "commit.appended");
-    atomic_fetch_add_explicit(&store->groups, 1, memory_order_relaxed); /* a statistic */
+    /* a statistic with one writer: no read-modify-write */
+    uint64_t groups = atomic_load_explicit(&store->groups, memory_order_relaxed);
+    atomic_store_explicit(&store->groups, groups + 1, memory_order_relaxed);
     if (YR_BUG(PUBLISH_BEFORE_SYNC)) publish(store, store->last_version);
     if (sync && !YR_BUG(ACK_BEFORE_SYNC)) {
         status = yr_wal_sync(store->wal, err);
@@ -344,9 +346,8 @@ static yr_request *commit_group(yr_store *store, yr_request *first)
     int64_t now_ns = store->env->wall_ns(store->env->ctx);
     group g = gather(store, first, now_ns);
     yore_status status = g.wrote ? complete(store, &g, now_ns, err) : YORE_OK;
-    bool unsynced = g.wrote && status == YORE_OK && !g.wants_sync && store->wal;
     answer_all(&g, status, err);
-    if (g.wrote && store->after_group) store->after_group(store->after_group_arg, unsynced);
+    if (g.wrote && status == YORE_OK && store->after_group) store->after_group(store->after_group_arg);
     yr_arena_reset(&store->scratch);
     yr_buf_clear(&store->group);
     yr_buf_trim(&store->group, GROUP_BUFFER_KEEP);
@@ -377,19 +378,38 @@ static void enqueue(yr_store *store, yr_request *request)
                                                     memory_order_relaxed));
 }
 
+static void commit_all(yr_store *store, yr_request *requests)
+{
+    while (requests) requests = commit_group(store, requests);
+}
+
 static void lead_once(yr_store *store, const yr_request *own)
 {
     if (own->sync == YORE_SYNC_COMMIT && store->wal) {
         for (int i = 0; i < YIELDS_TO_GATHER; i++) store->env->yield(store->env->ctx);
     }
-    yr_request *requests = take_queue(store);
-    while (requests) requests = commit_group(store, requests);
+    commit_all(store, take_queue(store));
+}
+
+/* Where nobody leads or waits a request need not go through the queue: its atomics would be a good part of a
+ * small commit. A synced one does, because others may join it while it yields. */
+static bool commit_alone(yr_store *store, yr_request *request)
+{
+    if (request->sync == YORE_SYNC_COMMIT && store->wal) return false;
+    if (atomic_load_explicit(&store->queue, memory_order_relaxed) || !try_lead(store)) return false;
+    request->next = NULL;
+    commit_all(store, request);
+    /* those who came meanwhile; one that comes later finds nobody leading, or is woken by the unlead */
+    if (atomic_load_explicit(&store->queue, memory_order_relaxed)) commit_all(store, take_queue(store));
+    yr_store_unlead(store);
+    return true;
 }
 
 yore_status yr_commit_run(yr_store *store, yr_request *request)
 {
     atomic_store_explicit(&request->done, 0, memory_order_relaxed); /* published by enqueue */
     request->version = 0;
+    if (commit_alone(store, request)) return request->status;
     enqueue(store, request);
     for (int spins = 0; !is_done(request);) {
         if (try_lead(store)) {

@@ -48,8 +48,8 @@ typedef struct yr_store {
     _Atomic int64_t group_since_ns; /* when the oldest unsynced commit of mode `group` was made; 0 = none */
     _Atomic uint64_t groups;
 
-    /* Called by the leader after each group; `unsynced` says that the group was logged but not synced. */
-    void (*after_group)(void *arg, bool unsynced);
+    /* Called by the leader after each logged group; NULL for none. */
+    void (*after_group)(void *arg);
     void *after_group_arg;
 } yr_store;
 

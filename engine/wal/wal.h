@@ -92,7 +92,8 @@ yore_status yr_wal_seal(yr_wal *wal, yore_error *err);
 yore_status yr_wal_prepare(yr_wal *wal, yore_error *err);
 /* Would yr_wal_prepare do anything? Any thread. */
 bool yr_wal_wants_prepare(const yr_wal *wal);
-/* Tell readers in other processes how far they may look (lsn of the last acknowledged group). Any thread. */
+/* Tell readers in other processes how far they may look: the lsn of the last acknowledged group, rising. The
+ * appending caller's, like append; one at a time. */
 void yr_wal_publish(yr_wal *wal, uint64_t lsn);
 /* Refuse every later append with YORE_ERR_POISONED. Any thread. */
 void yr_wal_poison(yr_wal *wal);

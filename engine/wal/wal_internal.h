@@ -71,9 +71,7 @@ struct yr_wal {
     /* LOCK, for the watermark */
     yore_file *lock_file;
     bool lock_mapped, lock_ready;
-    atomic_uint_fast64_t publish_lsn; /* highest asked for */
-    atomic_flag publishing;
-    uint32_t publish_slot; /* guarded by `publishing` */
+    uint32_t publish_slot; /* of the two in LOCK, the one written next; the writer's */
 
     /* read-only handles: the place reading has come to; one caller at a time */
     yr_wal_walk walk;

@@ -232,7 +232,6 @@ yore_status yr_wal_open(const yr_wal_options *options, yr_wal_apply apply, void 
     if (!wal) return yr_fail(err, YORE_ERR_NOMEM, "no memory to open the log of '%s'", options->path);
     wal->options = with_defaults(options);
     wal->place = (yr_wal_place){.env = env, .dir = options->dir, .path = options->path};
-    atomic_flag_clear(&wal->publishing);
     yr_mutex_init(&wal->prepare_mutex, YR_RANK_WAL);
     yr_mutex_init(&wal->sync_mutex, YR_RANK_WAL_SYNC);
     yore_status status;

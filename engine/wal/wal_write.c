@@ -194,28 +194,16 @@ yore_status yr_wal_seal(yr_wal *wal, yore_error *err)
 void yr_wal_publish(yr_wal *wal, uint64_t lsn)
 {
     if (!wal->lock_ready) return;
-    uint64_t seen = atomic_load_explicit(&wal->publish_lsn, memory_order_relaxed);
-    while (seen < lsn && !atomic_compare_exchange_weak_explicit(&wal->publish_lsn, &seen, lsn,
-                                                                memory_order_seq_cst, memory_order_relaxed)) {
-    }
-    /* One thread writes at a time; who comes meanwhile leaves its number and goes. The writer looks again after
-     * letting go, so no number stays behind: the exchange above and the load below are both seq_cst. */
-    uint64_t want = lsn;
-    while (!atomic_flag_test_and_set_explicit(&wal->publishing, memory_order_seq_cst)) {
-        want = atomic_load_explicit(&wal->publish_lsn, memory_order_seq_cst);
-        uint8_t slot[YR_LOCK_SLOT_BYTES];
-        yr_lock_slot_encode(want, wal->uuid, slot);
-        uint64_t off = YR_LOCK_SLOT_OFF + wal->publish_slot * YR_LOCK_SLOT_STRIDE;
-        wal->publish_slot ^= 1;
-        const yore_env *env = wal->place.env;
-        /* a failure leaves readers at the older mark, which is true too */
-        if (wal->lock_mapped) {
-            (void)env->map_append(env->ctx, wal->lock_file, slot, sizeof(slot), off);
-        } else {
-            (void)yr_file_write_all(env, wal->lock_file, slot, sizeof(slot), off);
-        }
-        atomic_flag_clear_explicit(&wal->publishing, memory_order_seq_cst);
-        if (atomic_load_explicit(&wal->publish_lsn, memory_order_seq_cst) == want) return;
+    uint8_t slot[YR_LOCK_SLOT_BYTES];
+    yr_lock_slot_encode(lsn, wal->uuid, slot);
+    uint64_t off = YR_LOCK_SLOT_OFF + wal->publish_slot * YR_LOCK_SLOT_STRIDE;
+    wal->publish_slot ^= 1;
+    const yore_env *env = wal->place.env;
+    /* a failure leaves readers at the older mark, which is true too */
+    if (wal->lock_mapped) {
+        (void)env->map_append(env->ctx, wal->lock_file, slot, sizeof(slot), off);
+    } else {
+        (void)yr_file_write_all(env, wal->lock_file, slot, sizeof(slot), off);
     }
 }
 
