@@ -70,12 +70,12 @@ static void posix_host_name(void *ctx, char *to, size_t size)
     to[size - 1] = '\0'; /* gethostname leaves a cut name unterminated */
 }
 
-static void posix_boot_id(void *ctx, char *to, size_t size)
+/* The first line of a file of the kernel's; empty when it cannot be read. */
+static void first_line(const char *path, char *to, size_t size)
 {
-    (void)ctx;
     if (!size) return;
     size_t used = 0;
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd >= 0) {
         ssize_t got = read(fd, to, size - 1);
         if (got > 0) used = (size_t)got;
@@ -85,19 +85,16 @@ static void posix_boot_id(void *ctx, char *to, size_t size)
     to[strcspn(to, "\n")] = '\0';
 }
 
+static void posix_boot_id(void *ctx, char *to, size_t size)
+{
+    (void)ctx;
+    first_line("/proc/sys/kernel/random/boot_id", to, size);
+}
+
 static void posix_program_name(void *ctx, char *to, size_t size)
 {
     (void)ctx;
-    if (!size) return;
-    size_t used = 0;
-    int fd = open("/proc/self/comm", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        ssize_t got = read(fd, to, size - 1);
-        if (got > 0) used = (size_t)got;
-        close(fd);
-    }
-    to[used] = '\0';
-    to[strcspn(to, "\n")] = '\0';
+    first_line("/proc/self/comm", to, size);
 }
 
 /* -- memory -- */
