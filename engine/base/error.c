@@ -47,6 +47,7 @@ const char *yore_status_name(yore_status status)
     case YORE_ERR_TIME_ORDER: return "TIME_ORDER";
     case YORE_ERR_TYPE: return "TYPE";
     case YORE_ERR_NOT_DELETED: return "NOT_DELETED";
+    case YORE_ERR_QUERY: return "QUERY";
     default: return "UNKNOWN";
     }
 }

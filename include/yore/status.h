@@ -66,6 +66,7 @@ typedef int32_t yore_status;
 #define YORE_ERR_TIME_ORDER ((yore_status)-25)   /* a commit time not later than the last one */
 #define YORE_ERR_TYPE ((yore_status)-26)         /* `incr` on a value that is not an integer, ... */
 #define YORE_ERR_NOT_DELETED ((yore_status)-27)  /* `recover` of a branch that is not deleted */
+#define YORE_ERR_QUERY ((yore_status)-28)        /* a strict search query that does not parse */
 
 /* What went wrong, in words. Caller-owned, optional, always the last argument, written only on failure.
  * A call that fails overwrites all fields; one that succeeds leaves them alone. */

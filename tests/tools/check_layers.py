@@ -19,7 +19,12 @@ BELOW = {
     "engine/branch": ["engine/mem"],
     "engine/mvcc": ["engine/branch", "engine/wal"],
     "engine/db": ["engine/mvcc"],
-    "search": ["engine/db"],
+    "search/analysis": ["engine/base"],
+    "search/query": ["search/analysis"],
+    "search/snippet": ["search/query"],
+    "search/index": ["search/analysis"],
+    "search/score": ["search/index", "search/query"],
+    "search/db": ["search/score", "search/snippet", "engine/db"],
 }
 FRONT = ("cli", "bench", "docs")  # built on the public API alone
 
