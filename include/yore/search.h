@@ -2,9 +2,9 @@
  *
  *     yore_query query = YORE_QUERY_INIT;
  *     query.text = yore_str("storm damage");
- *     status = yore_search_open(snap, &query, &search, &err);
- *     while (yore_search_next(search, hits, sizeof *hits, 16, &n, &err) == YORE_OK) show(hits, n);
- *     yore_search_close(search);
+ *     status = yore_search(snap, &query, &iter, &err);
+ *     while (yore_search_next(iter, hits, sizeof *hits, 16, &n, &err) == YORE_OK) show(hits, n);
+ *     yore_iter_close(iter);
  *
  * The hits and their scores are those of a fresh store that holds only the snapshot: document count, document
  * frequencies and average length are the snapshot's, whatever else the store holds. The ranking is BM25 (Robertson and
@@ -23,9 +23,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* One search under way. */
-typedef struct yore_search yore_search;
 
 #define YORE_SNIPPET_NONE 0u
 #define YORE_SNIPPET_FULL UINT32_MAX
@@ -65,7 +62,7 @@ typedef struct yore_term_score {
     double score; /* idf * tf / (tf + norm) */
 } yore_term_score;
 
-/* Everything borrows the search. */
+/* Everything borrows the iterator. */
 typedef struct yore_hit {
     yore_key key;
     double score;  /* >= 0, higher is better; ties in the order of key bytes */
@@ -100,26 +97,23 @@ typedef struct yore_search_info {
 
 /* Search a snapshot.
  * query    borrowed for the call.
- * out      set only on YORE_OK; close it with yore_search_close. It may outlive the snapshot.
+ * out      set only on YORE_OK; close it with yore_iter_close. It may outlive the snapshot.
  * Returns YORE_OK, also for no hits; YORE_TIMEOUT when the index did not reach the snapshot in time; YORE_ERR_QUERY,
  *         YORE_ERR_LIMIT (query, terms, index memory), YORE_ERR_NOMEM, YORE_ERR_UNSUPPORTED (an environment without threads).
  * Threads as yore_get.   Blocks while the index catches up, wait_ns at most.
  * Cost O(postings of the query's terms), the first one after an open O(text in the store). */
-YORE_API YORE_NODISCARD yore_status yore_search_open(yore_snap *snap, const yore_query *query,
-                                                     yore_search **out, yore_error *err);
+YORE_API YORE_NODISCARD yore_status yore_search(yore_snap *snap, const yore_query *query, yore_iter **out,
+                                                yore_error *err);
 
 /* Take the next hits, best first. `rows`, `row_size`, `cap` and `n` as for yore_next.
  * Returns YORE_OK, YORE_END; YORE_ERR_MISUSE.   Threads one at a time.   Blocks never.   Cost O(hits + snippets). */
-YORE_API YORE_NODISCARD yore_status yore_search_next(yore_search *search, yore_hit *rows, size_t row_size,
+YORE_API YORE_NODISCARD yore_status yore_search_next(yore_iter *iter, yore_hit *rows, size_t row_size,
                                                      size_t cap, size_t *n, yore_error *err);
 
 /* What was searched. struct_size set by the caller.
  * Returns YORE_OK; YORE_ERR_MISUSE.   Threads one at a time.   Blocks never.   Cost O(1). */
-YORE_API YORE_NODISCARD yore_status yore_search_info_get(const yore_search *search, yore_search_info *out,
+YORE_API YORE_NODISCARD yore_status yore_search_info_get(const yore_iter *iter, yore_search_info *out,
                                                          yore_error *err);
-
-/* Close a search; its hits end with it. NULL is allowed. */
-YORE_API void yore_search_close(yore_search *search);
 
 /* How far the index is. All zero, `running` false, in a store that was not searched since it was opened. */
 typedef struct yore_search_stats {
