@@ -11,9 +11,10 @@
  * cluster boundaries, at white space where there is some, and begins and ends with no white space.
  *
  * Bounds, whatever the value: at most YR_SNIPPET_SCAN_BYTES of it are analysed to find a first match (past them the
- * snippet is the beginning of the value, without spans), and YR_SNIPPET_MORE_BYTES behind that one to find a better window.
- * A whole value is marked within its first YR_SNIPPET_SCAN_BYTES and at YR_SNIPPET_SPANS_MAX words at most. A grapheme
- * cluster of more than YR_SNIPPET_CLUSTER_BYTES is cut between code points. Memory: 16 bytes a span and a constant.
+ * snippet is the beginning of the value, without spans), and YR_SNIPPET_MORE_BYTES behind that one to find a better
+ * window. A whole value is marked within its first YR_SNIPPET_SCAN_BYTES and at YR_SNIPPET_SPANS_MAX words at most. A
+ * grapheme cluster of more than YR_SNIPPET_CLUSTER_BYTES is cut between code points. Memory: 16 bytes a span and a
+ * constant.
  */
 #ifndef YR_SEARCH_SNIPPET_H
 #define YR_SEARCH_SNIPPET_H
