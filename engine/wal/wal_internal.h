@@ -41,7 +41,7 @@ struct yr_wal {
     /* leader only */
     uint64_t chain;
     uint8_t *staging;
-    uint8_t seal_again[YR_WAL_RECORD_HEADER_BYTES]; /* see yr_wal_append */
+    uint8_t seal_again[YR_WAL_RECORD_HEADER_BYTES]; /* see put_seal_again */
     uint64_t seal_again_off;                        /* 0 = nothing to do */
     bool is_manifest_unproven;                      /* see yr_wal_prove_manifest */
 

@@ -36,6 +36,25 @@ static uint64_t room_left(const yr_wal *wal, bool urgent)
     return tail->bytes > used + keep ? tail->bytes - used - keep : 0;
 }
 
+int yr_wal_file_put(const yr_wal *wal, const yr_wal_file *file, const void *bytes, size_t size, uint64_t off)
+{
+    const yore_env *env = wal->place.env;
+    if (file->mapped) return env->map_append(env->ctx, file->file, bytes, size, off);
+    return yr_file_write_all(env, file->file, bytes, size, off);
+}
+
+/* The seal the last writer closed with may be in the page cache only (its sync may have failed, F10). Written once
+ * more its page is dirty, so the next sync takes it along. Its place is in the file the handle began with: it goes
+ * there before the first append, and before the log moves on to another file. */
+static int put_seal_again(yr_wal *wal)
+{
+    if (YR_LIKELY(!wal->seal_again_off)) return 0;
+    const yr_wal_file *file = atomic_load_explicit(&wal->tail, memory_order_relaxed);
+    int rc = yr_wal_file_put(wal, file, wal->seal_again, sizeof(wal->seal_again), wal->seal_again_off);
+    if (rc == 0) wal->seal_again_off = 0;
+    return rc;
+}
+
 yore_status yr_wal_reserve(yr_wal *wal, uint64_t payload_bytes, bool urgent, yore_error *err)
 {
     if (wal->options.read_only) return fail_read_only(wal, err);
@@ -51,14 +70,10 @@ yore_status yr_wal_reserve(yr_wal *wal, uint64_t payload_bytes, bool urgent, yor
     }
     uint64_t need = yr_wal_record_bytes(payload_bytes);
     if (need <= room_left(wal, urgent)) return YORE_OK;
+    int rc = put_seal_again(wal);
+    if (rc < 0)
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write the last seal of '%s'", wal->place.path);
     return yr_wal_switch(wal, need, urgent, err);
-}
-
-int yr_wal_file_put(const yr_wal *wal, const yr_wal_file *file, const void *bytes, size_t size, uint64_t off)
-{
-    const yore_env *env = wal->place.env;
-    if (file->mapped) return env->map_append(env->ctx, file->file, bytes, size, off);
-    return yr_file_write_all(env, file->file, bytes, size, off);
 }
 
 static yore_status append(yr_wal *wal, uint8_t type, yore_slice payload, yore_error *err)
@@ -68,13 +83,7 @@ static yore_status append(yr_wal *wal, uint8_t type, yore_slice payload, yore_er
     uint64_t last = atomic_load_explicit(&wal->last_lsn, memory_order_relaxed);
     uint64_t size = yr_wal_record_bytes(payload.size);
     YR_ASSERT(off <= file->bytes && size <= file->bytes - off); /* reserved by the caller */
-    int rc = 0;
-    if (YR_UNLIKELY(wal->seal_again_off)) {
-        /* The seal the last writer closed with may be in the page cache only (its sync may have failed, F10).
-         * Written once more its page is dirty, so the next sync takes it along. */
-        rc = yr_wal_file_put(wal, file, wal->seal_again, sizeof(wal->seal_again), wal->seal_again_off);
-        wal->seal_again_off = 0;
-    }
+    int rc = put_seal_again(wal);
     yr_wal_record_header header = {.type = type, .lsn = last + 1, .prev = wal->chain};
     header.durable_lsn =
         atomic_load_explicit(&wal->durable_lsn, memory_order_acquire); /* pairs with yr_wal_sync */

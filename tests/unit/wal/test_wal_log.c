@@ -317,6 +317,37 @@ static void test_probe_tells_other_peoples_files_and_damage(void **state)
     kit_deinit(&kit);
 }
 
+/* The first append of a handle also writes the last seal once more: into the file it is in, though the append itself
+ * may need the next one. */
+static void test_a_first_append_into_the_next_file_leaves_no_seal_there(void **state)
+{
+    (void)state;
+    for (uint64_t fill = 4; fill < 16; fill++) {
+        wal_kit kit;
+        kit_init(&kit, 13);
+        kit.options.bytes_max = 4096;
+        assert_ok(&kit, kit_create(&kit));
+        assert_ok(&kit, kit_open(&kit));
+        kit_append_many(&kit, fill);
+        assert_ok(&kit, kit_seal_and_close(&kit));
+        assert_ok(&kit, kit_open(&kit));
+        uint8_t byte[3000] = {1};
+        uint64_t lsn;
+        assert_ok(&kit, yr_wal_reserve(kit.wal, sizeof byte, false, &kit.err));
+        assert_ok(&kit, yr_wal_append(kit.wal, (yore_slice){byte, 1}, &lsn, &kit.err));
+        assert_int_equal(kit_used_bytes(&kit, "db/wal-00000002.log"), 128 + 56 + 1);
+        for (int i = 0; i < 40; i++) {
+            assert_ok(&kit, yr_wal_reserve(kit.wal, 1, false, &kit.err));
+            assert_ok(&kit, yr_wal_append(kit.wal, (yore_slice){byte, 1}, &lsn, &kit.err));
+            assert_ok(&kit, yr_wal_sync(kit.wal, &kit.err));
+        }
+        kit_close(&kit);
+        assert_ok(&kit, kit_open(&kit)); /* the payloads are not the kit's, their number is */
+        assert_int_equal(kit.replayed, fill + 42);
+        kit_deinit(&kit);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_the_way_of_appending_can_be_chosen_after_the_open),
         cmocka_unit_test(test_a_failing_callback_stops_the_open),
         cmocka_unit_test(test_probe_tells_other_peoples_files_and_damage),
+        cmocka_unit_test(test_a_first_append_into_the_next_file_leaves_no_seal_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,15 @@ static bool run_close_and_reopen(wal_kit *kit)
     return append(kit, 3, 0);
 }
 
+/* Sooner or later the only record of a session is the first in its file. */
+static bool run_one_record_a_session(wal_kit *kit)
+{
+    for (int i = 0; i < 40; i++) {
+        if (!append(kit, 1, 1) || !seal(kit) || !reopen(kit)) return false;
+    }
+    return append(kit, 3, 1);
+}
+
 static bool run_kill_with_a_prepared_file(wal_kit *kit)
 {
     for (int i = 0; i < 3; i++) {
@@ -184,6 +193,7 @@ const wal_script wal_scripts[] = {
     {"prepared switches", run_prepared_switches},
     {"kill and reopen", run_kill_and_reopen},
     {"close and reopen", run_close_and_reopen},
+    {"one record a session", run_one_record_a_session},
     {"kill with a prepared file", run_kill_with_a_prepared_file},
     {"1st directory sync fails", run_dir_sync_fails_1},
     {"2nd directory sync fails", run_dir_sync_fails_2},
