@@ -100,7 +100,10 @@ static import_format detect(import *im)
     if (ends_with(im->path, ".tsv")) {
         return IMPORT_TSV;
     }
-    if (im->key == NULL || size == 0) {
+    if (size == 0) {
+        return IMPORT_JSONL; /* the export of a store without data is empty */
+    }
+    if (im->key == NULL) {
         return IMPORT_AUTO;
     }
     const char *lf = memchr(bytes, '\n', size);

@@ -600,6 +600,25 @@ static void clear_record(git_stream *stream, git_kind kind, git_line *line)
     record->op_count = 0;
 }
 
+/* What a feature asks for must be done, or the commits would not be what was meant. */
+static bool read_feature(git_line *line)
+{
+    static const char *const known[] = {
+        "done",  "date-format=raw", "relative-marks", "no-relative-marks",
+        "force", "notes",           "export-marks=",  "import-marks-if-exists="};
+    const char *name = line->at;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        bool open_end = known[i][strlen(known[i]) - 1] == '=';
+        line->at = name;
+        if (starts(line, known[i]) && (open_end || at_end(line))) {
+            line->stream->must_be_done = line->stream->must_be_done || i == 0;
+            return true;
+        }
+    }
+    line->at = name;
+    return refuse(line, "a feature that yore does not have");
+}
+
 /* The end: of the input, or `done`. */
 static bool read_end(git_stream *stream, bool said_done)
 {
@@ -640,9 +659,11 @@ bool git_stream_next(git_stream *stream)
         if (is_word(&line, "done")) {
             return read_end(stream, true);
         }
-        if (is_word(&line, "feature done")) {
-            stream->must_be_done = true;
-        } else if (!starts(&line, "feature ") && !starts(&line, "option ") && !starts(&line, "progress ") &&
+        if (starts(&line, "feature ")) {
+            if (!read_feature(&line)) {
+                return false;
+            }
+        } else if (!starts(&line, "option ") && !starts(&line, "progress ") &&
                    !is_word(&line, "checkpoint")) {
             return refuse(&line, "not a command of a git fast-export stream");
         }

@@ -130,6 +130,8 @@ bool import_commit(import *im, yore_txn *txn, const import_change *change, yore_
 /* Between commits: progress, a sync every second, Ctrl-C. 0, or the exit code of the reported interruption. */
 int import_tick(import *im);
 bool import_stopped(void);
+/* From here on signals that ask to stop are not heard: what has begun is finished. */
+void import_hold_signals(void);
 /* Is there anything of this run that lasts? */
 bool import_kept_something(const import *im);
 /* After import_in_line said there is no more: the end, a failed read, or Ctrl-C. */

@@ -132,6 +132,10 @@ static int import_into_existing(import *im, int (*format)(import *im))
         if (code == EXIT_DONE) {
             code = import_in_seek(&im->in, 0, 0);
         }
+        if (code == EXIT_DONE) {
+            import_hold_signals();
+            code = import_input_ended(im); /* stopped before that: nothing has been done yet */
+        }
     }
     return code == EXIT_DONE ? format(im) : code;
 }

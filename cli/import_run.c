@@ -15,6 +15,7 @@
 #define FUTURE_SLACK_NS INT64_C(2000000000)
 
 static volatile sig_atomic_t stop_signal;
+static bool signals_wait;
 
 static void on_signal(int number)
 {
@@ -30,10 +31,23 @@ bool import_stopped(void)
 static void catch_signals(void)
 {
     struct sigaction action = {0};
+    if (signals_wait) {
+        return;
+    }
     action.sa_handler = on_signal;
     (void)sigemptyset(&action.sa_mask);
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
+}
+
+void import_hold_signals(void)
+{
+    struct sigaction action = {.sa_handler = SIG_IGN};
+    signals_wait = true;
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
 }
 
 static int64_t monotonic_ns(void)
@@ -129,12 +143,25 @@ static bool is_fatal(yore_status code)
     }
 }
 
+/* Rejects added to the file they are read from would be read again, without end. */
+static bool is_input(const import *im, FILE *file)
+{
+    struct stat in;
+    struct stat out;
+    return fstat(im->in.fd, &in) == 0 && fstat(fileno(file), &out) == 0 && S_ISREG(in.st_mode) &&
+           in.st_dev == out.st_dev && in.st_ino == out.st_ino;
+}
+
 static int write_reject(import *im, yore_slice raw)
 {
     if (im->rejects == NULL) {
         im->rejects = fopen(im->reject_path, "ab");
         if (im->rejects == NULL) {
             return cli_os_error(im->c, errno, "cannot write", im->reject_path);
+        }
+        if (is_input(im, im->rejects)) {
+            return cli_usage_error(im->c, "name another file", "--on-error: '%s' is the input itself",
+                                   im->reject_path);
         }
     }
     bool good = fwrite(raw.data, 1, raw.size, im->rejects) == raw.size;
@@ -296,6 +323,7 @@ bool import_commit(import *im, yore_txn *txn, const import_change *change, yore_
 
 static int report_interrupted(import *im)
 {
+    unsigned long long kept = im->rehearsal ? 0 : (unsigned long long)im->commits;
     cli_progress_end(&im->progress);
     yore_error err = YORE_ERROR_INIT;
     if (im->store_open && yore_sync(im->c->db, &err) < 0) {
@@ -306,8 +334,8 @@ static int report_interrupted(import *im)
                      ? cli_printf("run it again%s", import_kept_something(im) ? " into a new store" : "")
                      : cli_printf("run again with --from-line %llu", (unsigned long long)im->resume_line);
     (void)cli_error(im->c, YORE_ERR_CANCELLED, NULL, hint,
-                    "interrupted between commits: %llu commits are kept whole",
-                    im->rehearsal ? 0ULL : (unsigned long long)im->commits);
+                    "interrupted between commits: %llu commit%s kept whole", kept,
+                    kept == 1 ? " is" : "s are");
     free(hint);
     return EXIT_INTERRUPTED;
 }

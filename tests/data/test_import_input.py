@@ -237,6 +237,19 @@ class RefusalTest(ImportTest):
         self.take(support.dumps(event("y")) + "\n" + support.dumps(event("z")), "--atomic")
         self.assertEqual(self.keys(), ["a", "y", "z"])
 
+    def test_rejects_cannot_be_added_to_the_input_they_come_from(self):
+        path = self.store.temp / "many.jsonl"
+        path.write_text("bad\n" * 100000)
+        command = [support.YORE, "-d", str(self.store.path), "import", str(path), "--create", "--on-error", str(path)]
+        done = subprocess.run(command, env=self.store.environment, stderr=subprocess.PIPE, timeout=20)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("is the input itself", done.stderr.decode())
+        self.assertEqual(path.stat().st_size, 400000)
+
+    def test_an_empty_input_is_an_empty_history(self):
+        self.take("")
+        self.assertEqual(self.keys(), [])
+
     def test_without_create_no_store_is_made(self):
         self.store.run("import", "-", "--format", "jsonl", data=b'{"key":"a","value":1}', exit=8)
         self.assertIsNone(self.keys())
@@ -259,6 +272,7 @@ class GitStreamTest(ImportTest):
                 ("commit refs/heads/main\ncommitter nobody\ndata 0\n", ["line 2, column 11"]),
                 ("feature done\n" + head, ["'done' is missing"]),
                 (head + "nonsense\n", ["line 6, column 1"]),
+                ("feature done\nfeature date-format=rfc2822\n" + head + "done\n", ["line 2, column 9", "feature"]),
                 ("commit refs/heads/main\ncommitter C <c@x> 99999999999 +0000\ndata 0\n", ["line 1", "--times now"]),
                 ("commit refs/heads/main\ncommitter C <c@x> 7000000000 +0000\ndata 0\n", ["line 1", "--allow-future"])):
             with self.subTest(stream[-60:]):
@@ -371,6 +385,22 @@ class InterruptTest(ImportTest):
             self.assertEqual(int(line), len(self.read_log()) + 1)
             self.store.run("import", str(path), "--from-line", line)
         self.assertEqual(len(self.read_log()), 200000)
+
+    def test_ctrl_c_does_not_halve_an_atomic_import(self):
+        """Into a store that exists: rehearsed first, and what has begun after that is finished."""
+        self.store.import_events([event("old")])
+        path = self.store.temp / "many.jsonl"
+        path.write_text("".join(support.dumps(event(f"k{i}", str(i))) + "\n" for i in range(100000)))
+        command = [support.YORE, "-d", str(self.store.path), "import", str(path), "--atomic"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, env=self.store.environment) as process:
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and len(self.read_log()) < 2:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            words = process.stderr.read().decode()
+            process.wait(timeout=60)
+        self.assertEqual(process.returncode, 0, words)
+        self.assertEqual(len(self.read_log()), 100001)
 
     def read_log(self):
         done = self.store.run("log", "--json", exit=None)
