@@ -47,10 +47,10 @@ typedef struct yore_query {
     }
 
 /* Bytes [from, to). */
-typedef struct yore_span {
+typedef struct yore_text_span {
     uint64_t from;
     uint64_t to;
-} yore_span;
+} yore_text_span;
 
 /* What one term added to a score. */
 typedef struct yore_term_score {
@@ -70,12 +70,11 @@ typedef struct yore_hit {
     uint64_t version;
     int64_t time_ns;
     yore_slice value;
-    yore_slice snippet;             /* valid UTF-8, cut on grapheme boundaries; empty without one */
-    const yore_span *snippet_spans; /* the words that matched, in the snippet */
+    yore_slice snippet;                  /* valid UTF-8, cut on grapheme boundaries; empty without one */
+    const yore_text_span *snippet_spans; /* the words that matched, in the snippet */
     size_t snippet_span_count;
-    const yore_span *
-        value_spans; /* the same, in the value; all of the value's when the snippet is YORE_SNIPPET_FULL, else
-                                     those the snippet shows */
+    /* The same, in the value: all of the value's when the snippet is YORE_SNIPPET_FULL, else those the snippet shows. */
+    const yore_text_span *value_spans;
     size_t value_span_count;
     const yore_term_score *terms; /* with `explain`, in query order */
     size_t term_count;

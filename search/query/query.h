@@ -7,8 +7,8 @@
  *     (a b)            a group
  *     pre*             every indexed word that starts with `pre` (folded, not stemmed)
  *
- * A term that is written twice counts twice. AND, NOT, x:y, a~1 and a^2 are text. Lenient by default: what does not parse
- * is text, and no text of at most YR_QUERY_BYTES_MAX bytes and YR_QUERY_TERMS_MAX terms is refused.
+ * A term that is written twice counts twice. AND, NOT, x:y, a~1 and a^2 are text. Lenient by default: what does not
+ * parse is text, and no text of at most YR_QUERY_BYTES_MAX bytes and YR_QUERY_TERMS_MAX terms is refused.
  *
  * One written word may be several terms ("state-of-the-art", Han). They are clauses of their own, so scores are BM25
  * over the terms; +word requires all of them, and -word excludes where they stand as written: it is the phrase.
@@ -57,8 +57,8 @@ typedef struct yr_query_options {
 } yr_query_options;
 
 /* Parse `text` (any bytes) with `analyzer`. Everything lives in `arena`, which also says the environment. A query
- * without any term (all stop words, empty, "*") gives a root group without children that matches nothing. Groups without
- * children appear nowhere else.
+ * without any term (all stop words, empty, "*") gives a root group without children that matches nothing. No other
+ * group is without children.
  * out  the root, a YR_QUERY_GROUP that is YR_SHOULD. What strict accepts has the same tree without it.
  * Returns YORE_OK; YORE_ERR_QUERY (strict only), YORE_ERR_LIMIT (bytes, terms), YORE_ERR_NOMEM. */
 yore_status yr_query_parse(yore_slice text, const yr_query_options *options, yr_analyzer *analyzer,

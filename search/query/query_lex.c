@@ -1,5 +1,5 @@
 /* An operator counts at the beginning of a clause: at the start of the text, behind a blank, a bracket or a phrase.
- * Inside a word everything is text, except ')' where a group is open and '*' at the end; so "a-b" and "f(x)" are words. */
+ * Inside a word everything is text, except ')' where a group is open and '*' at the end: "a-b" and "f(x)" are words. */
 #include "search/query/query_lex.h"
 
 #include <string.h>

@@ -37,11 +37,11 @@ yore_status yr_snippet_plan_create(const yr_query_node *root, yr_arena *arena, y
                                    yore_error *err);
 
 typedef struct yr_snippet {
-    yore_slice text;              /* a part of the value: borrows it; valid UTF-8 */
-    uint64_t from;                /* where `text` begins in the value */
-    const yore_span *spans;       /* in `text`, ascending, disjoint */
-    const yore_span *value_spans; /* the same words, in the value */
-    size_t span_count;            /* of both */
+    yore_slice text;                   /* a part of the value: borrows it; valid UTF-8 */
+    uint64_t from;                     /* where `text` begins in the value */
+    const yore_text_span *spans;       /* in `text`, ascending, disjoint */
+    const yore_text_span *value_spans; /* the same words, in the value */
+    size_t span_count;                 /* of both */
 } yr_snippet;
 
 /* bytes  YORE_SNIPPET_NONE: nothing, YORE_SNIPPET_FULL: the value, else about so many bytes: at most that many unless
