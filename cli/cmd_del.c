@@ -97,17 +97,19 @@ static int finish(deletion *d)
         }
         return 0;
     }
-    int code = cli_commit(c, d->txn, change.note, &where);
+    yore_txn *txn = d->txn;
     d->txn = NULL; /* ended by the commit */
-    if (code != 0) return code;
-    if (c->arg_count == 1 && cli_key(c, c->args[0], &bytes, &change.key) == 0) {
+    if (c->arg_count != 1) {
+        bool written;
+        return cli_commit_many(c, txn, "del", change.note, &written);
+    }
+    int code = cli_commit(c, txn, change.note, &where);
+    if (code == 0 && cli_key(c, c->args[0], &bytes, &change.key) == 0) {
         change.where = &where;
         cli_report_change(c, &change);
-    } else {
-        cli_report_commit(c, &where, "del", d->count, change.note);
     }
     cli_bytes_deinit(&bytes);
-    return 0;
+    return code;
 }
 
 static int run_del(cli *c)

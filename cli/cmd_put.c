@@ -64,13 +64,13 @@ static int read_value(cli *c, cli_bytes *held, yore_slice *value)
     return code;
 }
 
-/* What --type promises of the bytes. */
-static int check_type(cli *c, uint32_t type, yore_slice value)
+bool cli_type_fits(uint32_t type, yore_slice value, char text[CLI_TYPE_TEXT_SIZE])
 {
     if (type == YORE_TYPE_TEXT && !cli_is_utf8(value)) {
-        return cli_error(c, YORE_ERR_INPUT, NULL, NULL, "the value is not UTF-8, so it is not of type text");
+        (void)snprintf(text, CLI_TYPE_TEXT_SIZE, "the value is not UTF-8, so it is not of type text");
+        return false;
     }
-    if (type != YORE_TYPE_JSON) return 0;
+    if (type != YORE_TYPE_JSON) return true;
 
     /* In an array any JSON text may stand, also a bare number or string. */
     cli_bytes wrapped = {0};
@@ -79,16 +79,24 @@ static int check_type(cli *c, uint32_t type, yore_slice value)
     cli_bytes_append(&wrapped, "[", 1);
     cli_bytes_append(&wrapped, value.data, value.size);
     cli_bytes_append(&wrapped, "]", 1);
-    int code = 0;
-    if (!json_in_read(&in, cli_bytes_slice(&wrapped), &problem)) {
-        code = cli_error(c, YORE_ERR_INPUT, NULL, NULL, "the value is not JSON: byte %zu: %s",
-                         problem.off > 0 ? problem.off - 1 : 0, problem.message);
-    } else if (in.count != 1) {
-        code = cli_error(c, YORE_ERR_INPUT, NULL, NULL, "the value is not one JSON text");
+    bool read = json_in_read(&in, cli_bytes_slice(&wrapped), &problem);
+    bool fits = read && in.count == 1;
+    if (!read) {
+        (void)snprintf(text, CLI_TYPE_TEXT_SIZE, "the value is not JSON: byte %zu: %s",
+                       problem.off > 0 ? problem.off - 1 : 0, problem.message);
+    } else if (!fits) {
+        (void)snprintf(text, CLI_TYPE_TEXT_SIZE, "the value is not one JSON text");
     }
     json_in_deinit(&in);
     cli_bytes_deinit(&wrapped);
-    return code;
+    return fits;
+}
+
+static int check_type(cli *c, uint32_t type, yore_slice value)
+{
+    char text[CLI_TYPE_TEXT_SIZE];
+
+    return cli_type_fits(type, value, text) ? 0 : cli_error(c, YORE_ERR_INPUT, NULL, NULL, "%s", text);
 }
 
 static int put_one(cli *c, const yore_put_options *options)
@@ -166,8 +174,9 @@ const cmd cmd_put_entry = {
     .summary = "store a value",
     .details =
         "VALUE is stored exactly; - reads stdin, -f FILE a file, byte for byte.\n"
-        "jsonl: {\"key\":..,\"value\":..} a line, key_b64 and value_b64 for bytes, \"delete\":true deletes;\n"
-        "a value that is no string is stored as its JSON text. tsv: KEY TAB VALUE a line, with the escapes\n"
+        "jsonl: {\"key\":..,\"value\":..} a line, key_b64 and value_b64 for bytes, \"delete\":true deletes,\n"
+        "\"type\" as --type; a value that is no string is stored as its JSON text. The records of ls and get\n"
+        "--json are taken too. tsv: KEY TAB VALUE a line, with the escapes\n"
         "\\t \\n \\r \\\\ \\xHH that piped lists use.",
     CMD_ENTRY_FLAGS(flags),
     .run = run_put,

@@ -27,6 +27,7 @@ typedef struct loader {
     uint64_t commits;
     cli_bytes key;
     cli_bytes value;
+    uint32_t type; /* of the value at hand */
     json_in in;
 } loader;
 
@@ -45,14 +46,12 @@ static int bad_line(const loader *l, size_t column, const char *message)
 
 static int commit(loader *l)
 {
-    yore_where where;
-    const char *note = cli_value(l->c, "message");
+    bool written = false;
 
     if (l->txn == NULL) return 0;
-    int code = cli_commit(l->c, l->txn, note, &where);
+    int code = cli_commit_many(l->c, l->txn, "put", cli_value(l->c, "message"), &written);
     l->txn = NULL;
     if (code != 0) return code;
-    cli_report_commit(l->c, &where, "put", l->open_keys, note);
     l->commits++;
     l->done_keys += l->open_keys;
     l->done_line = l->line;
@@ -60,7 +59,7 @@ static int commit(loader *l)
     return 0;
 }
 
-static int write_pair(loader *l, bool is_delete, bool is_json)
+static int write_pair(loader *l, bool is_delete)
 {
     yore_put_options options = *l->options;
     yore_error err = YORE_ERROR_INIT;
@@ -77,7 +76,7 @@ static int write_pair(loader *l, bool is_delete, bool is_json)
         int code = cli_begin(l->c, &l->txn);
         if (code != 0) return code;
     }
-    if (is_json) options.type = YORE_TYPE_JSON;
+    options.type = l->type;
     if (is_delete) {
         status = yore_del(l->txn, key, NULL, &err);
     } else {
@@ -86,6 +85,14 @@ static int write_pair(loader *l, bool is_delete, bool is_json)
     if (status < 0) return cli_fail(l->c, &err);
     l->open_keys++;
     return l->batch > 0 && l->open_keys >= l->batch ? commit(l) : 0;
+}
+
+/* Is the value what its type promises? */
+static int check_value(loader *l)
+{
+    char text[CLI_TYPE_TEXT_SIZE];
+
+    return cli_type_fits(l->type, cli_bytes_slice(&l->value), text) ? 0 : bad_line(l, 1, text);
 }
 
 static int tsv_line(loader *l, yore_slice line)
@@ -102,7 +109,9 @@ static int tsv_line(loader *l, yore_slice line)
     if (!cli_unescape(&l->value, yore_bytes(tab + 1, line.size - key_size - 1))) {
         return bad_line(l, key_size + 2, "malformed escape in the value");
     }
-    return write_pair(l, false, false);
+    l->type = l->options->type;
+    int code = check_value(l);
+    return code != 0 ? code : write_pair(l, false);
 }
 
 /* `name` or `name_b64` of the line into `to`. *found says whether there was one. */
@@ -126,6 +135,54 @@ static int take_bytes(loader *l, yore_slice line, const char *name, const char *
     return 0;
 }
 
+/* A member that would be passed over is refused, so that a misspelt or misplaced one is not lost data. Lines with a
+ * "schema" are records yore printed: what more they have may go. */
+static bool is_known(const loader *l, yore_slice name)
+{
+    static const char *const known[] = {"key", "key_b64", "value", "value_b64", "delete", "type"};
+
+    for (size_t i = 0; i < CMD_COUNT(known); i++) {
+        if (json_is(name, known[i])) return true;
+    }
+    return json_in_find(&l->in, "schema") != NULL;
+}
+
+static int check_members(loader *l, yore_slice line)
+{
+    char text[160];
+    int code = 0;
+
+    for (size_t i = 0; i < l->in.count && code == 0; i++) {
+        const json_member *member = &l->in.members[i];
+        char *name = cli_strdup_slice(member->name);
+        bool known = is_known(l, member->name);
+        if (!known) {
+            (void)snprintf(text, sizeof text, "unknown member '%.64s' (yore import takes more)", name);
+        } else {
+            (void)snprintf(text, sizeof text, "'%.64s' is given twice", name);
+        }
+        if (!known || json_in_find(&l->in, name) != member)
+            code = bad_line(l, json_column(line, member->name_off), text);
+        free(name);
+    }
+    return code;
+}
+
+static int take_type(loader *l, yore_slice line)
+{
+    static const char *const names[] = {"bytes", "text", "json"};
+    const json_member *type = json_in_find(&l->in, "type");
+
+    l->type = l->options->type;
+    for (uint32_t i = 0; type != NULL && i < CMD_COUNT(names); i++) {
+        if (type->kind != JSON_STRING || !json_is(type->text, names[i])) continue;
+        l->type = i;
+        type = NULL;
+    }
+    if (type == NULL) return 0;
+    return bad_line(l, json_column(line, type->off), "'type' must be \"bytes\", \"text\" or \"json\"");
+}
+
 static int jsonl_line(loader *l, yore_slice line)
 {
     json_problem problem;
@@ -136,7 +193,9 @@ static int jsonl_line(loader *l, yore_slice line)
         return bad_line(l, json_column(line, problem.off), problem.message);
     if (l->in.kind != JSON_OBJECT) return bad_line(l, 1, "not a JSON object");
 
-    int code = take_bytes(l, line, "key", "key_b64", &l->key, &has_key);
+    int code = check_members(l, line);
+    if (code == 0) code = take_type(l, line);
+    if (code == 0) code = take_bytes(l, line, "key", "key_b64", &l->key, &has_key);
     if (code == 0) code = take_bytes(l, line, "value", "value_b64", &l->value, &has_value);
     if (code != 0) return code;
     const json_member *key = json_in_find(&l->in, "key");
@@ -149,10 +208,17 @@ static int jsonl_line(loader *l, yore_slice line)
     if (deleted != NULL && deleted->kind != JSON_BOOL) {
         return bad_line(l, json_column(line, deleted->off), "\"delete\" is neither true nor false");
     }
+    const json_member *op = json_in_find(&l->in, "op"); /* only records have one */
+    is_delete = is_delete || (op != NULL && op->kind == JSON_STRING && json_is(op->text, "del"));
     if (is_delete && has_value) return bad_line(l, 1, "a value and \"delete\":true exclude each other");
     if (!is_delete && !has_value) return bad_line(l, 1, "no \"value\", \"value_b64\" or \"delete\":true");
     const json_member *value = json_in_find(&l->in, "value");
-    return write_pair(l, is_delete, value != NULL && value->kind != JSON_STRING);
+    if (value != NULL && value->kind != JSON_STRING) {
+        l->type = YORE_TYPE_JSON;
+    } else if (!is_delete) {
+        code = check_value(l);
+    }
+    return code != 0 ? code : write_pair(l, is_delete);
 }
 
 static int one_line(loader *l, char *text, size_t size)
@@ -160,7 +226,11 @@ static int one_line(loader *l, char *text, size_t size)
     l->line++;
     if (size > 0 && text[size - 1] == '\n') size--;
     if (size > 0 && text[size - 1] == '\r' && !l->tsv) size--;
-    if (size == 0) return 0;
+    if (l->line == 1 && size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
+        text += 3; /* a byte order mark */
+        size -= 3;
+    }
+    if (size == 0 || (!l->tsv && strspn(text, " \t") == size)) return 0;
     cli_bytes_clear(&l->key);
     cli_bytes_clear(&l->value);
     cli_bytes_reserve(&l->key, 0);

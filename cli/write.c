@@ -28,6 +28,31 @@ int cli_commit(cli *c, yore_txn *txn, const char *note, yore_where *where)
     return cli_answer(c, status, &err, "the commit lost: a key was changed meanwhile or is not as asked for");
 }
 
+int cli_commit_many(cli *c, yore_txn *txn, const char *op, const char *note, bool *written)
+{
+    static yore_commit_info info; /* large */
+    yore_error err = YORE_ERROR_INIT;
+    yore_at tip = YORE_AT_INIT;
+    yore_where before = YORE_WHERE_INIT;
+    yore_where where;
+
+    if (yore_at_resolve(c->db, &tip, &before, &err) < 0) {
+        yore_rollback(txn);
+        return cli_fail(c, &err);
+    }
+    int code = cli_commit(c, txn, note, &where);
+    if (code != 0) return code;
+    info = (yore_commit_info){.struct_size = sizeof info};
+    *written = where.version > before.snap_version;
+    if (*written && yore_commit_get(c->db, where.version, &info, &err) < 0) return cli_fail(c, &err);
+    if (!*written) {
+        where = (yore_where)YORE_WHERE_INIT;
+        (void)snprintf(where.branch, sizeof where.branch, "%s", cli_branch(c));
+    }
+    cli_report_commit(c, &where, op, info.key_count, note);
+    return 0;
+}
+
 uint64_t cli_version_before(yore_txn *txn, yore_key key)
 {
     yore_pin pin = YORE_PIN_INIT;
@@ -102,6 +127,10 @@ void cli_report_commit(cli *c, const yore_where *where, const char *op, uint64_t
         cli_json_u64(&j, "keys", keys);
         cli_json_text(&j, "note", note != NULL ? note : "");
         cli_json_line(&j);
+        return;
+    }
+    if (where->version == 0) {
+        cli_note(c, "%s  nothing to change", where->branch);
         return;
     }
     cli_note(c, "%s v%" PRIu64 "  %s  %" PRIu64 " key%s", where->branch, where->version, op, keys,

@@ -10,6 +10,10 @@ int cli_begin(cli *c, yore_txn **txn);
 /* Commit with a note (NULL = none). 0 or an exit code; *where is filled. */
 int cli_commit(cli *c, yore_txn *txn, const char *note, yore_where *where);
 
+/* Commit and report changes of many keys, as many as the commit really wrote: one key given twice is one, and a
+ * delete of what was not there is none. *written = false when that is nothing. 0 or an exit code. */
+int cli_commit_many(cli *c, yore_txn *txn, const char *op, const char *note, bool *written);
+
 /* The version a key has in the transaction's snapshot, 0 when it has no value. */
 uint64_t cli_version_before(yore_txn *txn, yore_key key);
 
