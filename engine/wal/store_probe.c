@@ -70,6 +70,10 @@ static yore_status is_fresh(const yr_wal_place *place, bool *fresh, yore_error *
     char name[YR_WAL_NAME_BYTES];
     yr_wal_file_name(1, false, name);
     int rc = env->open(env->ctx, place->dir, name, 0, &opened.file);
+    if (rc == -ENOENT) { /* whoever was creating it has given up, or gone on: MANIFEST tells */
+        *fresh = true;
+        return YORE_OK;
+    }
     if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot open '%s/%s'", place->path, name);
     int64_t n = yr_file_read_all(env, opened.file, start, sizeof(start), 0);
     env->close(env->ctx, opened.file);
@@ -79,10 +83,12 @@ static yore_status is_fresh(const yr_wal_place *place, bool *fresh, yore_error *
     yore_status status = yr_wal_file_open(place, header.uuid, 1, false, &opened, NULL, err);
     if (status == YORE_ERR_CORRUPT) return YORE_OK;
     if (status < 0) return status;
-    yore_slice at;
+    yore_slice at = {0};
     yr_wal_record_header record = {0};
-    status =
-        yr_wal_window_get(&window, place, &opened, YR_WAL_START_OFF, YR_WAL_RECORD_HEADER_BYTES, &at, err);
+    if (opened.bytes >= YR_WAL_START_OFF + YR_WAL_RECORD_HEADER_BYTES) {
+        status = yr_wal_window_get(&window, place, &opened, YR_WAL_START_OFF, YR_WAL_RECORD_HEADER_BYTES, &at,
+                                   err);
+    }
     if (status == YORE_OK && yr_wal_record_decode(at, opened.seed, YR_WAL_START_OFF, &record) &&
         record.lsn == 1) {
         uint64_t size = yr_wal_record_bytes(record.payload_bytes);
@@ -94,6 +100,16 @@ static yore_status is_fresh(const yr_wal_place *place, bool *fresh, yore_error *
     yr_wal_window_deinit(&window, env);
     env->close(env->ctx, opened.file);
     return status;
+}
+
+/* Names were listed without a lock: somebody may have finished creating the store since. */
+static bool has_manifest_now(const yr_wal_place *place)
+{
+    const yore_env *env = place->env;
+    yore_file *file = NULL;
+    if (env->open(env->ctx, place->dir, YR_WAL_MANIFEST_NAME, 0, &file) < 0) return false;
+    env->close(env->ctx, file);
+    return true;
 }
 
 yore_status yr_store_probe(const yore_env *env, yore_dir *dir, const char *path, enum yr_store_kind *kind,
@@ -112,7 +128,7 @@ yore_status yr_store_probe(const yore_env *env, yore_dir *dir, const char *path,
     if (n.manifest) {
         *kind = ours ? YR_STORE_PRESENT : YR_STORE_FOREIGN;
     } else if (n.other_logs || !fresh) {
-        *kind = YR_STORE_DAMAGED;
+        *kind = has_manifest_now(&place) ? YR_STORE_PRESENT : YR_STORE_DAMAGED;
     } else {
         *kind = n.foreign ? YR_STORE_FOREIGN : YR_STORE_EMPTY;
     }

@@ -103,6 +103,8 @@ yore_status yr_wal_make_begin(yr_wal_making *making, const yr_wal_place *place,
 {
     const yore_env *env = place->env;
     *making = (yr_wal_making){.place = *place, .id = id, .bytes = link->bytes};
+    if (id >= YR_MANIFEST_ID_MAX) /* only a forged MANIFEST gets here; the next id must be one it may list */
+        return yr_fail(err, YORE_ERR_LIMIT, "'%s' has no number left for another log file", place->path);
     yr_file_header header = {
         .major = YR_FORMAT_MAJOR, .minor = YR_FORMAT_MINOR, .kind = YR_FILE_WAL, .file_id = id};
     memcpy(header.uuid, uuid, YR_UUID_BYTES);

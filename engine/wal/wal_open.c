@@ -10,13 +10,21 @@
 #include "engine/base/yr_assert.h"
 #include "engine/format/lock_format.h"
 
+/* A file's size is a number of whole pages, and no more than its link block may say. */
+static uint64_t legal_size(uint64_t bytes)
+{
+    if (bytes < 4096) return 4096;
+    if (bytes > YR_WAL_FILE_BYTES_MAX) return YR_WAL_FILE_BYTES_MAX;
+    return (bytes + 4095) & ~UINT64_C(4095);
+}
+
 static yr_wal_options with_defaults(const yr_wal_options *options)
 {
     yr_wal_options o = *options;
     if (o.bytes_min == 0) o.bytes_min = YR_WAL_BYTES_MIN_DEFAULT;
     if (o.bytes_max == 0) o.bytes_max = YR_WAL_BYTES_MAX_DEFAULT;
-    if (o.bytes_min < 4096) o.bytes_min = 4096;
-    o.bytes_min = (o.bytes_min + 4095) & ~UINT64_C(4095);
+    o.bytes_min = legal_size(o.bytes_min);
+    o.bytes_max = legal_size(o.bytes_max);
     if (o.bytes_max < o.bytes_min) o.bytes_max = o.bytes_min;
     return o;
 }

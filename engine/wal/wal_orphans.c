@@ -125,7 +125,8 @@ yore_status yr_wal_sweep_orphans(const yr_wal_place *place, yr_manifest *manifes
         uint64_t id = f.ids[i] >> 1;
         bool making = (f.ids[i] & 1) != 0;
         bool empty = false;
-        if (id >= manifest->next_id) manifest->next_id = id + 1;
+        /* a name out of any store's reach must not use all numbers up */
+        if (id >= manifest->next_id && id < YR_MANIFEST_ID_MAX / 2) manifest->next_id = id + 1;
         if (!making) status = inspect(place, manifest, id, last_lsn, &empty, err);
         if (status == YORE_OK && remove) put_away(place, id, making, empty);
     }

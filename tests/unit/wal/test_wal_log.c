@@ -1,4 +1,6 @@
 /* The log without faults: what goes in comes out, over reopens, file switches and every way of appending. */
+#include <errno.h>
+
 #include "tests/unit/wal/wal_kit.h"
 
 static void reopen_and_expect(wal_kit *kit, uint64_t records)
@@ -348,6 +350,70 @@ static void test_a_first_append_into_the_next_file_leaves_no_seal_there(void **s
     }
 }
 
+static void test_files_of_any_asked_size_can_be_read_again(void **state)
+{
+    (void)state;
+    static const uint64_t sizes[][2] = {{4096, 10001}, {5001, 1}, {1, 4097}, {8192, 12345}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        wal_kit kit;
+        kit_init(&kit, 14);
+        kit.options.bytes_min = sizes[i][0];
+        kit.options.bytes_max = sizes[i][1];
+        assert_ok(&kit, kit_create(&kit));
+        assert_ok(&kit, kit_open(&kit));
+        kit_append_many(&kit, 200);
+        assert_ok(&kit, yr_wal_sync(kit.wal, &kit.err));
+        reopen_and_expect(&kit, 201);
+        kit_deinit(&kit);
+    }
+}
+
+static void test_a_file_larger_than_any_disk_is_refused_and_leaves_nothing(void **state)
+{
+    (void)state;
+    wal_kit kit;
+    kit_init(&kit, 15);
+    yr_sim_set_capacity(kit.sim, 1 << 20, ENOSPC);
+    kit.options.bytes_min = kit.options.bytes_max = UINT64_MAX;
+    assert_status(&kit, YORE_ERR_FULL, kit_create(&kit));
+    enum yr_store_kind kind;
+    assert_ok(&kit, yr_store_probe(kit.env, kit.dir, KIT_PATH, &kind, &kit.err));
+    assert_int_equal(kind, YR_STORE_EMPTY);
+    kit_deinit(&kit);
+}
+
+/* Whoever creates the store puts MANIFEST in its place just after the probe has listed the names. */
+static void put_manifest_back(void *arg, yr_sim *sim, uint32_t kind, const char *point)
+{
+    (void)point;
+    bool *is_done = arg;
+    if (kind != YR_SIM_OP_OPEN || *is_done) return;
+    *is_done = true;
+    assert_true(yr_sim_file_rename(sim, "elsewhere/MANIFEST", "db/MANIFEST"));
+}
+
+static void test_a_store_created_while_it_is_probed_is_not_damage(void **state)
+{
+    (void)state;
+    wal_kit kit;
+    kit_init(&kit, 16);
+    assert_ok(&kit, kit_create(&kit));
+    assert_ok(&kit, kit_open(&kit));
+    kit_append_many(&kit, 2);
+    kit_close(&kit);
+    assert_true(yr_sim_file_create(kit.sim, "elsewhere/MANIFEST")); /* makes the directory */
+    assert_true(yr_sim_file_remove(kit.sim, "elsewhere/MANIFEST"));
+    assert_true(yr_sim_file_rename(kit.sim, "db/MANIFEST", "elsewhere/MANIFEST"));
+    bool is_done = false;
+    yr_sim_set_hook(kit.sim, put_manifest_back, &is_done);
+    enum yr_store_kind kind;
+    assert_ok(&kit, yr_store_probe(kit.env, kit.dir, KIT_PATH, &kind, &kit.err));
+    yr_sim_set_hook(kit.sim, NULL, NULL);
+    assert_true(is_done);
+    assert_int_equal(kind, YR_STORE_PRESENT);
+    kit_deinit(&kit);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -367,6 +433,9 @@ int main(void)
         cmocka_unit_test(test_a_failing_callback_stops_the_open),
         cmocka_unit_test(test_probe_tells_other_peoples_files_and_damage),
         cmocka_unit_test(test_a_first_append_into_the_next_file_leaves_no_seal_there),
+        cmocka_unit_test(test_files_of_any_asked_size_can_be_read_again),
+        cmocka_unit_test(test_a_file_larger_than_any_disk_is_refused_and_leaves_nothing),
+        cmocka_unit_test(test_a_store_created_while_it_is_probed_is_not_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

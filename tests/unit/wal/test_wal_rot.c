@@ -521,6 +521,72 @@ static void test_forged_files_with_right_checksums_never_crash_the_open(void **s
     free_sample(&s);
 }
 
+static void test_a_log_file_too_short_for_a_record_is_damage_not_a_crash(void **state)
+{
+    (void)state;
+    wal_kit kit;
+    kit_init(&kit, 41);
+    for (uint64_t size = YR_WAL_START_OFF; size <= YR_WAL_START_OFF + 64; size += 8) {
+        uint8_t bytes[YR_WAL_START_OFF + 64] = {0};
+        yr_file_header header = {.major = 1, .kind = YR_FILE_WAL, .file_id = 1};
+        yr_file_header_encode(&header, bytes);
+        yr_wal_link link = {.bytes = size};
+        yr_wal_link_encode(&link, yr_file_seed(&header), bytes + YR_FILE_HEADER_BYTES);
+        assert_true(yr_sim_file_create(kit.sim, "db/wal-00000001.log"));
+        assert_true(yr_sim_file_write(kit.sim, "db/wal-00000001.log", bytes, size, 0));
+        enum yr_store_kind kind;
+        assert_ok(&kit, yr_store_probe(kit.env, kit.dir, KIT_PATH, &kind, &kit.err));
+        assert_int_equal(kind, YR_STORE_DAMAGED);
+        assert_true(yr_sim_file_remove(kit.sim, "db/wal-00000001.log"));
+    }
+    kit_deinit(&kit);
+}
+
+static void test_a_stray_file_with_the_last_number_leaves_numbers_for_others(void **state)
+{
+    (void)state;
+    wal_kit kit;
+    kit_init(&kit, 42);
+    assert_ok(&kit, kit_create(&kit));
+    assert_true(yr_sim_file_create(kit.sim, "db/wal-4611686018427387903.log"));
+    assert_ok(&kit, kit_open(&kit));
+    kit_append_many(&kit, 100); /* over several files */
+    kit_close(&kit);
+    assert_ok(&kit, kit_open(&kit));
+    assert_int_equal(kit.replayed, 101);
+    kit_deinit(&kit);
+}
+
+static void test_a_manifest_without_a_number_left_gives_an_error(void **state)
+{
+    (void)state;
+    for (int killed = 0; killed < 2; killed++) {
+        wal_kit kit;
+        kit_init(&kit, 43);
+        assert_ok(&kit, kit_create(&kit));
+        assert_ok(&kit, kit_open(&kit));
+        kit_append_many(&kit, 2);
+        if (!killed) assert_ok(&kit, yr_wal_seal(kit.wal, &kit.err));
+        kit_close(&kit);
+        uint8_t bytes[4096];
+        uint64_t size = (uint64_t)yr_sim_file_size(kit.sim, "db/MANIFEST");
+        assert_true(size <= sizeof(bytes) && yr_sim_file_read(kit.sim, "db/MANIFEST", bytes, size, 0));
+        yr_manifest_fixed fixed;
+        const char *why;
+        assert_int_equal(yr_manifest_decode((yore_slice){bytes, size}, &fixed, &why), YR_HEADER_OK);
+        yr_manifest_entry entry;
+        yr_manifest_decode_entry((yore_slice){bytes, size}, 0, &entry);
+        fixed.next_id = YR_MANIFEST_ID_MAX;
+        yr_manifest_encode(&fixed, &entry, bytes);
+        assert_true(yr_sim_file_write(kit.sim, "db/MANIFEST", bytes, size, 0));
+        yore_status status = kit_open(&kit); /* after a kill the tail would be copied to another file */
+        for (int i = 0; status == YORE_OK && i < 100; i++) status = kit_append(&kit);
+        assert_int_equal(status, YORE_ERR_LIMIT);
+        assert_int_equal(kit.wal == NULL, killed);
+        kit_deinit(&kit);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -535,6 +601,9 @@ int main(void)
         cmocka_unit_test(test_a_newer_format_is_refused_and_left_alone),
         cmocka_unit_test(test_random_bytes_never_crash_the_open),
         cmocka_unit_test(test_forged_files_with_right_checksums_never_crash_the_open),
+        cmocka_unit_test(test_a_log_file_too_short_for_a_record_is_damage_not_a_crash),
+        cmocka_unit_test(test_a_stray_file_with_the_last_number_leaves_numbers_for_others),
+        cmocka_unit_test(test_a_manifest_without_a_number_left_gives_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
