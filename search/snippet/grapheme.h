@@ -1,4 +1,4 @@
-/* Grapheme cluster boundaries (UAX #29, extended) around any byte of a text, without reading the text from its start. */
+/* Grapheme cluster boundaries (UAX #29, extended) around any byte of a text, without reading it from its start. */
 #ifndef YR_SEARCH_GRAPHEME_H
 #define YR_SEARCH_GRAPHEME_H
 

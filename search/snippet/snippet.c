@@ -1,7 +1,7 @@
 /* From marks to the text that is shown.
  *
- * While marks arrive, a window slides over them: from mark `front` as far as the snippet may reach. The one with the most
- * different words so far is the best. The walk ends when no better one can come, or when it has gone far enough. */
+ * While marks arrive, a window slides over them: from mark `front` as far as the snippet may reach. The one with the
+ * most different words so far is the best. The walk ends when no better one can come, or it has gone far enough. */
 #include "search/snippet/snippet.h"
 
 #include "engine/base/error.h"
