@@ -26,7 +26,7 @@ function(yore_layer)
   endif()
   add_library(yr_${arg_NAME} OBJECT ${arg_SOURCES})
   target_link_libraries(yr_${arg_NAME} PRIVATE yore_flags)
-  # Hashing is inlined from the header, so the library links nothing but threads.
+  # Hashing is inlined from the header: nothing to link.
   target_include_directories(yr_${arg_NAME} PRIVATE ${XXHASH_INCLUDE_DIRS})
   yore_own_target(yr_${arg_NAME})
   set_property(GLOBAL APPEND PROPERTY YORE_LAYERS yr_${arg_NAME})
@@ -60,7 +60,7 @@ function(yore_add_libraries)
     target_include_directories(${library} INTERFACE
       $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
       $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-    target_link_libraries(${library} PUBLIC Threads::Threads)
+    target_link_libraries(${library} PUBLIC Threads::Threads PRIVATE ${YORE_TEXT_LIBRARIES})
   endforeach()
   set(map "${PROJECT_SOURCE_DIR}/cmake/yore.map")
   set_target_properties(yore_shared PROPERTIES

@@ -41,14 +41,15 @@ void yr_analyzer_close(yr_analyzer *analyzer);
 yore_status yr_analyze(yr_analyzer *analyzer, yore_slice text, yr_token_fn emit, void *context,
                        yore_error *err);
 
-/* Is a stored value text worth indexing? False for empty values, numbers alone, and binary (a NUL, or invalid UTF-8). */
+/* Is a stored value text worth indexing? False for empty values, numbers alone, and binary (a NUL, or invalid
+ * UTF-8). */
 bool yr_is_text(yore_slice value);
 
 /* Is `word` (folded) a stop word of the analyzer's language? */
 bool yr_analyzer_is_stop(const yr_analyzer *analyzer, yore_slice word);
 
-/* "english, snowball 2.2.0, unicode 15.0, rules 1": two indexes with equal text hold equal terms. NUL-terminated, the
- * analyzer's. */
+/* "english, snowball 2.2.0, unicode 15.0, unistring 1.0, rules 1": two analyzers that say the same make the same terms
+ * of the same text. NUL-terminated, the analyzer's. */
 const char *yr_analyzer_describe(const yr_analyzer *analyzer);
 
 /* The n-th language, NULL past the last. */

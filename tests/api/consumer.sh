@@ -34,7 +34,8 @@ if pkg-config --variable=prefix yore | grep -q "$temp/first"; then echo 'yore.pc
 ${CC:-cc} "$consumer/consumer.c" $(pkg-config --cflags --libs yore) -o "$temp/pc-shared"
 expect 'pkg-config, shared' "$temp/pc-shared"
 # shellcheck disable=SC2046
-${CC:-cc} "$consumer/consumer.c" $(pkg-config --cflags yore) "$libdir/libyore.a" -lpthread -o "$temp/pc-static"
+${CC:-cc} "$consumer/consumer.c" $(pkg-config --cflags yore) "$libdir/libyore.a" \
+    $(pkg-config --static --libs yore | sed 's/-lyore\b//') -o "$temp/pc-static"
 expect 'pkg-config, static' "$temp/pc-static"
 
 "$temp/prefix/bin/yore" version >/dev/null
