@@ -87,6 +87,7 @@ static yore_status append(yr_wal *wal, uint8_t type, yore_slice payload, yore_er
     yr_wal_record_header header = {.type = type, .lsn = last + 1, .prev = wal->chain};
     header.durable_lsn =
         atomic_load_explicit(&wal->durable_lsn, memory_order_acquire); /* pairs with yr_wal_sync */
+    header.manifest = (uint16_t)atomic_load_explicit(&wal->manifest_claim, memory_order_relaxed);
     yr_wal_record_encode(&header, payload, file->seed, off, wal->staging);
     /* the padding is not written: the file is full of zeros */
     size_t first = YR_WAL_STAGING_BYTES - YR_WAL_RECORD_HEADER_BYTES;

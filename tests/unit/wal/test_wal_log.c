@@ -350,6 +350,26 @@ static void test_a_first_append_into_the_next_file_leaves_no_seal_there(void **s
     }
 }
 
+static void test_a_manifest_once_proven_durable_is_not_written_again(void **state)
+{
+    (void)state;
+    const uint32_t kinds = YR_SIM_OP_SYNC | YR_SIM_OP_DIR_SYNC | YR_SIM_OP_RENAME;
+    for (int killed = 0; killed < 2; killed++) {
+        wal_kit kit;
+        kit_init(&kit, 17);
+        assert_ok(&kit, kit_create(&kit));
+        for (int session = 0; session < 4; session++) {
+            assert_ok(&kit, kit_open(&kit));
+            uint64_t before = yr_sim_op_count(kit.sim, kinds);
+            kit_append_many(&kit, 1);
+            if (session > 0) assert_int_equal(yr_sim_op_count(kit.sim, kinds), before);
+            if (!killed) assert_ok(&kit, yr_wal_seal(kit.wal, &kit.err));
+            kit_close(&kit);
+        }
+        kit_deinit(&kit);
+    }
+}
+
 static void test_files_of_any_asked_size_can_be_read_again(void **state)
 {
     (void)state;
@@ -433,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_a_failing_callback_stops_the_open),
         cmocka_unit_test(test_probe_tells_other_peoples_files_and_damage),
         cmocka_unit_test(test_a_first_append_into_the_next_file_leaves_no_seal_there),
+        cmocka_unit_test(test_a_manifest_once_proven_durable_is_not_written_again),
         cmocka_unit_test(test_files_of_any_asked_size_can_be_read_again),
         cmocka_unit_test(test_a_file_larger_than_any_disk_is_refused_and_leaves_nothing),
         cmocka_unit_test(test_a_store_created_while_it_is_probed_is_not_damage),
