@@ -134,13 +134,15 @@ static int run_export(cli *c)
     }
     if (code == EXIT_DONE) {
         cli_progress_begin(&run.progress, c, "exporting", "rows", 0);
+        run.progress.silent = run.to == stdout && c->tty_out; /* it would stand among the rows */
         code = export_to(&run);
         cli_progress_end(&run.progress);
     }
     if (run.to != NULL || run.path != NULL) {
         code = close_output(&run, code);
     }
-    if (code == EXIT_DONE && (run.path != NULL || c->tty_err)) {
+    bool long_work = run.to != NULL && cli_progress_seconds(&run.progress) > 0.5;
+    if (code == EXIT_DONE && (run.path != NULL || c->tty_err || long_work)) {
         cli_size_text(run.bytes, size);
         cli_note(c, "exported %" PRIu64 " row%s, %s", run.rows, run.rows == 1 ? "" : "s", size);
     }

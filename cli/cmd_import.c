@@ -104,7 +104,7 @@ static import_format detect(import *im)
         return IMPORT_JSONL; /* the export of a store without data is empty */
     }
     if (im->key == NULL) {
-        return IMPORT_AUTO;
+        return begins(bytes, size, "key,key_b64,value,") ? IMPORT_CSV : IMPORT_AUTO; /* an export's columns */
     }
     const char *lf = memchr(bytes, '\n', size);
     bool has_tab = memchr(bytes, '\t', lf == NULL ? size : (size_t)(lf - bytes)) != NULL;
@@ -121,13 +121,6 @@ static int settle_format(import *im)
     case IMPORT_AUTO:
         return cli_usage_error(c, "--format jsonl, csv, tsv or git", "cannot tell what format %s has",
                                im->in.name);
-    case IMPORT_CSV:
-    case IMPORT_TSV:
-        if (im->key == NULL) {
-            return cli_usage_error(c, "--key NAME: the column whose cells are the keys",
-                                   "a table needs --key");
-        }
-        return EXIT_DONE;
     case IMPORT_GIT:
         if (im->key != NULL || im->on_error != IMPORT_STOP || im->from_line != 0) {
             return cli_usage_error(c, NULL,
@@ -232,7 +225,7 @@ static int run_format(import *im)
     int (*format)(import *) = im->format == IMPORT_GIT     ? import_git
                               : im->format == IMPORT_JSONL ? import_jsonl
                                                            : import_table;
-    im->tables_in_one = im->atomic && format != import_git && im->key != NULL;
+    im->tables_in_one = im->atomic && (format == import_table || (format == import_jsonl && im->key != NULL));
     if (!im->create) {
         int code = import_store(im); /* a store that is not there is said before a pipe is read */
         if (code != EXIT_DONE) {
@@ -301,7 +294,7 @@ const cmd cmd_import_entry = {
         "       {\"tag\":\"rel-1\"}, and what `yore export` writes. With --key /path any JSON lines, each\n"
         "       stored as it is.\n"
         "csv    RFC 4180 with column names; each row becomes a JSON object under the key in its\n"
-        "       --key column.\n"
+        "       --key column. Without --key what `yore export --format csv` writes.\n"
         "tsv    the same with TABs and the escapes of yore's own lists.\n"
         "git    git fast-export --all --show-original-ids | yore import - --format git --create\n"
         "\n"

@@ -1,8 +1,8 @@
 /* `export --all-versions`: the whole store as one stream in the order of its versions.
  *
- * Branches have their names of now. A deleted branch is left out, unless a commit that stays has a parent on it: then
- * it is written too, under a name nobody else has, and dropped again at the end. Fork points and parents are versions
- * of this store; the importer translates them. Tags come last: they are names of now.
+ * Branches have their names of now. A deleted branch is left out, unless a commit that stays has a parent on it or a
+ * tag names a point of it: then it is written too, under a name nobody else has, and dropped again at the end. Fork
+ * points and parents are versions of this store; the importer translates them. Tags come last: they are names of now.
  */
 #include "cli/export.h"
 
@@ -108,10 +108,24 @@ static int want_parents(all_run *all, const yore_commit_info *info)
     return EXIT_DONE;
 }
 
+/* A tag on a deleted branch still answers, so its branch is needed. */
+static int want_tagged(all_run *all)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_tag_info tag = {.struct_size = sizeof tag};
+    char after[YORE_BRANCH_NAME_MAX + 1] = "";
+    yore_status status;
+    while ((status = yore_tag_next(all->run->c->db, yore_str(after), &tag, &err)) == YORE_OK) {
+        (void)want(all, tag.branch_id);
+        memcpy(after, tag.name, sizeof after);
+    }
+    return status < 0 ? cli_fail(all->run->c, &err) : EXIT_DONE;
+}
+
 static int settle_wanted(all_run *all)
 {
     bool has_deleted = false;
-    int code = EXIT_DONE;
+    int code = want_tagged(all);
     for (size_t i = 0; i < all->count; i++) {
         has_deleted = has_deleted || !all->branches[i].wanted;
     }

@@ -37,6 +37,9 @@ typedef struct table_run {
     table_row head;
     table_row row;
     size_t key_column;
+    bool own; /* what `yore export --format csv` writes: rows are stored values */
+    uint32_t type;
+    cli_bytes key;
     char *pointer;
     json_in json;
     cli_bytes value;
@@ -118,7 +121,7 @@ static int put_row(table_run *run, yore_slice key_text, yore_slice value, yore_s
     bool good = run->txn != NULL || begin_pending(run, line);
     if (good) {
         yore_key key = {import_key(im, key_text), YORE_KV};
-        options.type = YORE_TYPE_JSON;
+        options.type = run->type;
         good = yore_put(run->txn, key, value, &options, &err) >= 0 ||
                import_refuse_error(&run->problem, &err);
     }
@@ -315,6 +318,45 @@ static bool make_value(table_run *run)
     return cli_is_utf8(cli_bytes_slice(&run->value)) || wrong(run, &run->row, 0, "a row that is not UTF-8");
 }
 
+/* -- the columns of `yore export --format csv` -- */
+
+enum { OWN_KEY, OWN_KEY_B64, OWN_VALUE, OWN_VALUE_B64, OWN_TYPE, OWN_VERSION, OWN_TIME, OWN_COUNT };
+static const char *const OWN_NAMES[OWN_COUNT] = {"key",  "key_b64", "value", "value_b64",
+                                                 "type", "version", "time"};
+
+static bool is_own_head(const table_row *head)
+{
+    bool same = head->count == OWN_COUNT;
+    for (size_t i = 0; i < OWN_COUNT && same; i++) {
+        same = json_is(field_at(head, i), OWN_NAMES[i]);
+    }
+    return same;
+}
+
+/* Text from its column, or bytes from the base64 one behind it. */
+static bool take_own_bytes(table_run *run, size_t column, cli_bytes *to)
+{
+    yore_slice text = field_at(&run->row, column);
+    yore_slice coded = field_at(&run->row, column + 1);
+    cli_bytes_clear(to);
+    cli_bytes_append(to, text.data, text.size);
+    return (text.size == 0 || coded.size == 0) && cli_b64_decode(to, coded);
+}
+
+static bool take_own_row(table_run *run)
+{
+    static const char *const types[] = {"bytes", "text", "json"};
+    run->type = CMD_COUNT(types);
+    for (uint32_t i = 0; i < CMD_COUNT(types); i++) {
+        run->type = json_is(field_at(&run->row, OWN_TYPE), types[i]) ? i : run->type;
+    }
+    if (run->type == CMD_COUNT(types)) {
+        return wrong(run, &run->row, 0, "a type other than bytes, text and json");
+    }
+    return (take_own_bytes(run, OWN_KEY, &run->key) && take_own_bytes(run, OWN_VALUE, &run->value)) ||
+           wrong(run, &run->row, 0, "a key or value that is neither text nor base64");
+}
+
 static bool check_row(table_run *run)
 {
     if (run->row.count != run->head.count) {
@@ -322,7 +364,7 @@ static bool check_row(table_run *run)
         return import_refuse(&run->problem, YORE_ERR_INPUT, 1, "%zu column%s, but line %" PRIu64 " names %zu",
                              run->row.count, run->row.count == 1 ? "" : "s", run->head.line, run->head.count);
     }
-    return make_value(run);
+    return run->own ? take_own_row(run) : make_value(run);
 }
 
 /* Find --key among the columns: by name, else by number from 1. */
@@ -367,7 +409,13 @@ static int import_rows(table_run *run)
     bool got = false;
     int code = EXIT_DONE;
     im->resume_line = 1;
-    if (!read_row(run, &run->head, &got) || (got && !find_key_column(run))) {
+    bool head_good = read_row(run, &run->head, &got);
+    run->own = im->key == NULL && head_good && got && is_own_head(&run->head);
+    if (im->key == NULL && !run->own) {
+        return cli_usage_error(im->c, "--key NAME: the column whose cells are the keys",
+                               "a table needs --key");
+    }
+    if (!head_good || (got && !run->own && !find_key_column(run))) {
         import_on_error asked = im->on_error;
         im->on_error = IMPORT_STOP; /* without column names no row means anything */
         code = import_reject(im, &run->problem, cli_bytes_slice(&run->head.raw));
@@ -389,8 +437,8 @@ static int import_rows(table_run *run)
         if (!good || !check_row(run)) {
             code = import_reject(im, &run->problem, raw);
         } else {
-            code = put_row(run, field_at(&run->row, run->key_column), cli_bytes_slice(&run->value), raw,
-                           run->row.line);
+            yore_slice key = run->own ? cli_bytes_slice(&run->key) : field_at(&run->row, run->key_column);
+            code = put_row(run, key, cli_bytes_slice(&run->value), raw, run->row.line);
         }
     }
     return code;
@@ -451,7 +499,7 @@ static void row_deinit(table_row *row)
 
 int import_table(import *im)
 {
-    table_run run = {.im = im};
+    table_run run = {.im = im, .type = YORE_TYPE_JSON};
     run.separator = im->format == IMPORT_CSV ? ',' : im->format == IMPORT_TSV ? '\t' : 0;
     int code = run.separator != 0 ? import_rows(&run) : import_json_rows(&run);
     if (code == EXIT_DONE) {
@@ -466,6 +514,7 @@ int import_table(import *im)
     json_in_deinit(&run.json);
     free(run.pointer);
     cli_bytes_deinit(&run.value);
+    cli_bytes_deinit(&run.key);
     cli_bytes_deinit(&run.raw);
     git_names_deinit(&run.keys);
     return code;

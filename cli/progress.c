@@ -20,7 +20,7 @@ void cli_progress_begin(cli_progress *p, const cli *c, const char *what, const c
 
 void cli_progress_update(cli_progress *p, uint64_t done)
 {
-    if (p->c->quiet || !p->c->tty_err) return;
+    if (p->c->quiet || p->silent || !p->c->tty_err) return;
 
     int64_t now_ns = clock_ns();
     int64_t spent_ns = now_ns - p->start_ns;

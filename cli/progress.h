@@ -12,6 +12,7 @@ typedef struct cli_progress {
     uint64_t total;   /* 0 = unknown */
     int64_t start_ns;
     int64_t shown_ns;
+    bool silent; /* set behind begin: no line is to be shown */
     bool shown;
 } cli_progress;
 

@@ -131,6 +131,38 @@ class ExportTest(unittest.TestCase):
         self.assertEqual([len(r["parents"]) for r in old], [len(r["parents"]) for r in new])
         self.assertEqual([r["time"] for r in old], [r["time"] for r in new])
 
+    def test_a_tag_on_a_deleted_branch_still_answers(self):
+        store = support.Store(self)
+        store.import_events([
+            {"key": "a", "value": "1"}, {"fork": "exp"}, {"key": "a", "value": "2", "branch": "exp"},
+            {"fork": "deep", "from": "exp"}, {"key": "a", "value": "3", "branch": "deep"},
+            {"tag": "t", "from": "deep"}])
+        store.run("branch", "delete", "exp", "--cascade", "--yes")
+        copy = self.copy(store)
+        for where in (store, copy):
+            self.assertEqual(where.run("get", "a", "--as-of", "tag:t").stdout, b"3")
+            self.assertEqual([b["name"] for b in where.rows("branch", "list", "--json")], ["default"])
+
+    def test_a_store_without_data_is_read_back(self):
+        store = support.Store(self)
+        store.run("init", str(store.path))
+        self.check_same(store, self.copy(store))
+
+    def test_csv_is_read_back(self):
+        store = self.build_mixture()
+        store.import_events([{"key": 'q"', "value": 'x,"y"\r\nz'}, {"key": "e", "value": ""},
+                             {"key": "x", "value_b64": "AP8="}])
+        table = store.run("export", "--format", "csv").stdout
+        for flags in ([], ["--format", "csv", "--atomic"]):
+            copy = support.Store(self, "copy")
+            copy.run("import", "-", "--create", *flags, data=table)
+            self.assertEqual(store.state(), copy.state())
+            self.assertEqual(copy.rows("get", "json", "--json")[0]["type"], "json")
+        for bad in (b"!", b"AP8=,json,v1,", b"AP8=,xml,v1,t"):
+            copy = support.Store(self, "copy")
+            copy.run("import", "-", "--create", data=table.splitlines()[0] + b"\r\nk,,v," + bad, exit=2)
+        copy.run("import", "-", "--create", "--format", "csv", data=b"key,value\na,b\n", exit=2)
+
     def test_a_snapshot_is_read_back(self):
         store = self.build_mixture()
         for branch in ("default", "deep", "renamed"):
