@@ -163,7 +163,7 @@ static yore_status follow_once(yr_wal *wal, yr_wal_apply apply, void *arg, bool 
     yr_wal_walk_forget(walk);
     status = yr_wal_walk_run(walk, apply, arg, err);
     if (status == YORE_OK && walk->lsn >= walk->limit_lsn) return YORE_OK;
-    if (walk->apply_failed) return status;
+    if (walk->apply_failed || walk->is_rewritten) return status;
     if (status < 0 && status != YORE_ERR_CORRUPT) return status;
 
     bool changed;

@@ -289,8 +289,16 @@ yore_status yr_wal_walk_step(yr_wal_walk *walk, yr_wal_record *record, yore_erro
     }
 }
 
+static yore_status fail_rewritten(const yr_wal_walk *walk, yore_error *err)
+{
+    return yr_fail(err, YORE_ERR_CORRUPT,
+                   "the log in '%s' was rewritten while it was read (lsn %" PRIu64 "): open it again",
+                   walk->place.path, walk->skip_lsn);
+}
+
 yore_status yr_wal_walk_run(yr_wal_walk *walk, yr_wal_apply apply, void *arg, yore_error *err)
 {
+    if (walk->is_rewritten) return fail_rewritten(walk, err);
     while (walk->lsn < walk->limit_lsn) {
         yr_wal_record record;
         yore_status status = yr_wal_walk_step(walk, &record, err);
@@ -300,11 +308,9 @@ yore_status yr_wal_walk_run(yr_wal_walk *walk, yr_wal_apply apply, void *arg, yo
             if (walk->lsn < walk->skip_lsn) continue;
             uint64_t hash = yr_hash64(record.payload.data, record.payload.size, record.header.type);
             if (walk->lsn == walk->skip_lsn) {
-                if (hash == walk->payload_hash) continue;
-                return yr_fail(err, YORE_ERR_CORRUPT,
-                               "the log in '%s' was rewritten while it was read (lsn %" PRIu64
-                               "): open it again",
-                               walk->place.path, walk->lsn);
+                walk->is_rewritten = hash != walk->payload_hash;
+                if (walk->is_rewritten) return fail_rewritten(walk, err);
+                continue;
             }
             walk->payload_hash = hash;
         }

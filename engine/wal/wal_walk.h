@@ -51,6 +51,7 @@ typedef struct yr_wal_walk {
     bool is_sealed;          /* the last record is a seal, at seal_off */
     bool file_missing;       /* the failure was a file that is not there */
     bool apply_failed;       /* the failure was the callback's */
+    bool is_rewritten;       /* another record has the number of one that was applied: for good */
 } yr_wal_walk;
 
 /* Takes over `manifest`. */

@@ -242,6 +242,36 @@ static void test_a_reader_gives_the_error_when_reading_fails(void **state)
     kit_deinit(&writer);
 }
 
+/* The last record was read, then lost with the pages that held it, and another one has its number now. */
+static void test_a_reader_does_not_go_on_over_another_record_than_it_has_read(void **state)
+{
+    (void)state;
+    wal_kit writer;
+    kit_init(&writer, 59);
+    assert_ok(&writer, kit_create(&writer));
+    assert_ok(&writer, kit_open(&writer));
+    kit_append_many(&writer, 4);
+    publish(&writer);
+    reader r;
+    open_reader(&r, &writer);
+    assert_int_equal(r.kit.replayed, 5);
+    uint64_t used = kit_used_bytes(&writer, "db/wal-00000001.log");
+    kit_close(&writer);
+    yr_sim_file_zero(writer.sim, "db/wal-00000001.log", (used - 16) & ~UINT64_C(7), 24);
+    assert_ok(&writer, kit_open(&writer));
+    assert_int_equal(writer.replayed, 4);
+    writer.appended = 7; /* what the fifth record holds now */
+    kit_append_many(&writer, 3);
+    publish(&writer);
+    for (int i = 0; i < 3; i++) {
+        assert_status(&r.kit, YORE_ERR_CORRUPT, yr_wal_refresh(r.kit.wal, kit_apply, &r.kit, &r.kit.err));
+        assert_says(&r.kit, "rewritten");
+        assert_int_equal(r.kit.replayed, 5);
+    }
+    close_reader(&r);
+    kit_deinit(&writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_a_reader_works_without_a_lock_file),
         cmocka_unit_test(test_damage_to_the_lock_file_hides_and_invents_nothing),
         cmocka_unit_test(test_a_reader_gives_the_error_when_reading_fails),
+        cmocka_unit_test(test_a_reader_does_not_go_on_over_another_record_than_it_has_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
