@@ -23,7 +23,7 @@
 
 #include "search/query/query.h"
 
-#define YR_SNIPPET_SCAN_BYTES (64u << 20)
+#define YR_SNIPPET_SCAN_BYTES (16u << 20)
 #define YR_SNIPPET_MORE_BYTES (1u << 20)
 #define YR_SNIPPET_SPANS_MAX 65536u
 #define YR_SNIPPET_CLUSTER_BYTES 4096u
