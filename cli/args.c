@@ -85,6 +85,32 @@ size_t cli_edit_distance(const char *a, const char *b)
     return rows[n % 3][m];
 }
 
+const char *cli_nearest(const char *word, const char *const *words, size_t count)
+{
+    size_t best = SIZE_MAX;
+    const char *nearest = "";
+    char folded[2][WORD_BYTES_MAX + 1];
+
+    for (size_t i = 0; i < count; i++) {
+        const char *pair[2] = {word, words[i]};
+        for (size_t k = 0; k < 2; k++) {
+            size_t size = strnlen(pair[k], WORD_BYTES_MAX);
+            for (size_t at = 0; at < size; at++) {
+                char c = pair[k][at];
+                folded[k][at] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+            }
+            folded[k][size] = '\0';
+        }
+        size_t size = strlen(folded[0]);
+        bool begins = size > 0 && strncmp(folded[0], folded[1], size) == 0;
+        size_t distance = begins ? 0 : cli_edit_distance(folded[0], folded[1]);
+        if (distance >= best) continue;
+        best = distance;
+        nearest = words[i];
+    }
+    return nearest;
+}
+
 /* The nearest few of the names offered one by one. */
 typedef struct nearest {
     const char *word;
@@ -95,7 +121,9 @@ typedef struct nearest {
 
 static void nearest_offer(nearest *n, const char *name)
 {
-    size_t distance = cli_edit_distance(n->word, name);
+    size_t size = strlen(n->word);
+    bool begins = size > 0 && strncmp(n->word, name, size) == 0; /* cut short: the likeliest slip */
+    size_t distance = begins ? 0 : cli_edit_distance(n->word, name);
     size_t at = n->count;
 
     for (size_t i = 0; i < n->count; i++) {

@@ -29,6 +29,9 @@ bool cli_parse_u64(const char *text, uint64_t *out);
 bool cli_parse_i64(const char *text, int64_t *out);
 bool cli_parse_version(const char *text, uint64_t *out);
 
+/* Of `count` words the one nearest to `word`, by case-blind edits; one that `word` begins comes first. */
+const char *cli_nearest(const char *word, const char *const *words, size_t count);
+
 /* Edits (insert, delete, replace, swap) between two words: small = near. */
 size_t cli_edit_distance(const char *a, const char *b);
 

@@ -143,6 +143,7 @@ static int get_one(cli *c, yore_snap *snap, const yore_where *where, yore_key ke
     yore_error err = YORE_ERROR_INIT;
     yore_pin pin = YORE_PIN_INIT;
     const char *path = cli_value(c, "output");
+    if (path != NULL && strcmp(path, "-") == 0) path = NULL; /* stdout, as everywhere */
     const char *fallback = cli_value(c, "default");
     yore_status status = yore_get(snap, key, &pin, &err);
     int code = 0;

@@ -1,5 +1,6 @@
 /* yore help, version, completion. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/args.h"
@@ -40,7 +41,10 @@ static int run_help(cli *c)
     if (c->arg_count == 1) return cli_help_command(c, stdout, NULL, command);
     const cmd *sub = find(command, c->args[1]);
     if (sub == NULL) {
-        return cli_usage_error(c, "yore help", "'yore %s' has no subcommand '%s'", command->name, c->args[1]);
+        char *hint = cli_printf("yore help %s", command->name);
+        int code = cli_usage_error(c, hint, "'yore %s' has no subcommand '%s'", command->name, c->args[1]);
+        free(hint);
+        return code;
     }
     return cli_help_command(c, stdout, command, sub);
 }

@@ -1,4 +1,5 @@
 /* yore history: the versions of one key, newest first. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "cli/args.h"
@@ -41,11 +42,17 @@ static int show_version(void *arg, const yore_row *given)
     return 0;
 }
 
-static int never_seen(cli *c, yore_key key)
+static int never_seen(cli *c, yore_key key, const yore_at *at)
 {
-    char *shown = cli_shown(key.user);
-    int code = cli_error(c, YORE_NOT_FOUND, NULL, NULL, "'%s' was never written on %s", shown, cli_branch(c));
+    yore_where where = YORE_WHERE_INIT;
+    yore_error err = YORE_ERROR_INIT;
 
+    if (yore_at_resolve(c->db, at, &where, &err) < 0) return cli_fail(c, &err);
+    char *shown = cli_shown(key.user);
+    char *then = cli_has(c, "until") ? cli_printf(" as of v%" PRIu64, where.snap_version) : cli_strdup("");
+    int code =
+        cli_error(c, YORE_NOT_FOUND, NULL, NULL, "'%s' was never written on %s%s", shown, where.branch, then);
+    free(then);
     free(shown);
     return code;
 }
@@ -74,7 +81,7 @@ static int run_history(cli *c)
     if (v.limit < UINT64_MAX && v.limit > 0) range.limit = v.limit;
     yore_status status = yore_history(c->db, &at, v.key, &range, &iter, &err);
     if (status != YORE_OK) {
-        code = status < 0 ? cli_fail(c, &err) : never_seen(c, v.key);
+        code = status < 0 ? cli_fail(c, &err) : never_seen(c, v.key, &at);
         goto out;
     }
     if (!c->json) v.table = cli_table_create(c, headers, CMD_COUNT(headers) - (v.values ? 0 : 1));

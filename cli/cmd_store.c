@@ -162,6 +162,8 @@ static int run_stats(cli *c)
 {
     yore_stats stats;
     yore_error err = YORE_ERROR_INIT;
+    if (c->json && cli_has(c, "prometheus"))
+        return cli_usage_error(c, NULL, "--json and --prometheus exclude each other");
     int code = cli_open_read(c);
 
     if (code != 0) return code;

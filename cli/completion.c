@@ -142,7 +142,10 @@ static void zsh(FILE *to)
         zsh_flags(to, cmd_global_flags, cmd_global_flag_count);
         fputs(" \\\n        '*:argument:_files' ;;\n", to);
     }
-    fputs("  esac\n}\n_yore \"$@\"\n", to);
+    /* From fpath the file is the function's first call; sourced, it only registers. */
+    fputs("  esac\n}\n"
+          "if [[ $funcstack[1] == _yore ]]; then _yore \"$@\"; else compdef _yore yore; fi\n",
+          to);
 }
 
 static void fish_flags(FILE *to, const char *condition, const cmd_flag *flags, size_t count)

@@ -80,6 +80,21 @@ void cli_escape(cli_bytes *to, yore_slice bytes)
     }
 }
 
+void cli_shell_word(cli_bytes *to, const char *word)
+{
+    size_t plain = strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+=,-");
+
+    if (word[0] != '\0' && word[plain] == '\0') {
+        cli_bytes_append(to, word, plain);
+        return;
+    }
+    cli_bytes_append(to, "'", 1);
+    for (; *word != '\0'; word++) {
+        cli_bytes_append(to, *word == '\'' ? "'\\''" : word, *word == '\'' ? 4 : 1);
+    }
+    cli_bytes_append(to, "'", 1);
+}
+
 void cli_put_escaped(FILE *to, yore_slice bytes)
 {
     cli_bytes text = {0};

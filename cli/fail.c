@@ -129,7 +129,9 @@ static int report(const cli *c, yore_status code, const char *message, const cha
         cli_json_text(&j, "message", shown);
         free(shown);
         if (why != NULL) cli_json_text(&j, "why", why);
-        cli_json_text(&j, "hint", hint != NULL ? hint : "");
+        shown = printable(hint != NULL ? hint : "");
+        cli_json_text(&j, "hint", shown);
+        free(shown);
         cli_json_object_end(&j);
         cli_json_line(&j);
         return exit_code;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/args.h"
 #include "cli/fail.h"
 #include "cli/output.h"
 
@@ -94,6 +95,22 @@ static void code_list(FILE *to)
     }
 }
 
+static int no_such_topic(const cli *c, const char *topic)
+{
+    size_t count = 0;
+    const char **words = cli_alloc((cmd_table_count + cli_topic_count + cli_code_count) * sizeof *words);
+
+    for (size_t i = 0; i < cmd_table_count; i++) words[count++] = cmd_table[i]->name;
+    for (size_t i = 0; i < cli_topic_count; i++) words[count++] = cli_topics[i].name;
+    for (size_t i = 0; i < cli_code_count; i++) words[count++] = cli_code_name(cli_codes[i].status);
+    const char *nearest = cli_nearest(topic, words, count);
+    char *hint = cli_printf("yore help %s", nearest);
+    int code = cli_usage_error(c, hint, "no verb, topic or error code '%s' (nearest: %s)", topic, nearest);
+    free(hint);
+    free(words);
+    return code;
+}
+
 int cli_help_topic(const cli *c, FILE *to, const char *topic)
 {
     for (size_t i = 0; i < cli_topic_count; i++) {
@@ -116,5 +133,5 @@ int cli_help_topic(const cli *c, FILE *to, const char *topic)
         code_page(to, &cli_codes[i]);
         return EXIT_DONE;
     }
-    return cli_usage_error(c, "yore help", "no verb, topic or error code '%s'", topic);
+    return no_such_topic(c, topic);
 }

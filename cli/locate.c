@@ -102,9 +102,13 @@ static int open_store(cli *c, const yore_open_options *options)
 
     if (status == YORE_OK) return 0;
     c->db = NULL;
-    if (status == YORE_ERR_NO_STORE && err.hint[0] == '\0') {
-        (void)snprintf(err.hint, sizeof err.hint, "yore init %.200s", c->store_path);
+    cli_bytes word = {0};
+    cli_shell_word(&word, c->store_path);
+    if (status == YORE_ERR_NO_STORE && word.size < 200) {
+        (void)snprintf(err.hint, sizeof err.hint, "yore init %s%.200s", word.data[0] == '-' ? "-- " : "",
+                       word.data);
     }
+    cli_bytes_deinit(&word);
     return cli_fail(c, &err);
 }
 

@@ -18,6 +18,8 @@
 bool cli_is_utf8(yore_slice text);
 
 /* Bytes in a printable line: control bytes, backslash and what is not UTF-8 escaped. */
+/* A word as a shell reads it: quoted when it has to be. */
+void cli_shell_word(cli_bytes *to, const char *word);
 void cli_put_escaped(FILE *to, yore_slice bytes);
 void cli_escape(cli_bytes *to, yore_slice bytes);
 /* The reverse, for TSV input. Returns false at a malformed escape. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define ROWS_HELD 256u
+#define WIDTH_MAX 60u /* a longer cell is shown whole, but does not move the columns of all others */
 
 struct cli_table {
     cli *c;
@@ -64,12 +65,19 @@ static void flush_rows(cli_table *t)
     }
     for (size_t i = 0; i < t->rows * t->columns; i++) {
         size_t width = display_width(t->cells[i].data, t->cells[i].size);
+        if (width > WIDTH_MAX) width = WIDTH_MAX;
         if (width > t->widths[i % t->columns]) t->widths[i % t->columns] = width;
     }
     if (!t->flowing && t->rows > 0 && t->headers != NULL) {
         if (t->c->color_out) fputs("\033[1m", stdout);
-        for (size_t k = 0; k < t->columns; k++) write_padded(t, k, t->headers[k], strlen(t->headers[k]));
-        if (t->c->color_out) fputs("\033[0m", stdout);
+        for (size_t k = 0; k < t->columns; k++) {
+            if (t->c->color_out && k + 1 == t->columns) {
+                printf("%s\033[0m\n",
+                       t->headers[k]); /* before the line ends, so that `head -1` leaves nothing on */
+            } else {
+                write_padded(t, k, t->headers[k], strlen(t->headers[k]));
+            }
+        }
     }
     t->flowing = t->flowing || t->rows > 0;
     for (size_t i = 0; i < t->rows * t->columns; i++) {

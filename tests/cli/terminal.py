@@ -61,7 +61,12 @@ def main():
 
         shown, _ = play(["ls", "-l"], folder)
         check("a table has a header in bold and aligned columns",
-              shown.startswith(b"\x1b[1mKEY ") and b"mk     v2       2" in shown, shown)
+              shown.startswith(b"\x1b[1mKEY ") and b"OP\x1b[0m\nk     v2       2" in shown, shown)
+        quietly("put", "w" * 500, "wide", folder=folder)
+        shown, _ = play(["ls", "--values"], folder)
+        check("a very long cell is shown whole and does not widen the other rows",
+              b"w" * 500 in shown and max(map(len, shown.split(b"\n")[:3])) < 100, shown)
+        quietly("del", "w" * 500, folder=folder)
         shown, _ = play(["ls", "-l"], folder, env=[("NO_COLOR", "1")])
         check("NO_COLOR takes the colour away", shown.startswith(b"KEY "), shown)
         shown, _ = play(["ls", "-l", "--color", "always"], folder, env=[("NO_COLOR", "1")])
