@@ -16,12 +16,17 @@ static bool tick(yr_background *background, uint64_t *seen_lsn, uint32_t *idle)
     *idle = last == *seen_lsn ? *idle + 1 : 0;
     *seen_lsn = last;
     bool failed = false;
-    /* Taken before the sync: a commit made during it is noted again, for the next tick. */
-    if (atomic_exchange_explicit(&store->group_since_ns, 0, memory_order_acquire)) { /* note_group_commit */
+    /* Taken before the sync: a commit made during it is noted again, for the next tick. One made at the same time may
+     * have found the mark still there although its record came too late for the sync: hence once more a tick later,
+     * which costs nothing when there is nothing new. */
+    /* acquire pairs with note_group_commit */
+    bool asked = atomic_exchange_explicit(&store->group_since_ns, 0, memory_order_acquire) != 0;
+    if (asked || background->was_asked) {
         uint64_t version = yr_store_visible(store);
         failed = yr_wal_sync(wal, NULL) < 0;
         if (!failed) yr_store_durable(store, version);
     }
+    background->was_asked = asked;
     atomic_store_explicit(&background->ahead_asked, 0, memory_order_relaxed);
     yr_region_prefault_ahead(&store->mem->region);
     if (!failed && yr_wal_wants_prepare(wal)) {

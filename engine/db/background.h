@@ -16,7 +16,8 @@ typedef struct yr_background {
     yore_thread *thread; /* NULL: none */
     yr_mutex mutex;
     yr_cond cond;
-    bool stop; /* guarded by mutex */
+    bool stop;      /* guarded by mutex */
+    bool was_asked; /* the last tick synced for mode `group`; the thread's own */
     _Atomic uint32_t
         ahead_asked; /* 1 from a wake-up for work ahead (the next file, pages) until the thread has looked */
     _Atomic uint32_t dirty; /* 1 from the first group after a seal on; changed by leaders only */

@@ -302,6 +302,14 @@ static void note_group_commit(yr_store *store, int64_t now_ns)
     atomic_store_explicit(&store->group_since_ns, now_ns, memory_order_release);
 }
 
+/* The leader has synced everything: its own notes are settled, or it would be late from now on where no thread
+ * settles them. */
+static void forget_group_commits(yr_store *store)
+{
+    if (!atomic_load_explicit(&store->group_since_ns, memory_order_relaxed)) return;
+    atomic_store_explicit(&store->group_since_ns, 0, memory_order_relaxed);
+}
+
 /* Log, apply to the catalog, publish. A failure poisons the store: nothing more is published. */
 static yore_status complete(yr_store *store, const group *g, int64_t now_ns, yore_error *err)
 {
@@ -309,6 +317,7 @@ static yore_status complete(yr_store *store, const group *g, int64_t now_ns, yor
     if (store->wal) {
         bool sync = g->wants_sync || (g->wants_group_sync && is_group_sync_late(store, now_ns));
         status = make_durable(store, sync, err);
+        if (status == YORE_OK && sync) forget_group_commits(store);
         if (status == YORE_OK && g->wants_group_sync && !sync) note_group_commit(store, now_ns);
     }
     if (status < 0) {
