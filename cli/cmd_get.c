@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/explain.h"
 #include "cli/fail.h"
 #include "cli/output.h"
 #include "cli/locate.h"
@@ -138,7 +139,7 @@ static void put_verbose(cli *c, const yore_where *where, yore_key key, const yor
     free(shown);
 }
 
-static int get_one(cli *c, yore_snap *snap, const yore_where *where, yore_key key)
+static int get_one(cli *c, yore_snap *snap, const yore_where *where, yore_key key, cli_explain *explain)
 {
     yore_error err = YORE_ERROR_INIT;
     yore_pin pin = YORE_PIN_INIT;
@@ -152,8 +153,9 @@ static int get_one(cli *c, yore_snap *snap, const yore_where *where, yore_key ke
     if (status == YORE_NOT_FOUND && fallback == NULL) return absent(c, where, key);
     if (status == YORE_NOT_FOUND) {
         pin.value = yore_str(fallback);
-    } else if (cli_has(c, "verbose")) {
-        put_verbose(c, where, key, &pin);
+    } else {
+        cli_explain_row(explain, key.user.size, pin.value.size);
+        if (cli_has(c, "verbose")) put_verbose(c, where, key, &pin);
     }
     if (path != NULL) {
         code = put_file(c, path, pin.value);
@@ -184,7 +186,8 @@ static void put_line(cli *c, const yore_where *where, yore_key key, yore_slice v
     (void)putchar('\n');
 }
 
-static int get_several(cli *c, yore_snap *snap, const yore_where *where, const yore_key *keys, size_t count)
+static int get_several(cli *c, yore_snap *snap, const yore_where *where, const yore_key *keys, size_t count,
+                       cli_explain *explain)
 {
     yore_pin *pins = cli_alloc(count * sizeof *pins);
     yore_status *each = cli_alloc(count * sizeof *each);
@@ -202,6 +205,7 @@ static int get_several(cli *c, yore_snap *snap, const yore_where *where, const y
             continue;
         }
         if (each[i] == YORE_NOT_FOUND) pins[i].value = yore_str(fallback);
+        if (each[i] == YORE_OK) cli_explain_row(explain, keys[i].user.size, pins[i].value.size);
         if (each[i] == YORE_OK && cli_has(c, "verbose")) put_verbose(c, where, keys[i], &pins[i]);
         if (c->json) {
             put_record(c, where, keys[i], &pins[i]);
@@ -223,6 +227,7 @@ static int run_get(cli *c)
     yore_where where;
     cli_bytes *bytes = cli_alloc(c->arg_count * sizeof *bytes);
     yore_key *keys = cli_alloc(c->arg_count * sizeof *keys);
+    cli_explain explain;
     int code = 0;
 
     if (cli_has(c, "hex") && cli_has(c, "b64"))
@@ -232,10 +237,13 @@ static int run_get(cli *c)
     }
     for (size_t i = 0; i < c->arg_count && code == 0; i++) code = cli_key(c, c->args[i], &bytes[i], &keys[i]);
     if (code == 0) code = cli_open_read(c);
+    cli_explain_begin(&explain, cli_has(c, "explain"));
     if (code == 0) code = cli_snap(c, cli_value(c, "as-of"), &snap, &where);
     if (code == 0) {
-        code = c->arg_count == 1 ? get_one(c, snap, &where, keys[0])
-                                 : get_several(c, snap, &where, keys, c->arg_count);
+        code = c->arg_count == 1 ? get_one(c, snap, &where, keys[0], &explain)
+                                 : get_several(c, snap, &where, keys, c->arg_count, &explain);
+        int told = code == EXIT_DONE || code == EXIT_NO ? cli_explain_end(c, &explain, &where) : 0;
+        if (told != 0) code = told;
     }
 
     yore_snap_close(snap);
@@ -252,11 +260,12 @@ static const cmd_flag get_flags[] = {
     {"output", "FILE", "write the bytes to a file", 'o'},
     {"hex", NULL, "print the value as hexadecimal", 0},
     {"b64", NULL, "print the value as base64", 0},
+    {"explain", NULL, "how it was read: point, lineage, versions, bytes and time, on stderr", 0},
 };
 
 const cmd cmd_get_entry = {
     .name = "get",
-    .usage = "KEY... [--as-of SPEC] [-V] [--default V] [-o FILE] [--hex|--b64]",
+    .usage = "KEY... [--as-of SPEC] [-V] [--default V] [-o FILE] [--hex|--b64] [--explain]",
     .summary = "print a value, now or as of any moment",
     .details =
         "Into a pipe one value is written exactly, without a newline. Several keys give one line each:\n"

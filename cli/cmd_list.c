@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/explain.h"
 #include "cli/fail.h"
 #include "cli/list.h"
 #include "cli/output.h"
@@ -17,6 +18,8 @@ typedef struct listing {
     bool values;
     bool deleted;
     bool counting;
+    bool explained;
+    cli_explain explain;
     uint64_t limit; /* UINT64_MAX = none */
     uint64_t count;
     yore_slice after; /* skipped itself; empty = none */
@@ -32,6 +35,7 @@ static int list_row(void *arg, const yore_row *row)
     }
     if (l->count == l->limit) return CLI_STOP;
     l->count++;
+    cli_explain_row(&l->explain, row->key.size, row->value.size);
     if (l->counting) return 0;
     if (l->c->json) {
         cli_record record = {.branch = l->where.branch,
@@ -62,6 +66,7 @@ static int list(listing *l, yore_range *range)
 
     int code = cli_value_u64(c, "limit", &l->limit);
     if (code == 0) code = cli_open_read(c);
+    cli_explain_begin(&l->explain, l->explained);
     if (code == 0) code = cli_snap(c, cli_value(c, "as-of"), &snap, &l->where);
     if (code != 0) return code;
 
@@ -75,17 +80,17 @@ static int list(listing *l, yore_range *range)
     if (l->limit > 0) code = cli_scan(c, snap, range, list_row, l);
     cli_table_destroy(l->table);
     yore_snap_close(snap);
-    if (code != 0 || !l->counting) return code;
+    if (code != 0) return code;
 
-    if (c->json) {
+    if (l->counting && c->json) {
         cli_json j = {.to = stdout};
         cli_json_begin(&j);
         cli_json_u64(&j, "count", l->count);
         cli_json_line(&j);
-    } else {
+    } else if (l->counting) {
         printf("%" PRIu64 "\n", l->count);
     }
-    return 0;
+    return cli_explain_end(c, &l->explain, &l->where);
 }
 
 static int run_ls(cli *c)
@@ -135,8 +140,11 @@ const cmd cmd_ls_entry = {
 
 static int run_scan(cli *c)
 {
-    listing l = {
-        .c = c, .values = cli_has(c, "values"), .counting = cli_has(c, "count"), .limit = UINT64_MAX};
+    listing l = {.c = c,
+                 .values = cli_has(c, "values"),
+                 .counting = cli_has(c, "count"),
+                 .explained = cli_has(c, "explain"),
+                 .limit = UINT64_MAX};
     yore_range range = YORE_RANGE_INIT;
     cli_bytes from = {0};
     cli_bytes to = {0};
@@ -160,11 +168,12 @@ static const cmd_flag scan_flags[] = {
     {"count", NULL, "only how many", 0},
     {"limit", "N", "N keys at most", 0},
     {"as-of", "SPEC", "as it was then", 0},
+    {"explain", NULL, "how it was read: point, lineage, versions, bytes and time, on stderr", 0},
 };
 
 const cmd cmd_scan_entry = {
     .name = "scan",
-    .usage = "FROM TO [--reverse] [--values] [--count] [--limit N] [--as-of SPEC]",
+    .usage = "FROM TO [--reverse] [--values] [--count] [--limit N] [--as-of SPEC] [--explain]",
     .summary = "list the keys from FROM (inclusive) to TO (exclusive); '' is an open end",
     CMD_ENTRY_FLAGS(scan_flags),
     .run = run_scan,
