@@ -20,7 +20,8 @@ static int read_setting(cli *c, const yore_setting *setting, char *value, size_t
     return 0;
 }
 
-static void write_record(const yore_setting *setting, const char *value)
+/* version: of the commit that set it just now, 0 = it was only read. */
+static void write_record(const yore_setting *setting, const char *value, uint64_t version)
 {
     cli_json j = {.to = stdout};
 
@@ -29,6 +30,7 @@ static void write_record(const yore_setting *setting, const char *value)
     cli_json_text(&j, "value", value);
     cli_json_text(&j, "default", setting->default_value);
     cli_json_text(&j, "summary", setting->summary);
+    if (version != 0) cli_json_u64(&j, "version", version);
     cli_json_line(&j);
 }
 
@@ -44,7 +46,7 @@ static int run_list(cli *c)
     cli_table *t = c->json ? NULL : cli_table_create(c, headers, CMD_COUNT(headers));
     for (size_t i = 0; i < count && code == 0; i++) {
         code = read_setting(c, &settings[i], value, sizeof value);
-        if (code == 0 && c->json) write_record(&settings[i], value);
+        if (code == 0 && c->json) write_record(&settings[i], value, 0);
         if (code != 0 || c->json) continue;
         cli_table_cell_text(t, settings[i].name);
         cli_table_cell_text(t, value);
@@ -86,7 +88,7 @@ static int run_get(cli *c)
     if (code == 0) code = read_setting(c, setting, value, sizeof value);
     if (code != 0) return code;
     if (c->json) {
-        write_record(setting, value);
+        write_record(setting, value, 0);
     } else {
         puts(value);
     }
@@ -105,10 +107,13 @@ static int run_set(cli *c)
     if (code == 0) code = cli_open_write(c, false);
     if (code != 0) return code;
     if (yore_config_set(c->db, setting->name, c->args[1], &where, &err) < 0) return cli_fail(c, &err);
+    bool reset = c->args[1][0] == '\0';
+    const char *value = reset ? setting->default_value : c->args[1];
     if (c->json) {
-        write_record(setting, c->args[1][0] != '\0' ? c->args[1] : setting->default_value);
+        write_record(setting, value, where.version);
     } else {
-        cli_note(c, "v%" PRIu64 "  %s = %s", where.version, setting->name, c->args[1]);
+        cli_note(c, "v%" PRIu64 "  %s = %s%s", where.version, setting->name, value,
+                 reset ? " (the default)" : "");
     }
     return 0;
 }

@@ -89,6 +89,7 @@ static int run_delete(cli *c)
         cli_json j = {.to = stdout};
         cli_json_begin(&j);
         cli_json_text(&j, "name", c->args[0]);
+        cli_json_u64(&j, "version", where.version);
         cli_json_bool(&j, "deleted", true);
         cli_json_line(&j);
     } else {
