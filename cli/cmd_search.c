@@ -26,14 +26,8 @@ typedef struct searching {
     bool wants_kv; /* --type lets kv values through */
     bool counting;
     uint64_t shown;
-    int64_t start_ns;
+    cli_explain explain; /* keeps the time in any case */
 } searching;
-
-static int64_t clock_ns(void)
-{
-    const yore_env *env = yore_env_default();
-    return env->monotonic_ns(env->ctx);
-}
 
 /* -- arguments -- */
 
@@ -168,7 +162,7 @@ static yore_status search(searching *s, yore_snap *snap, yore_iter **iter, yore_
 
     cli_progress_begin(&p, s->c, "indexing", "versions", s->where.snap_version);
     do {
-        int64_t left_ns = wait_ns - (clock_ns() - s->start_ns);
+        int64_t left_ns = wait_ns - cli_explain_elapsed_ns(&s->explain);
         s->query.wait_ns = left_ns < 1 ? 1 : left_ns < STEP_NS ? left_ns : STEP_NS;
         status = yore_search(snap, &s->query, iter, err);
         if (status != YORE_TIMEOUT || left_ns < 1) break;
@@ -229,12 +223,10 @@ static int explain(searching *s)
 {
     yore_search_stats stats = {.struct_size = sizeof stats};
     yore_error err = YORE_ERROR_INIT;
-    hits_totals totals = {
-        .info = &s->info, .stats = &stats, .shown = s->shown, .spent_ns = clock_ns() - s->start_ns};
+    hits_totals totals = {.info = &s->info, .stats = &stats, .explain = &s->explain, .shown = s->shown};
 
     if (yore_search_stats_get(s->c->db, &stats, &err) < 0) return cli_fail(s->c, &err);
-    hits_explain(s->c, &s->style, &totals);
-    return 0;
+    return hits_explain(s->c, &s->style, &totals);
 }
 
 static int search_and_show(searching *s, yore_snap *snap)
@@ -262,7 +254,7 @@ static int search_and_show(searching *s, yore_snap *snap)
     if (code == 0 && s->info.matches == 0) code = s->counting ? EXIT_NO : nothing(s);
     if (code == 0 && s->c->tty_out && !s->counting && s->shown < s->info.matches)
         cli_note(s->c, "%" PRIu64 " of %" PRIu64 " hits; -k shows more", s->shown, s->info.matches);
-    if ((code == 0 || code == EXIT_NO) && s->style.explain) {
+    if ((code == 0 || code == EXIT_NO) && s->explain.wanted) {
         int explained = explain(s);
         if (explained != 0) code = explained;
     }
@@ -274,10 +266,11 @@ out:
 
 static int run_search(cli *c)
 {
-    searching s = {.c = c, .query = YORE_QUERY_INIT, .start_ns = clock_ns()};
+    searching s = {.c = c, .query = YORE_QUERY_INIT};
     yore_snap *snap = NULL;
     int code = read_flags(&s);
 
+    cli_explain_begin(&s.explain, s.style.explain);
     s.style.where = &s.where;
     if (code == 0) code = cli_open_read(c);
     if (code == 0) code = cli_snap(c, cli_value(c, "as-of"), &snap, &s.where);
@@ -315,6 +308,7 @@ const cmd cmd_search_entry = {
         "QUERY: words, \"a phrase\", +must, -not, a OR b, (a group), pre*; `yore help query` has all of it.\n"
         "A QUERY that begins with - goes behind --. On a terminal each hit is rank, score and key with a snippet\n"
         "below; piped it is a line RANK TAB SCORE TAB KEY TAB SNIPPET. Exit 1 when nothing matches.\n"
+        "--explain puts a line TAB TERM TAB TF TAB DF TAB IDF TAB NORM TAB SCORE behind a hit for each of its terms.\n"
         "The first search of a call builds the index in memory, so its cost grows with the text in the store.",
     CMD_ENTRY_FLAGS(search_flags),
     .run = run_search,

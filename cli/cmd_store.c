@@ -68,15 +68,24 @@ const cmd cmd_init_entry = {
 
 /* -- stats -- */
 
+typedef struct all_stats {
+    yore_stats store;
+    yore_search_stats search;
+} all_stats;
+
 typedef struct stats_field {
     const char *name;
     const char *help;
-    size_t off; /* of a uint64_t in yore_stats */
+    size_t off; /* of a uint64_t in all_stats */
 } stats_field;
 
-#define FIELD(member, help)                         \
-    {                                               \
-#member, help, offsetof(yore_stats, member) \
+#define FIELD(member, help)                              \
+    {                                                    \
+#member, help, offsetof(all_stats, store.member) \
+    }
+#define SEARCH_FIELD(name, member, help)               \
+    {                                                  \
+        name, help, offsetof(all_stats, search.member) \
     }
 static const stats_field fields[] = {
     FIELD(version, "newest commit"),
@@ -93,22 +102,29 @@ static const stats_field fields[] = {
     FIELD(wal_bytes, "log bytes in use"),
     FIELD(wal_files, "log files"),
     FIELD(segment_bytes, "segment bytes"),
-    FIELD(index_bytes, "search index bytes"),
+    SEARCH_FIELD("index_bytes", index_bytes, "search index in memory; built when a call first searches"),
+    SEARCH_FIELD("search_indexed_version", indexed_version, "newest commit in the search index"),
+    SEARCH_FIELD("search_lag_versions", lag_versions, "visible commits that are not yet indexed"),
+    SEARCH_FIELD("search_lag_bytes", lag_bytes, "of values in them"),
+    SEARCH_FIELD("search_documents", documents, "document versions in the search index"),
+    SEARCH_FIELD("search_postings", postings, "places of terms in them"),
     FIELD(durable_version, "newest commit known to be on stable storage"),
     FIELD(groups, "log records written by this call"),
     FIELD(syncs, "syncs done by this call"),
 };
 #undef FIELD
+#undef SEARCH_FIELD
 
-static uint64_t field_of(const yore_stats *stats, const stats_field *field)
+static uint64_t field_of(const all_stats *stats, const stats_field *field)
 {
     uint64_t number;
     memcpy(&number, (const char *)stats + field->off, sizeof number);
     return number;
 }
 
-static void stats_json(cli *c, const yore_stats *stats)
+static void stats_json(cli *c, const all_stats *all)
 {
+    const yore_stats *stats = &all->store;
     cli_json j = {.to = stdout};
 
     cli_json_begin(&j);
@@ -118,22 +134,23 @@ static void stats_json(cli *c, const yore_stats *stats)
     cli_json_text(&j, "sync", sync_name(stats->sync));
     cli_json_time(&j, "time", stats->time_ns);
     for (size_t i = 0; i < CMD_COUNT(fields); i++)
-        cli_json_u64(&j, fields[i].name, field_of(stats, &fields[i]));
+        cli_json_u64(&j, fields[i].name, field_of(all, &fields[i]));
     cli_json_bool(&j, "read_only", stats->read_only);
     cli_json_bool(&j, "poisoned", stats->poisoned);
     cli_json_line(&j);
 }
 
-static void stats_prometheus(const yore_stats *stats)
+static void stats_prometheus(const all_stats *all)
 {
     for (size_t i = 0; i < CMD_COUNT(fields); i++) {
         printf("# HELP yore_%s %s\n# TYPE yore_%s gauge\nyore_%s %" PRIu64 "\n", fields[i].name,
-               fields[i].help, fields[i].name, fields[i].name, field_of(stats, &fields[i]));
+               fields[i].help, fields[i].name, fields[i].name, field_of(all, &fields[i]));
     }
 }
 
-static void stats_text(cli *c, const yore_stats *stats)
+static void stats_text(cli *c, const all_stats *all)
 {
+    const yore_stats *stats = &all->store;
     char time[YORE_TIME_TEXT_SIZE];
     static const char *const headers[] = {"NAME", "VALUE", "MEANING"};
     cli_table *t = cli_table_create(c, headers, CMD_COUNT(headers));
@@ -152,7 +169,7 @@ static void stats_text(cli *c, const yore_stats *stats)
     }
     for (size_t i = 0; i < CMD_COUNT(fields); i++) {
         cli_table_cell_text(t, fields[i].name);
-        cli_table_cell_u64(t, field_of(stats, &fields[i]));
+        cli_table_cell_u64(t, field_of(all, &fields[i]));
         cli_table_cell_text(t, fields[i].help);
     }
     cli_table_destroy(t);
@@ -160,22 +177,24 @@ static void stats_text(cli *c, const yore_stats *stats)
 
 static int run_stats(cli *c)
 {
-    yore_stats stats;
+    all_stats all;
     yore_error err = YORE_ERROR_INIT;
     if (c->json && cli_has(c, "prometheus"))
         return cli_usage_error(c, NULL, "--json and --prometheus exclude each other");
     int code = cli_open_read(c);
 
     if (code != 0) return code;
-    memset(&stats, 0, sizeof stats);
-    stats.struct_size = sizeof stats;
-    if (yore_stats_get(c->db, &stats, &err) < 0) return cli_fail(c, &err);
+    memset(&all, 0, sizeof all);
+    all.store.struct_size = sizeof all.store;
+    all.search.struct_size = sizeof all.search;
+    if (yore_stats_get(c->db, &all.store, &err) < 0 || yore_search_stats_get(c->db, &all.search, &err) < 0)
+        return cli_fail(c, &err);
     if (c->json) {
-        stats_json(c, &stats);
+        stats_json(c, &all);
     } else if (cli_has(c, "prometheus")) {
-        stats_prometheus(&stats);
+        stats_prometheus(&all);
     } else {
-        stats_text(c, &stats);
+        stats_text(c, &all);
     }
     return 0;
 }

@@ -1,4 +1,4 @@
-/* --explain of get and scan. */
+/* --explain of get and scan, and what that of search has in common with it. */
 #include "cli/explain.h"
 
 #include <inttypes.h>
@@ -56,17 +56,39 @@ static int put_lineage(const cli *c, cli_json *j, const yore_where *where)
     return 0;
 }
 
-int cli_explain_end(cli *c, const cli_explain *e, const yore_where *where)
+int64_t cli_explain_elapsed_ns(const cli_explain *e)
 {
-    int64_t elapsed_ns = clock_ns() - e->start_ns;
-    cli_json j = {.to = stdout};
+    return clock_ns() - e->start_ns;
+}
+
+int cli_explain_point(cli *c, cli_json *j, const yore_where *where)
+{
     char time[YORE_TIME_TEXT_SIZE];
 
-    if (!e->wanted) return 0;
     if (!c->json) {
         cli_time_text(c, where->time_ns, time);
         fprintf(stderr, "explain:\n  point     %s@v%" PRIu64 "  %s\n", where->branch, where->version, time);
-        int code = put_lineage(c, NULL, where);
+        return put_lineage(c, NULL, where);
+    }
+    cli_json_begin(j);
+    cli_json_object(j, "explain");
+    cli_json_text(j, "branch", where->branch);
+    cli_json_u64(j, "version", where->version);
+    cli_json_time(j, "time", where->time_ns);
+    cli_json_array(j, "lineage");
+    int code = put_lineage(c, j, where);
+    cli_json_array_end(j);
+    return code;
+}
+
+int cli_explain_end(cli *c, const cli_explain *e, const yore_where *where)
+{
+    int64_t elapsed_ns = cli_explain_elapsed_ns(e);
+    cli_json j = {.to = stdout};
+
+    if (!e->wanted) return 0;
+    int code = cli_explain_point(c, &j, where);
+    if (!c->json) {
         /* Until there are segments, everything is read from memory. */
         fprintf(stderr,
                 "  segments  0 touched, 0 skipped\n  read      %" PRIu64 " version%s, %" PRIu64
@@ -74,14 +96,6 @@ int cli_explain_end(cli *c, const cli_explain *e, const yore_where *where)
                 e->versions, e->versions == 1 ? "" : "s", e->bytes, elapsed_ns / 1000);
         return code;
     }
-    cli_json_begin(&j);
-    cli_json_object(&j, "explain");
-    cli_json_text(&j, "branch", where->branch);
-    cli_json_u64(&j, "version", where->version);
-    cli_json_time(&j, "time", where->time_ns);
-    cli_json_array(&j, "lineage");
-    int code = put_lineage(c, &j, where);
-    cli_json_array_end(&j);
     cli_json_u64(&j, "segments_touched", 0);
     cli_json_u64(&j, "segments_skipped", 0);
     cli_json_u64(&j, "versions", e->versions);

@@ -4,6 +4,7 @@
 #define YORE_CLI_EXPLAIN_H
 
 #include "cli/cmd.h"
+#include "cli/output.h"
 
 typedef struct cli_explain {
     bool wanted;
@@ -17,5 +18,10 @@ void cli_explain_begin(cli_explain *e, bool wanted);
 void cli_explain_row(cli_explain *e, size_t key_bytes, size_t value_bytes);
 /* Tell it, when it is wanted. 0 or an exit code. */
 int cli_explain_end(cli *c, const cli_explain *e, const yore_where *where);
+
+/* The beginning only, for a verb that goes on itself: point and lineage, into an object of `j` that stays open with
+ * --json. 0 or an exit code. */
+int cli_explain_point(cli *c, cli_json *j, const yore_where *where);
+int64_t cli_explain_elapsed_ns(const cli_explain *e);
 
 #endif

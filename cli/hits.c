@@ -256,38 +256,35 @@ void hits_write(cli *c, const hits_style *style, const yore_hit *hit)
     }
 }
 
-void hits_explain(cli *c, const hits_style *style, const hits_totals *totals)
+int hits_explain(cli *c, const hits_style *style, const hits_totals *totals)
 {
     const yore_search_info *info = totals->info;
-    const yore_where *where = style->where;
+    int64_t elapsed_ns = cli_explain_elapsed_ns(totals->explain);
+    cli_json j = {.to = stdout};
+    int code = cli_explain_point(c, &j, style->where);
 
-    if (c->json) {
-        cli_json j = {.to = stdout};
-        cli_json_begin(&j);
-        cli_json_object(&j, "explain");
-        cli_json_text(&j, "branch", where->branch);
-        cli_json_u64(&j, "version", where->snap_version);
-        cli_json_time(&j, "time", where->snap_time_ns);
-        cli_json_u64(&j, "docs", info->documents);
-        cli_json_double(&j, "avgdl", info->average_length);
-        cli_json_u64(&j, "matches", info->matches);
-        cli_json_u64(&j, "hits", totals->shown);
-        cli_json_double(&j, "k1", info->k1);
-        cli_json_double(&j, "b", info->b);
-        cli_json_text(&j, "analyzer", totals->stats->analyzer);
-        cli_json_u64(&j, "indexed_version", totals->stats->indexed_version);
-        cli_json_u64(&j, "index_bytes", totals->stats->index_bytes);
-        cli_json_i64(&j, "spent_ns", totals->spent_ns);
-        cli_json_object_end(&j);
-        cli_json_line(&j);
-        return;
+    if (!c->json) {
+        fprintf(stderr, "  documents %" PRIu64 " of %" PRIu64 " match, average length %.4f\n", info->matches,
+                info->documents, info->average_length);
+        fprintf(stderr, "  ranking   k1 %g, b %g\n  analyzer  %s\n", info->k1, info->b,
+                totals->stats->analyzer);
+        fprintf(stderr, "  index     %" PRIu64 " B at v%" PRIu64 "\n  time      %" PRId64 " us\n",
+                totals->stats->index_bytes, totals->stats->indexed_version, elapsed_ns / 1000);
+        return code;
     }
-    char time[YORE_TIME_TEXT_SIZE];
-    cli_time_text(c, where->snap_time_ns, time);
-    cli_note(c, "%s v%" PRIu64 " of %s: %" PRIu64 " of %" PRIu64 " documents match", where->branch,
-             where->snap_version, time, info->matches, info->documents);
-    cli_note(c, "average length %.4f, k1 %g, b %g; %s; %.1f ms", info->average_length, info->k1, info->b,
-             totals->stats->analyzer, (double)totals->spent_ns / 1e6);
+    cli_json_u64(&j, "docs", info->documents);
+    cli_json_double(&j, "avgdl", info->average_length);
+    cli_json_u64(&j, "matches", info->matches);
+    cli_json_u64(&j, "hits", totals->shown);
+    cli_json_double(&j, "k1", info->k1);
+    cli_json_double(&j, "b", info->b);
+    cli_json_text(&j, "analyzer", totals->stats->analyzer);
+    cli_json_u64(&j, "indexed_version", totals->stats->indexed_version);
+    cli_json_u64(&j, "index_bytes", totals->stats->index_bytes);
+    cli_json_i64(&j, "elapsed_ns", elapsed_ns);
+    cli_json_object_end(&j);
+    cli_json_line(&j);
+    return code;
 }
 
 /* -- a query that does not parse -- */

@@ -3,6 +3,7 @@
 #define YORE_CLI_HITS_H
 
 #include "cli/cmd.h"
+#include "cli/explain.h"
 
 /* How the words that matched are shown. */
 typedef enum hits_mark { HITS_PLAIN, HITS_ANSI, HITS_HTML } hits_mark;
@@ -22,10 +23,11 @@ void hits_write(cli *c, const hits_style *style, const yore_hit *hit);
 typedef struct hits_totals {
     const yore_search_info *info;
     const yore_search_stats *stats;
+    const cli_explain *explain;
     uint64_t shown;
-    int64_t spent_ns;
 } hits_totals;
-void hits_explain(cli *c, const hits_style *style, const hits_totals *totals);
+/* 0 or an exit code. */
+int hits_explain(cli *c, const hits_style *style, const hits_totals *totals);
 
 /* The line of a query that does not parse, with a caret under the byte. */
 void hits_caret(yore_slice query, size_t offset);
