@@ -75,6 +75,7 @@ extern const cmd cmd_ls_entry;
 extern const cmd cmd_mv_entry;
 extern const cmd cmd_put_entry;
 extern const cmd cmd_scan_entry;
+extern const cmd cmd_search_entry;
 extern const cmd cmd_show_entry;
 extern const cmd cmd_stats_entry;
 extern const cmd cmd_tag_entry;

@@ -10,7 +10,8 @@
 #include "cli/output.h"
 
 const cli_code cli_codes[] = {
-    {YORE_NOT_FOUND, EXIT_NO, "the key has no value at that point: never written, deleted or expired",
+    {YORE_NOT_FOUND, EXIT_NO,
+     "the key has no value at that point (never written, deleted or expired), or nothing matches a search",
      "`yore history KEY` shows what happened to it; `--default V` gives a value instead"},
     {YORE_CONFLICT, EXIT_CONFLICT,
      "a precondition (`--if-version`, `cas`) or a transaction lost: nothing was written",
@@ -41,7 +42,7 @@ const cli_code cli_codes[] = {
      "an earlier write to this store failed half way, so no later one is accepted",
      "look at the disk, then run the command again: opening repairs the log"},
     {YORE_ERR_LIMIT, EXIT_USAGE,
-     "a key (1 to 32,768 bytes), value (1 GiB), note (64 KiB) or another size is past its limit; nothing was changed",
+     "a key (1 to 32,768 bytes), value (1 GiB), note (64 KiB), query (4,096 bytes) or another size is past its limit",
      "make it smaller"},
     {YORE_ERR_NO_STORE, EXIT_MISSING, "there is no store at that path", "`yore init PATH` makes one"},
     {YORE_ERR_NOT_STORE, EXIT_MISSING, "what is at that path is not a yore store; it was not touched",
@@ -74,6 +75,9 @@ const cli_code cli_codes[] = {
     {YORE_ERR_TYPE, EXIT_USAGE,
      "the value is not of the type the operation needs (`incr` wants a decimal integer)",
      "look at it with `yore get KEY`"},
+    {YORE_ERR_QUERY, EXIT_USAGE,
+     "`search --strict` of a query that does not parse; the caret shows the place",
+     "`yore help query` has the language; without `--strict` what does not parse is text"},
     {YORE_ERR_NOT_DELETED, EXIT_REFUSED, "`branch recover` of a branch that is not deleted",
      "`yore branch list --all` shows which are"},
 };

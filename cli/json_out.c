@@ -2,6 +2,7 @@
 #include "cli/output.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 void cli_json_string(FILE *to, yore_slice text)
 {
@@ -110,6 +111,18 @@ void cli_json_i64(cli_json *j, const char *name, int64_t number)
 {
     member(j, name, "");
     fprintf(j->to, "%" PRId64, number);
+}
+
+void cli_json_double(cli_json *j, const char *name, double number)
+{
+    char text[40];
+
+    for (int digits = 15; digits <= 17; digits++) { /* the fewest that do */
+        (void)snprintf(text, sizeof text, "%.*g", digits, number);
+        if (strtod(text, NULL) == number) break;
+    }
+    member(j, name, "");
+    fputs(text, j->to);
 }
 
 void cli_json_bool(cli_json *j, const char *name, bool fact)

@@ -21,9 +21,22 @@ const cli_topic cli_topics[] = {
      "first: fork@now is a branch called fork. Spans: ns us ms s min h d w mo y, and the long words; a bare m\n"
      "is refused, as it could be minutes or months. A time names the newest commit at or before it.\n"
      "Nothing is guessed: what is misspelt or has two readings is exit 2 with the nearest form.\n"},
+    {"query", "the language of `yore search`",
+     "  storm damage      documents with any of the words; --all: with every one\n"
+     "  \"storm damage\"    the words next to each other, in this order\n"
+     "  +storm -damage    storm is required, damage must not be there; binds a word, a phrase or a group\n"
+     "  storm OR flood    either; differs from `storm flood` only with --all\n"
+     "  (storm flood)     a group, as in +(storm flood) damage\n"
+     "  stor*             every word that begins with stor\n"
+     "\n"
+     "Words are compared as they are indexed: case folded, inflection taken off (\"Storms\" is storm),\n"
+     "stop words (\"the\") left out, by the language of `yore config get search.language`. Nothing is a\n"
+     "syntax error: an operator that does not parse is text, and so are AND, NOT, x:y, a~1 and a^2. --strict\n"
+     "tells where a query does not parse instead; --plain takes every character as text. A query of only -words\n"
+     "finds nothing. At most 4,096 bytes and 256 terms. docs/search.md has the ranking and the promises.\n"},
     {"exit", "exit codes",
      "  0  done, or found\n"
-     "  1  the answer is no (get, exists, history of a key never seen); --ok-if-none makes it 0\n"
+     "  1  the answer is no (get, exists, search, history of a key never seen); --ok-if-none makes it 0\n"
      "  2  usage, a bad SPEC, malformed input\n"
      "  3  I/O or internal error\n"
      "  4  conflict: a precondition, cas or transaction lost\n"
