@@ -60,7 +60,7 @@ function(yore_add_libraries)
     target_include_directories(${library} INTERFACE
       $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
       $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-    target_link_libraries(${library} PUBLIC Threads::Threads PRIVATE ${YORE_TEXT_LIBRARIES})
+    target_link_libraries(${library} PUBLIC Threads::Threads PRIVATE ${YORE_TEXT_LIBRARIES} m)
   endforeach()
   set(map "${PROJECT_SOURCE_DIR}/cmake/yore.map")
   set_target_properties(yore_shared PROPERTIES

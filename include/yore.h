@@ -6,6 +6,7 @@
  *   yore/snap.h     snapshots: get, scan, history, log, change feed
  *   yore/txn.h      transactions: put, del, incr, append, cas, commit
  *   yore/branch.h   branches and tags
+ *   yore/search.h   search: ranked hits on any branch as of any moment
  *   yore/time.h     times and spans as text
  *   yore/env.h      the environment: files, clock, memory, threads
  *
@@ -18,6 +19,7 @@
 #include <yore/branch.h>
 #include <yore/db.h>
 #include <yore/env.h>
+#include <yore/search.h>
 #include <yore/snap.h>
 #include <yore/status.h>
 #include <yore/time.h>

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 enum yr_rank {
+    YR_RANK_SEARCH = 5,      /* the search index: held for moments only */
     YR_RANK_DB = 10,         /* open, close, check */
     YR_RANK_COMMIT = 20,     /* the commit leader's turn */
     YR_RANK_BACKGROUND = 30, /* the background thread's work list */

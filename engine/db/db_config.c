@@ -2,10 +2,15 @@
 #include <stdio.h>
 
 #include "engine/base/error.h"
+#include "engine/base/text.h"
 #include "engine/db/handle.h"
 
 static const yore_setting SETTINGS[] = {
     {"durability", "commit", "durability of commits: commit, group, os or none"},
+    {"search.language", "english", "language of stemming and stop words, none for neither"},
+    {"search.k1", "1.2", "how soon more of a word adds no more to a score: 0 to 100"},
+    {"search.b", "0.75", "how much a long text's words count less: 0 to 1"},
+    {"search.index", "text", "what is indexed: text or none"},
 };
 
 enum { SETTING_COUNT = sizeof SETTINGS / sizeof SETTINGS[0] };
@@ -26,14 +31,83 @@ static yore_status check_name(const char *name, yore_error *err)
     return YORE_ERR_NAME;
 }
 
+bool yr_setting_number(const char *text, double max, double *out)
+{
+    uint64_t digits = 0, unit = 1;
+    size_t count = 0;
+    bool behind_point = false;
+    for (const char *p = text; *p; p++) {
+        if (*p == '.' && !behind_point) {
+            behind_point = true;
+            continue;
+        }
+        if (*p < '0' || *p > '9' || ++count > 15) return false;
+        digits = digits * 10 + (uint64_t)(*p - '0');
+        if (behind_point) unit *= 10;
+    }
+    if (!count || unit > 1000000000) return false;
+    *out = (double)digits / (double)unit; /* both exact, so the nearest double */
+    return *out <= max;
+}
+
+/* A word of a list, separated by blanks. */
+static bool is_one_of(const char *words, const char *value)
+{
+    size_t size = strlen(value);
+    for (const char *p = words; size && (p = strstr(p, value)) != NULL; p++) {
+        if ((p == words || p[-1] == ' ') && (p[size] == ' ' || !p[size])) return !strchr(value, ' ');
+    }
+    return false;
+}
+
+/* The languages are search/analysis's, which is above this layer; a test holds the two lists together. */
+static const char LANGUAGES[] =
+    "none arabic armenian basque catalan danish dutch english finnish french german greek hindi hungarian indonesian "
+    "irish italian lithuanian nepali norwegian porter portuguese romanian russian serbian spanish swedish tamil "
+    "turkish yiddish";
+
 static yore_status check_value(const char *name, const char *value, yore_error *err)
 {
-    static const char *const modes[] = {"", "commit", "group", "os", "none"};
-    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
-        if (strcmp(value, modes[i]) == 0) return YORE_OK;
+    static const char modes[] = "commit group os none", kinds[] = "text none";
+    const char *wanted = modes;
+    double number;
+    bool ok, is_language = strcmp(name, "search.language") == 0;
+    if (!*value) return YORE_OK;
+    if (is_language) {
+        wanted = "a language of libstemmer";
+        ok = is_one_of(LANGUAGES, value);
+    } else if (strcmp(name, "search.k1") == 0) {
+        wanted = "a number from 0 to 100";
+        ok = yr_setting_number(value, 100, &number);
+    } else if (strcmp(name, "search.b") == 0) {
+        wanted = "a number from 0 to 1";
+        ok = yr_setting_number(value, 1, &number);
+    } else if (strcmp(name, "search.index") == 0) {
+        wanted = kinds;
+        ok = is_one_of(kinds, value);
+    } else {
+        ok = is_one_of(modes, value);
     }
-    return yr_fail(err, YORE_ERR_INPUT, "'%.64s' is no value of '%s': commit, group, os or none", value,
-                   name);
+    if (ok) return YORE_OK;
+    char shown[YR_QUOTE_SIZE];
+    yr_fail(err, YORE_ERR_INPUT, "'%s' is no value of '%s': %s", yr_text_quote(yore_str(value), shown), name,
+            wanted);
+    if (is_language) yr_hint(err, "%s", LANGUAGES);
+    return YORE_ERR_INPUT;
+}
+
+void yr_setting_get(const yore_db *db, const char *name, uint64_t version, char value[YR_SETTING_SIZE])
+{
+    yr_found found;
+    yore_slice text = yore_bytes(NULL, 0);
+    if (yr_registry_get(db, 'c', yore_str(name), version, &found) == YORE_OK)
+        text = yr_version_value(found.version);
+    for (size_t i = 0; i < SETTING_COUNT && !text.size; i++) {
+        if (strcmp(SETTINGS[i].name, name) == 0) text = yore_str(SETTINGS[i].default_value);
+    }
+    size_t size = text.size < YR_SETTING_SIZE ? text.size : YR_SETTING_SIZE - 1;
+    if (size) memcpy(value, text.data, size);
+    value[size] = 0;
 }
 
 yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at, char *value, size_t size,

@@ -7,6 +7,8 @@
 #include "engine/db/handle.h"
 #include "engine/format/registry_format.h"
 
+#define SEARCH_BYTES_DEFAULT (UINT64_C(4) << 30)
+
 static bool is_memory(const char *path)
 {
     return strcmp(path, ":memory:") == 0;
@@ -216,6 +218,8 @@ static void shut(yore_db *db)
         db->lock = NULL;
         return;
     }
+    yr_companion *companion = atomic_load_explicit(&db->companion, memory_order_acquire); /* its creator */
+    if (companion) companion->stop(companion);
     yr_background_stop(&db->background);
     if (db->wal) {
         yr_store_lead(store);
@@ -235,6 +239,8 @@ static void shut(yore_db *db)
 static void destroy(yore_db *db)
 {
     const yore_env *env = db->env;
+    yr_companion *companion = atomic_load_explicit(&db->companion, memory_order_acquire); /* its creator */
+    if (companion) companion->destroy(companion, is_in_forked_child(db));
     yr_store_deinit(&db->store, is_in_forked_child(db));
     yr_free(env, db->path, db->path_bytes);
     yr_free_lines(env, db, sizeof *db);
@@ -254,6 +260,7 @@ yore_status yore_open(const char *path, const yore_open_options *options, yore_d
     if (!db) return yr_fail(err, YORE_ERR_NOMEM, "out of memory while opening '%s'", path);
     db->env = env;
     db->store.read_only = options->read_only;
+    db->search_bytes_max = options->search_bytes_max ? options->search_bytes_max : SEARCH_BYTES_DEFAULT;
     atomic_store_explicit(&db->refs, 1, memory_order_relaxed); /* nobody else knows it yet */
     db->fork_generation = yr_fork_generation();
     yore_status status = yr_store_init(&db->store, env, options->memory_bytes_max, err);

@@ -12,6 +12,17 @@
 
 #include <yore.h>
 
+/* Something that follows the store and lives as long as its handle (the search index). The engine knows only how to
+ * end it. */
+typedef struct yr_companion yr_companion;
+struct yr_companion {
+    /* The handle is being closed: end threads and wait for them. Not called in a forked child. */
+    void (*stop)(yr_companion *companion);
+    /* The last reference has gone. `abandoned`: in a forked child, where the companion's threads are missing and its
+     * locks and data may be in the middle of a change: leave them alone. */
+    void (*destroy)(yr_companion *companion, bool abandoned);
+};
+
 struct yore_db {
     yr_store store;
     _Alignas(128) _Atomic uint32_t refs;
@@ -25,9 +36,11 @@ struct yore_db {
     char *path;
     size_t path_bytes;
     yr_wal_report report;
-    bool refresh_failed;      /* read-only handles; the leader's */
-    bool made_dir;            /* by this open */
-    uint32_t fork_generation; /* of the process that opened it: a forked child must not write */
+    uint64_t search_bytes_max;         /* of the search index; the companion's */
+    _Atomic(yr_companion *) companion; /* NULL: none; set once */
+    bool refresh_failed;               /* read-only handles; the leader's */
+    bool made_dir;                     /* by this open */
+    uint32_t fork_generation;          /* of the process that opened it: a forked child must not write */
 };
 
 struct yore_snap {
@@ -89,6 +102,12 @@ void yr_pin_fill(yore_db *db, const yr_found *found, yore_pin *out);
 
 /* A registry commit: queue it and describe where it landed. */
 yore_status yr_registry_commit(yore_db *db, yr_request *request, uint32_t sync, yore_where *where);
+
+/* The value of a setting at a version, its default when it is not set. `value` is NUL-terminated. */
+#define YR_SETTING_SIZE 64u
+void yr_setting_get(const yore_db *db, const char *name, uint64_t version, char value[YR_SETTING_SIZE]);
+/* "1.2" to 1.2: digits with at most one point, 9 behind it, from 0 to `max`. Every locale reads it alike. */
+bool yr_setting_number(const char *text, double max, double *out);
 
 /* The registry's value of a key ("t" or "c" and a name) at a version. YORE_OK or YORE_NOT_FOUND. */
 yore_status yr_registry_get(const yore_db *db, char kind, yore_slice name, uint64_t version, yr_found *out);

@@ -39,12 +39,13 @@ typedef struct yore_open_options {
     uint64_t memory_bytes_max; /* address space of the memory store; 0 = 16 GiB */
     uint64_t wal_bytes_min; /* size of the first WAL file; 0 = 1 MiB. Later ones double up to the maximum */
     uint64_t wal_bytes_max; /* 0 = 64 MiB */
-    const yore_env *env;    /* NULL = yore_env_default(); must outlive the store */
+    uint64_t search_bytes_max; /* memory of the search index; 0 = 4 GiB. Past it a search is YORE_ERR_LIMIT */
+    const yore_env *env;       /* NULL = yore_env_default(); must outlive the store */
 } yore_open_options;
 
-#define YORE_OPEN_OPTIONS_INIT                                                     \
-    {                                                                              \
-        sizeof(yore_open_options), 0, false, false, false, false, 0, 0, 0, 0, NULL \
+#define YORE_OPEN_OPTIONS_INIT                                                        \
+    {                                                                                 \
+        sizeof(yore_open_options), 0, false, false, false, false, 0, 0, 0, 0, 0, NULL \
     }
 
 /* Open a store.

@@ -73,7 +73,7 @@ typedef struct yore_hit {
     yore_slice snippet;                  /* valid UTF-8, cut on grapheme boundaries; empty without one */
     const yore_text_span *snippet_spans; /* the words that matched, in the snippet */
     size_t snippet_span_count;
-    /* The same, in the value: all of the value's when the snippet is YORE_SNIPPET_FULL, else those the snippet shows. */
+    /* The same, in the value: all of them when the snippet is YORE_SNIPPET_FULL, else those the snippet shows. */
     const yore_text_span *value_spans;
     size_t value_span_count;
     const yore_term_score *terms; /* with `explain`, in query order */
@@ -97,8 +97,9 @@ typedef struct yore_search_info {
 /* Search a snapshot.
  * query    borrowed for the call.
  * out      set only on YORE_OK; close it with yore_iter_close. It may outlive the snapshot.
- * Returns YORE_OK, also for no hits; YORE_TIMEOUT when the index did not reach the snapshot in time; YORE_ERR_QUERY,
- *         YORE_ERR_LIMIT (query, terms, index memory), YORE_ERR_NOMEM, YORE_ERR_UNSUPPORTED (an environment without threads).
+ * Returns YORE_OK, also for no hits; YORE_TIMEOUT when the index did not reach the snapshot in time; YORE_ERR_QUERY;
+ *         YORE_ERR_LIMIT (bytes and terms of the query, words under its prefixes, yore_open_options.search_bytes_max);
+ *         YORE_ERR_NOMEM; YORE_ERR_MISUSE when the store has been closed.
  * Threads as yore_get.   Blocks while the index catches up, wait_ns at most.
  * Cost O(postings of the query's terms), the first one after an open O(text in the store). */
 YORE_API YORE_NODISCARD yore_status yore_search(yore_snap *snap, const yore_query *query, yore_iter **out,
@@ -124,6 +125,7 @@ typedef struct yore_search_stats {
     uint64_t documents;    /* document versions held, of all branches */
     uint64_t postings;
     uint64_t index_bytes; /* memory */
+    char analyzer[128];   /* language and versions of the libraries that made the terms; empty before */
 } yore_search_stats;
 
 /* Returns YORE_OK; YORE_ERR_MISUSE.   Threads any.   Blocks never.   Cost O(1). */

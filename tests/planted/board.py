@@ -26,6 +26,7 @@ PROGRAMS = {
     "history_stress_planted": ["--planted"],
     "test_epoch_planted": [],
     "test_planted_hash": [],
+    "test_search_random_planted": ["--planted"],
 }
 
 # bug in planted.h, what it is, and where it is caught: program and the line that says so
@@ -65,6 +66,14 @@ ROWS = [
       ("test_history_planted", r"OK \] test_first_committer_wins_off_by_one_is_(caught)")]),
     ("HASH_BEFORE_ENTRY", "hash slot published before its entry",
      [("test_planted_hash", r"OK \] test_publishing_the_tag_before_the_reference_is_(caught)")]),
+    ("SEARCH_HIDDEN_DF", "replaced documents counted in df",
+     [("test_search_random_planted", r"^planted, replaced documents counted: caught (after [^:]*)")]),
+    ("SEARCH_EXPIRY", "expiry ignored in the document count",
+     [("test_search_random_planted", r"^planted, expiry ignored in the number of documents: caught (after [^:]*)")]),
+    ("SEARCH_END_VERSION", "posting alive where it ended",
+     [("test_search_random_planted", r"^planted, posting alive in the version that ended it: caught (after [^:]*)")]),
+    ("SEARCH_HIDE_CAP", "child hides its parent too early",
+     [("test_search_random_planted", r"^planted, parent hidden before the child wrote: caught (after [^:]*)")]),
 ]
 
 

@@ -96,7 +96,7 @@ static void test_status_names_are_distinct(void **state)
     assert_string_equal(yore_status_name(YORE_ERR_CORRUPT), "CORRUPT");
     assert_string_equal(yore_status_name(YORE_ERR_NO_BRANCH), "NO_BRANCH");
     assert_string_equal(yore_status_name(6), "UNKNOWN");
-    assert_string_equal(yore_status_name(-28), "UNKNOWN");
+    assert_string_equal(yore_status_name(YORE_ERR_QUERY - 1), "UNKNOWN");
     for (yore_status a = YORE_ERR_QUERY; a <= YORE_TIMEOUT; a++) {
         assert_string_not_equal(yore_status_name(a), "UNKNOWN");
         for (yore_status b = YORE_ERR_QUERY; b < a; b++) {

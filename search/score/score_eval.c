@@ -1,0 +1,79 @@
+/* Judging the document in hand: the definitions of query.h, once. */
+#include "engine/base/yr_assert.h"
+#include "search/score/score_private.h"
+
+/* What a slot adds: idf * tf / (tf + norm). */
+static double slot_score(score_run *run, uint32_t index)
+{
+    const score_slot *slot = &run->slots[index];
+    double tf = run->tf[index];
+    double score = slot->idf * tf / (tf + run->doc.norm);
+    if (run->terms) {
+        YR_ASSERT(run->term_count < run->term_capacity);
+        run->terms[run->term_count++] = (yore_term_score){.term = slot->text,
+                                                          .tf = run->tf[index],
+                                                          .df = slot->df,
+                                                          .idf = slot->idf,
+                                                          .norm = run->doc.norm,
+                                                          .score = score};
+    }
+    return score;
+}
+
+static bool eval_prefix(score_run *run, const score_node *node, double *score)
+{
+    bool any = false;
+    for (uint32_t i = node->slot; i < node->slot + node->slot_count; i++) {
+        if (!run->tf[i]) continue;
+        any = true;
+        *score += slot_score(run, i);
+    }
+    return any;
+}
+
+static bool eval_phrase(score_run *run, const score_node *node, double *score)
+{
+    if (!node->child_count) return false;
+    for (uint32_t i = 0; i < node->child_count; i++) {
+        if (!run->tf[node->children[i].slot]) return false;
+    }
+    if (node->child_count > 1 && !yr_score_phrase_is_in(run, node)) return false;
+    for (uint32_t i = 0; i < node->child_count; i++) *score += slot_score(run, node->children[i].slot);
+    return true;
+}
+
+static bool eval_group(score_run *run, const score_node *node, double *score)
+{
+    bool has_must = false, any = false;
+    size_t terms = run->term_count;
+    for (uint32_t i = 0; i < node->child_count; i++) {
+        const score_node *child = &node->children[i];
+        double part = 0;
+        size_t before = run->term_count;
+        bool matches = yr_score_eval(run, child, &part);
+        if (child->occur == YR_MUST) has_must = true;
+        if (child->occur == YR_MUST_NOT) run->term_count = before;
+        if (run->status < 0 || (child->occur == YR_MUST && !matches) ||
+            (child->occur == YR_MUST_NOT && matches)) {
+            run->term_count = terms;
+            return false;
+        }
+        if (!matches || child->occur == YR_MUST_NOT) continue;
+        any = true;
+        *score += part;
+    }
+    return has_must || any;
+}
+
+bool yr_score_eval(score_run *run, const score_node *node, double *score)
+{
+    switch (node->kind) {
+    case YR_QUERY_TERM:
+        if (!run->tf[node->slot]) return false;
+        *score += slot_score(run, node->slot);
+        return true;
+    case YR_QUERY_PREFIX: return eval_prefix(run, node, score);
+    case YR_QUERY_PHRASE: return eval_phrase(run, node, score);
+    default: return eval_group(run, node, score);
+    }
+}
