@@ -39,6 +39,7 @@ typedef struct cmd {
     const struct cmd *subs;
     size_t sub_count;
     cmd_store store;
+    bool pages;        /* its output may be long: through a pager on a terminal */
     uint16_t args_min; /* positional arguments */
     uint16_t args_max; /* CMD_ARGS_ANY = no limit */
 } cmd;

@@ -108,6 +108,7 @@ const cmd cmd_history_entry = {
         "A branch shows its own versions, then its parent's at or before the fork. Exit 1 for a key never written.",
     CMD_ENTRY_FLAGS(flags),
     .run = run_history,
+    .pages = true,
     .store = CMD_READS,
     .args_min = 1,
     .args_max = 1,

@@ -134,6 +134,7 @@ const cmd cmd_ls_entry = {
     .summary = "list keys, all or those under a prefix",
     CMD_ENTRY_FLAGS(ls_flags),
     .run = run_ls,
+    .pages = true,
     .store = CMD_READS,
     .args_max = 1,
 };
@@ -177,6 +178,7 @@ const cmd cmd_scan_entry = {
     .summary = "list the keys from FROM (inclusive) to TO (exclusive); '' is an open end",
     CMD_ENTRY_FLAGS(scan_flags),
     .run = run_scan,
+    .pages = true,
     .store = CMD_READS,
     .args_min = 2,
     .args_max = 2,

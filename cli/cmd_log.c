@@ -166,6 +166,7 @@ const cmd cmd_log_entry = {
     .details = "A branch shows its own commits, then its parent's at or before the fork.",
     CMD_ENTRY_FLAGS(flags),
     .run = run_log,
+    .pages = true,
     .store = CMD_READS,
     .args_max = 1,
 };

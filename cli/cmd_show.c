@@ -151,6 +151,7 @@ const cmd cmd_show_entry = {
     .summary = "show a commit and what it wrote, or what it did to one key",
     .details = "A bare vN is that commit, of whatever branch; exp@vN is exp's newest commit at or before it.",
     .run = run_show,
+    .pages = true,
     .store = CMD_READS,
     .args_min = 1,
     .args_max = 2,

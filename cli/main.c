@@ -14,6 +14,7 @@
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/locate.h"
+#include "cli/pager.h"
 
 #define WAIT_MS_DEFAULT 5000u
 
@@ -136,6 +137,7 @@ static int dispatch(cli *c)
         return EXIT_USAGE;
     }
     if (cli_has(c, "help")) return cli_help_command(c, stdout, c->parent, c->command);
+    cli_pager_begin(c);
     return c->command->run(c);
 }
 
@@ -158,6 +160,7 @@ int main(int argc, char **argv)
     if (code == 0) code = read_globals(&c);
     if (code == 0) code = dispatch(&c);
     int written = cli_out_finish(&c);
+    cli_pager_end();
     if (written != EXIT_DONE) code = written;
     if (code == EXIT_NO && c.ok_if_none) code = EXIT_DONE;
 

@@ -57,6 +57,7 @@ const cli_topic cli_topics[] = {
      "  YORE_DB      the store, when -d is not given\n"
      "  YORE_BRANCH  the branch, when -b is not given\n"
      "  NO_COLOR     no colour when set to anything\n"
+     "  YORE_PAGER   a pager for long lists on a terminal, else PAGER; without either there is none\n"
      "  TZ           the display zone, when --utc-offset is not given\n"},
 };
 const size_t cli_topic_count = CMD_COUNT(cli_topics);

@@ -17,7 +17,7 @@ def play(words, folder, typed=b"", env=()):
     pid, fd = pty.fork()
     if pid == 0:
         os.chdir(folder)
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("YORE_") and k != "NO_COLOR"}
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("YORE_") and k not in ("NO_COLOR", "PAGER")}
         os.execve(YORE, [YORE, *words], {**clean, "TZ": "UTC", "TERM": "xterm", **dict(env)})
     if typed:
         os.write(fd, typed)
@@ -71,6 +71,15 @@ def main():
         check("NO_COLOR takes the colour away", shown.startswith(b"KEY "), shown)
         shown, _ = play(["ls", "-l", "--color", "always"], folder, env=[("NO_COLOR", "1")])
         check("--color always wins over NO_COLOR", shown.startswith(b"\x1b[1mKEY"), shown)
+        shown, _ = play(["ls"], folder, env=[("YORE_PAGER", "sed s/^/page:/"), ("NO_COLOR", "1")])
+        check("a list goes through the pager that is named", shown == b"page:k\npage:text\n", shown)
+        for env in [("PAGER", "false"), ("YORE_PAGER", "")], [("PAGER", "cat")], []:
+            shown, _ = play(["ls"], folder, env=[("NO_COLOR", "1"), *env])
+            check(f"no pager with {env}", shown == b"k\ntext\n", shown)
+        shown, status = play(["ls"], folder, env=[("PAGER", "true")])
+        check("a pager that is left early ends the command in silence", shown == b"", shown)
+        shown, _ = play(["get", "text"], folder, env=[("PAGER", "sed s/^/page:/")])
+        check("a value is not paged", shown == b"line\n", shown)
         shown, _ = play(["at", "@now"], folder, env=[("TZ", "Asia/Kolkata")])
         check("times are in the display zone", b"+05:30" in shown, shown)
         shown, _ = play(["at", "@now"], folder, env=[("TZ", "UTC")])
