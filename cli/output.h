@@ -49,7 +49,8 @@ void cli_json_bytes(cli_json *j, const char *name, yore_slice bytes); /* "name" 
 void cli_json_text(cli_json *j, const char *name, const char *text);
 void cli_json_u64(cli_json *j, const char *name, uint64_t number);
 void cli_json_i64(cli_json *j, const char *name, int64_t number);
-void cli_json_double(cli_json *j, const char *name, double number); /* finite; reads back as the same number */
+/* A finite number, in as many digits as it takes to read back as the same. */
+void cli_json_double(cli_json *j, const char *name, double number);
 void cli_json_bool(cli_json *j, const char *name, bool fact);
 void cli_json_null(cli_json *j, const char *name);
 void cli_json_time(cli_json *j, const char *name, int64_t ns); /* RFC 3339, Z, nine digits */

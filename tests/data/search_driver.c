@@ -1,5 +1,5 @@
-/* Many searches of one store in one process: queries on stdin, one a line, every character of them text; on stdout a line
- * NUMBER TAB KEY TAB SCORE a hit, the number that of the query from 0.
+/* Many searches of one store in one process: queries on stdin, one a line, every character of them text; on stdout a
+ * line NUMBER TAB KEY TAB SCORE a hit, the number that of the query from 0.
  *     search_driver STORE K */
 #define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
