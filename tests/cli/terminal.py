@@ -80,6 +80,21 @@ def main():
         check("a pager that is left early ends the command in silence", shown == b"", shown)
         shown, _ = play(["get", "text"], folder, env=[("PAGER", "sed s/^/page:/")])
         check("a value is not paged", shown == b"line\n", shown)
+        quietly("put", "sea", "-", folder=folder, data=b"A storm rose\n\tover \x1b[31mthe sea" + 40 * b", on and on")
+        shown, status = play(["search", "storm", "--snippet", "40"], folder)
+        check("search puts the snippet under the key, marks the words, folds blanks and escapes control bytes",
+              shown.endswith(b"A \x1b[1;31mstorm\x1b[0m rose over \\x1b[31mthe sea, on and\xe2\x80\xa6\n") and status == 0,
+              shown)
+        check("search shows rank, score, key and version in a line", b"  1   0." in shown and b"sea\x1b[0m  \x1b[2mv" in
+              shown, shown)
+        shown, _ = play(["search", "storm"], folder, env=[("NO_COLOR", "1")])
+        check("search without colour marks nothing", b"\x1b" not in shown and b"A storm rose over" in shown, shown)
+        shown, _ = play(["search", "storm", "--highlight", "ansi"], folder, env=[("NO_COLOR", "1")])
+        check("--highlight ansi marks all the same", b"\x1b[1;31mstorm\x1b[0m" in shown, shown)
+        shown, _ = play(["search", "storm line", "-k", "1"], folder)
+        check("search says when there are more hits", b"1 of 2 hits; -k shows more" in shown, shown)
+        quietly("del", "sea", folder=folder)
+
         shown, _ = play(["at", "@now"], folder, env=[("TZ", "Asia/Kolkata")])
         check("times are in the display zone", b"+05:30" in shown, shown)
         shown, _ = play(["at", "@now"], folder, env=[("TZ", "UTC")])
