@@ -46,3 +46,11 @@ bool yr_fold(yr_folder *folder, yore_slice text, bool is_ascii, yore_slice *fold
     *folded = yore_bytes(out, (size_t)size);
     return true;
 }
+
+bool yr_fold_any(yr_folder *folder, yore_slice text, yore_slice *folded)
+{
+    const uint8_t *in = text.data;
+    uint8_t bits = 0;
+    for (size_t i = 0; i < text.size; i++) bits |= in[i];
+    return yr_fold(folder, text, bits < 0x80, folded);
+}

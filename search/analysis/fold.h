@@ -22,4 +22,7 @@ typedef struct yr_folder {
  * Returns false when it may not fit in YR_FOLD_CODES_MAX characters; a cluster of yr_words_next_cluster always does. */
 bool yr_fold(yr_folder *folder, yore_slice text, bool is_ascii, yore_slice *folded);
 
+/* As yr_fold, for text that may be ASCII or not. */
+bool yr_fold_any(yr_folder *folder, yore_slice text, yore_slice *folded);
+
 #endif

@@ -108,33 +108,42 @@ yore_status yr_stemmer_stem(yr_stemmer *stemmer, yore_slice word, yore_slice *st
 }
 
 /* Mix the stem of `word` into *hash. */
-static yore_status mix_stem(yr_stemmer *stemmer, yore_slice word, uint64_t *hash, yore_error *err)
+static yore_status mix_stem(yr_stemmer *stemmer, yr_folder *folder, yore_slice word, uint64_t *hash,
+                            yore_error *err)
 {
-    const sb_symbol *stem = sb_stemmer_stem(stemmer->snowball, word.data, (int)word.size);
+    yore_slice folded;
+    if (!yr_fold_any(folder, word, &folded)) return YORE_OK;
+    const sb_symbol *stem = sb_stemmer_stem(stemmer->snowball, folded.data, (int)folded.size);
     if (!stem) return no_memory(err);
     *hash = yr_hash64(stem, (size_t)sb_stemmer_length(stemmer->snowball), *hash);
     return YORE_OK;
 }
 
+/* How many words and pairs of words a fingerprint is made of: enough to tell, few enough to open quickly. */
+#define PROBES_MAX 40u
+
 yore_status yr_stemmer_fingerprint(yr_stemmer *stemmer, const char *list, yr_folder *folder, uint32_t *out,
                                    yore_error *err)
 {
     uint64_t hash = 0;
-    /* Each word, and each word with the one after it stuck on: those are long enough to have endings. */
-    while (list && *list) {
+    size_t count = 0;
+    for (const char *at = list; at && *at; at++) count += *at == ' ';
+    size_t stride = count / PROBES_MAX + 1;
+    yore_status status = YORE_OK;
+    /* Each word chosen, and the same with the next one stuck on: that is long enough to have endings. */
+    for (size_t i = 0; status == YORE_OK && list && *list; i++) {
         size_t one = strcspn(list, " "), two = list[one] ? strcspn(list + one + 1, " ") : 0;
-        uint8_t both[2 * YR_TERM_BYTES_MAX];
-        yore_slice folded;
-        YR_ASSERT(one + two <= sizeof both);
-        memcpy(both, list, one);
-        memcpy(both + one, list + one + (two ? 1 : 0), two);
-        for (int i = 0; i < 2; i++) {
-            if (!yr_fold(folder, yore_bytes(both, i ? one + two : one), false, &folded)) continue;
-            yore_status status = mix_stem(stemmer, folded, &hash, err);
-            if (status < 0) return status;
+        if (i % stride == 0) {
+            uint8_t both[2 * YR_TERM_BYTES_MAX];
+            YR_ASSERT(one + two <= sizeof both);
+            memcpy(both, list, one);
+            if (two) memcpy(both + one, list + one + 1, two);
+            status = mix_stem(stemmer, folder, yore_bytes(list, one), &hash, err);
+            if (status == YORE_OK)
+                status = mix_stem(stemmer, folder, yore_bytes(both, one + two), &hash, err);
         }
         list += one + (list[one] != 0);
     }
     *out = (uint32_t)(hash ^ hash >> 32);
-    return YORE_OK;
+    return status;
 }

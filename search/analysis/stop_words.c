@@ -49,7 +49,7 @@ bool yr_stop_set_init(yr_stop_set *set, const yore_env *env, const char *list, y
     while (*list) {
         size_t size = strcspn(list, " ");
         yore_slice folded;
-        if (size && yr_fold(folder, yore_bytes(list, size), false, &folded)) add(set, folded);
+        if (size && yr_fold_any(folder, yore_bytes(list, size), &folded)) add(set, folded);
         list += size + (list[size] != 0);
     }
     return true;

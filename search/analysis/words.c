@@ -64,11 +64,12 @@ static bool is_newline(int property)
     return property == WBP_CR || property == WBP_LF || property == WBP_NEWLINE;
 }
 
-/* A letter or number by its general category, or one of the circled letters, which only the word rules call letters. */
+/* A letter or number by its general category, or what only the word rules take for one (circled letters, squared
+ * Katakana words). */
 static bool is_wordish(const mark *m)
 {
     if (m->code < 0x80) return is_letter_or_digit(m->property);
-    if (m->property == WBP_ALETTER) return true;
+    if (m->property == WBP_ALETTER || m->property == WBP_KATAKANA) return true;
     if (m->property == INVALID || is_ignored(m->property)) return false;
     int category = utf8proc_category((utf8proc_int32_t)m->code);
     return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
@@ -212,10 +213,14 @@ bool yr_words_next_word(yr_words *words, yr_word *out)
     }
 }
 
-/* The later jamo of a Hangul syllable compose with what stands before them though they are no marks. */
-static bool is_later_jamo(uint32_t code)
+/* May normalising melt this character into what stands before it? Marks; the later jamo of a Hangul syllable; and the
+ * invisible ones, which go and leave what follows them to do so. */
+static bool is_continuation(const mark *m)
 {
-    return (code >= 0x1160 && code <= 0x11FF) || (code >= 0xD7B0 && code <= 0xD7FF);
+    if (is_ignored(m->property)) return true;
+    if (m->property == INVALID) return false;
+    return (m->code >= 0x1160 && m->code <= 0x11FF) || (m->code >= 0xD7B0 && m->code <= 0xD7FF) ||
+           utf8proc_get_property((utf8proc_int32_t)m->code)->ignorable;
 }
 
 bool yr_words_next_cluster(yr_words *words, yr_word *out)
@@ -225,7 +230,7 @@ bool yr_words_next_cluster(yr_words *words, yr_word *out)
     for (unsigned codes = 0; cluster.to < words->size && codes < YR_CLUSTER_CODES_MAX; codes++) {
         if (codes && words->text[cluster.to] < 0x80) break;
         mark m = mark_at(words, cluster.to);
-        if (codes && !is_ignored(m.property) && !is_later_jamo(m.code)) break;
+        if (codes && !is_continuation(&m)) break;
         take(&cluster, &m);
     }
     words->at = cluster.to;

@@ -18,7 +18,7 @@ uint64_t kit_seed(uint64_t fallback)
     return seed;
 }
 
-bool kit_data_path(const char *name, char path[KIT_PATH_SIZE])
+bool kit_find_data(const char *name, char path[KIT_PATH_SIZE])
 {
     const char *data = getenv("YORE_DATA"), *source = getenv("YORE_SOURCE_DIR");
     if (data && *data)
@@ -26,12 +26,16 @@ bool kit_data_path(const char *name, char path[KIT_PATH_SIZE])
     else
         snprintf(path, KIT_PATH_SIZE, "%s/../shared/data/%s", source ? source : ".", name);
     FILE *file = fopen(path, "rb");
-    if (!file) {
-        printf("skipped: no data\n");
-        return false;
-    }
+    if (!file) return false;
     fclose(file);
     return true;
+}
+
+bool kit_data_path(const char *name, char path[KIT_PATH_SIZE])
+{
+    if (kit_find_data(name, path)) return true;
+    printf("skipped: no data\n");
+    return false;
 }
 
 /* One of every kind that the word rules tell apart, and what normalisation does something to. */

@@ -14,7 +14,8 @@
 /* YORE_TEST_SEED, or `fallback`; printed. */
 uint64_t kit_seed(uint64_t fallback);
 
-/* The path of a data file. False, with "skipped: no data" printed, when it is not there. */
+/* The path of a data file. False when it is not there; kit_data_path then also prints "skipped: no data". */
+bool kit_find_data(const char *name, char path[KIT_PATH_SIZE]);
 bool kit_data_path(const char *name, char path[KIT_PATH_SIZE]);
 
 /* Random text of at most `max` bytes at `out`: letters, digits, punctuation, marks, scripts, flags, emoji, joiners and,
