@@ -2,7 +2,9 @@
  *
  * A pending commit is one open transaction: lines join it while they name the same commit (or the same branch and
  * version, in a row of an export). It is committed when a line belongs elsewhere, so nothing of it is visible before;
- * a line that names no commit is committed at once.
+ * a line that names no commit is committed at once. When --on-error passes over a line, its whole commit goes with it:
+ * the lines before it, and those that follow. A line that does not say which commit it is of belongs to the one whose
+ * lines stand on both sides of it.
  *
  * Rows of an export carry the versions of the store they came from. They are imported in the order of those versions
  * (a snapshot's rows come in key order: the input is then indexed first), and each is remembered with the version it
@@ -11,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/args.h"
 #include "cli/import_event.h"
 #include "cli/output.h"
 #include "cli/locate.h"
@@ -50,6 +53,14 @@ typedef struct event_run {
     uint64_t puts;
     uint64_t dels;
     uint64_t bytes;
+    bool gap; /* a line that named no commit was refused behind its lines */
+
+    /* the commit that was refused: its lines that still come go the same way */
+    bool refusing;
+    bool refused_has_version;
+    uint64_t refused_version;
+    char refused_branch[YORE_BRANCH_NAME_MAX + 1];
+    cli_bytes refused_commit;
 
     /* versions of the stream and of the store, both ascending */
     version_pair *pairs;
@@ -124,6 +135,7 @@ static void forget_pending(event_run *run)
     run->puts = 0;
     run->dels = 0;
     run->bytes = 0;
+    run->gap = false;
     cli_bytes_clear(&run->raw);
 }
 
@@ -165,6 +177,77 @@ static bool joins(const event_run *run, const event *e, const char *branch)
         return run->has_version && run->version == e->version && strcmp(run->branch, branch) == 0;
     }
     return !run->has_version && e->commit.size > 0 && same(&run->commit, e->commit);
+}
+
+static bool is_refused(const event_run *run, const event *e, const char *branch)
+{
+    if (!run->refusing || run->refused_has_version != e->has_version) {
+        return false;
+    }
+    if (e->has_version) {
+        return run->refused_version == e->version && strcmp(run->refused_branch, branch) == 0;
+    }
+    return e->commit.size > 0 && same(&run->refused_commit, e->commit);
+}
+
+/* Refuse a line, and with it all of its commit. 0 = passed over, or the exit code that stops the import. */
+static int refuse_line(event_run *run, const event *e, const import_problem *problem, yore_slice raw)
+{
+    import *im = run->im;
+    char name[YORE_BRANCH_NAME_MAX + 1];
+    const char *branch = branch_of(run, e, name);
+    bool drops = run->txn != NULL && (run->lines == 0 || joins(run, e, branch));
+    int code = EXIT_DONE;
+    if (drops && run->lines > 0 && im->on_error != IMPORT_STOP) {
+        im->skipped_records += run->lines - 1; /* import_reject counts one */
+        code = import_reject(im, problem, cli_bytes_slice(&run->raw));
+    }
+    if (code == EXIT_DONE) {
+        code = import_reject(im, problem, raw);
+    }
+    if (drops) {
+        yore_rollback(run->txn);
+        forget_pending(run);
+    }
+    run->refusing = run->refusing || e->has_version || e->commit.size > 0;
+    if (e->has_version || e->commit.size > 0) {
+        run->refused_has_version = e->has_version;
+        run->refused_version = e->version;
+        (void)snprintf(run->refused_branch, sizeof run->refused_branch, "%s", branch);
+        set_bytes(&run->refused_commit, e->commit);
+    }
+    return code;
+}
+
+/* What a line that is no event still says of its commit. */
+static event name_of_bad_line(const event_run *run)
+{
+    event e = {0};
+    const json_member *commit = json_in_find(&run->reader.json, "commit");
+    const json_member *version = json_in_find(&run->reader.json, "version");
+    const json_member *branch = json_in_find(&run->reader.json, "branch");
+    if (branch != NULL && branch->kind == JSON_STRING) {
+        e.branch = branch->text;
+    }
+    if (commit != NULL && (commit->kind == JSON_STRING || commit->kind == JSON_NUMBER)) {
+        e.commit = commit->raw;
+    }
+    if (version != NULL && version->kind == JSON_NUMBER && version->raw.size > 0) {
+        char *text = cli_strdup_slice(version->raw);
+        e.has_version = cli_parse_u64(text, &e.version);
+        free(text);
+    }
+    return e;
+}
+
+static int refuse_bad_line(event_run *run, const import_problem *problem, yore_slice raw)
+{
+    event e = name_of_bad_line(run);
+    if (e.has_version || e.commit.size > 0 || run->txn == NULL) {
+        return refuse_line(run, &e, problem, raw);
+    }
+    run->gap = true;
+    return import_reject(run->im, problem, raw);
 }
 
 /* A later line of a commit may repeat what the first one said, and add a note. */
@@ -320,8 +403,12 @@ static int take_data(event_run *run, const event *e, yore_slice raw, uint64_t li
     import_problem problem = {.line = line};
     const char *branch = branch_of(run, e, name);
     bool good;
+    if (is_refused(run, e, branch)) {
+        return import_reject(run->im, &problem, raw);
+    }
+    run->refusing = false;
     if (joins(run, e, branch)) {
-        good = check_joined(run, e, branch, &problem);
+        good = !run->gap && check_joined(run, e, branch, &problem);
     } else {
         int code = flush(run);
         if (code != EXIT_DONE) {
@@ -333,12 +420,7 @@ static int take_data(event_run *run, const event *e, yore_slice raw, uint64_t li
     good = good && write_key(run, e, &problem);
     if (!good) {
         problem.line = line;
-        int code = import_reject(run->im, &problem, raw);
-        if (run->txn != NULL && run->lines == 0) {
-            yore_rollback(run->txn);
-            forget_pending(run);
-        }
-        return code;
+        return refuse_line(run, e, &problem, raw);
     }
     run->lines++;
     run->last_line = line;
@@ -442,6 +524,7 @@ static int take_record(event_run *run, const event *e, yore_slice raw, uint64_t 
     if (code != EXIT_DONE) {
         return code;
     }
+    run->refusing = false;
     run->im->resume_line = line;
     switch (e->kind) {
     case EVENT_FORK: good = take_fork(run, e, &problem); break;
@@ -487,7 +570,7 @@ static int take_line(event_run *run, yore_slice line, uint64_t number)
     }
     if (!event_read(&run->reader, without_mark(line, number), &e, &problem)) {
         problem.line = number;
-        return import_reject(run->im, &problem, line);
+        return refuse_bad_line(run, &problem, line);
     }
     int code = import_store(run->im);
     if (code != EXIT_DONE) {
@@ -620,6 +703,7 @@ int import_events(import *im)
     cli_bytes_deinit(&run.note);
     cli_bytes_deinit(&run.source);
     cli_bytes_deinit(&run.raw);
+    cli_bytes_deinit(&run.refused_commit);
     cli_bytes_deinit(&run.placed);
     free(run.pairs);
     free(run.places);

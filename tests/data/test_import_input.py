@@ -223,6 +223,26 @@ class RefusalTest(ImportTest):
         self.take(text, "--on-error", str(rejects))
         self.assertEqual(rejects.read_text(), '{bad\n{"key":"c"}\n')
 
+    def test_a_skipped_line_takes_its_whole_commit_along(self):
+        good = [event("x1", commit="x"), event("x2", commit="x")]
+        old = "1999-01-01T00:00:00Z"
+        self.store.import_events([event("first", time="2000-01-01T00:00:00Z")])
+        for bad in ([event("a", commit="c", time=old), event("b", commit="c")],
+                    [event("a", commit="c"), event("b", commit="c", branch="none"), event("d", commit="c")],
+                    [event("a", commit="c"), event("k" * 40000, commit="c"), event("b", commit="c")],
+                    [event("a", commit="c"), {"key": "b", "commit": "c"}, event("d", commit="c")],
+                    [event("a", commit="c"), "{not JSON", event("b", commit="c")],
+                    ['{"key":"a","commit":"c","value":', event("b", commit="c")],
+                    [event("a", version=7), event("b", version=7, schema=1, op="?"), event("d", version=7)]):
+            text = "".join((e if isinstance(e, str) else support.dumps(e)) + "\n" for e in good + bad + good)
+            rejects = self.store.temp / "rejects"
+            with self.subTest(text[-200:]):
+                words = self.take(text, "--on-error", str(rejects))
+                self.assertIn(f"{len(bad)} records skipped", words)
+                self.assertEqual(self.keys(), ["first", "x1", "x2"], "no half commit")
+                self.assertEqual(len(rejects.read_text().splitlines()), len(bad))
+                rejects.unlink()
+
     def test_atomic_is_all_or_nothing(self):
         text = "".join(support.dumps(e) + "\n" for e in [event("a"), {"fork": "exp"}, event("b", branch="exp")])
         self.refuse(text + "{bad\n", "--atomic", says=["line 4", "nothing was imported"])
