@@ -71,7 +71,7 @@ static bool is_wordish(const mark *m)
     if (m->code < 0x80) return is_letter_or_digit(m->property);
     if (m->property == WBP_ALETTER || m->property == WBP_KATAKANA) return true;
     if (m->property == INVALID || is_ignored(m->property)) return false;
-    int category = utf8proc_category((utf8proc_int32_t)m->code);
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)m->code);
     return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
            (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO);
 }
