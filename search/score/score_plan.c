@@ -118,7 +118,7 @@ static yore_status plan_prefix(score_run *run, const yr_query_node *from, score_
         yr_dictionary_prefix(&run->request->view.index->dictionary, from->term, expand_word, &e);
     if (e.status < 0) return e.status;
     to->slot_count = run->slot_count - to->slot;
-    sort_slots(run->slots + to->slot, to->slot_count);
+    if (to->slot_count) sort_slots(run->slots + to->slot, to->slot_count);
     return YORE_OK;
 }
 
