@@ -66,6 +66,7 @@ int cli_explain_point(cli *c, cli_json *j, const yore_where *where)
     char time[YORE_TIME_TEXT_SIZE];
 
     if (!c->json) {
+        (void)fflush(stdout); /* where both streams are one, this comes last */
         cli_time_text(c, where->time_ns, time);
         fprintf(stderr, "explain:\n  point     %s@v%" PRIu64 "  %s\n", where->branch, where->version, time);
         return put_lineage(c, NULL, where);

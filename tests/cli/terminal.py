@@ -83,10 +83,10 @@ def main():
         quietly("put", "sea", "-", folder=folder, data=b"A storm rose\n\tover \x1b[31mthe sea" + 40 * b", on and on")
         shown, status = play(["search", "storm", "--snippet", "40"], folder)
         check("search puts the snippet under the key, marks the words, folds blanks and escapes control bytes",
-              shown.endswith(b"A \x1b[1;31mstorm\x1b[0m rose over \\x1b[31mthe sea, on and\xe2\x80\xa6\n") and status == 0,
-              shown)
-        check("search shows rank, score, key and version in a line", b"  1   0." in shown and b"sea\x1b[0m  \x1b[2mv" in
-              shown, shown)
+              shown.endswith(b"A \x1b[1;31mstorm\x1b[0m rose over \\x1b[31mthe sea, on and\xe2\x80\xa6\n")
+              and status == 0, shown)
+        check("search shows rank, score, key and version in a line",
+              b"  1   0." in shown and b"sea\x1b[0m  \x1b[2mv" in shown, shown)
         shown, _ = play(["search", "storm"], folder, env=[("NO_COLOR", "1")])
         check("search without colour marks nothing", b"\x1b" not in shown and b"A storm rose over" in shown, shown)
         shown, _ = play(["search", "storm", "--highlight", "ansi"], folder, env=[("NO_COLOR", "1")])

@@ -30,6 +30,7 @@ BLOCK = re.compile(r"^```console[^\n]*\n(.*?)^```", re.S | re.M)
 PROGRAM = re.compile(r"^```c\n(.*?)^```(?:\n+```output\n(.*?)^```)?", re.S | re.M)
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 TIMEOUT_S = 120
+LIBRARIES = ("-lstemmer", "-lutf8proc", "-lunistring", "-lm", "-lpthread")  # what yore.pc names for the static one
 
 
 def documents():
@@ -118,7 +119,7 @@ def run_programs(name, count):
             count[0] += 1
             where = f"{name}:{tree.line_of(source, match.start(1))}"
             (pathlib.Path(folder) / "program.c").write_text(match.group(1))
-            built = subprocess.run([*compiler, "program.c", str(build / "libyore.a"), "-lpthread", "-o", "program"],
+            built = subprocess.run([*compiler, "program.c", str(build / "libyore.a"), *LIBRARIES, "-o", "program"],
                                    cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             if built.returncode:
                 yield f"{where}: does not compile:\n{built.stdout}"
