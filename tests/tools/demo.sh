@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job on real input: import a git history, read the past, fork from it, diverge.
+# The main job on real input: import a git history, read the past, fork from it, diverge, search each of them.
 #   demo.sh REPOSITORY    that repository's own history
 #   demo.sh --sample      a small history made on the spot
 # Every command shown is the command that runs; what follows it is its output. `yore` comes from YORE_BIN or
@@ -109,6 +109,14 @@ show "yore get $file -b experiment && echo"
 show "yore get $file -b $branch | wc -c"
 show "yore log experiment -n 2"
 show 'yore branch list'
+
+words='torn tail'
+if [ "$file" = model.conf ]; then words=threshold; fi
+say 'search, best first: now, as of that first commit with the ranking of then, and on the fork'
+show "yore search '$words' -b $branch -k 3 --snippet 70 --ok-if-none"
+show "yore search '$words' --as-of $branch@v$version -k 3 --snippet 70 --ok-if-none"
+show "yore search '\"rewritten from the past\"' -b experiment --prefix $file"
+show "yore search '\"rewritten from the past\"' -b $branch --prefix $file --count --ok-if-none"
 
 say 'does git agree?'
 show "yore get $file --as-of $branch@v$version | cmp - <(git show ${first:0:12}:$file) && echo 'the first is the same'"
