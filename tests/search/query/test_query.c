@@ -11,6 +11,7 @@
 
 #include "search/query/query.h"
 #include "tests/search/query/query_print.h"
+#include "tests/support/env_sim.h"
 
 static const yore_env *env;
 static yr_analyzer *english;
@@ -405,6 +406,41 @@ static void test_nodes_say_where_they_came_from(void **state)
     yr_arena_deinit(&arena);
 }
 
+static void test_each_allocation_that_fails_is_reported_and_leaves_nothing(void **state)
+{
+    (void)state;
+    static char text[2048];
+    size_t size = 0;
+    for (int i = 0; i < 100; i++) /* enough for several chunks of the arena */
+        size += (size_t)snprintf(text + size, sizeof text - size, "w%d -(a%d* b) ", i, i);
+    yr_sim *sim = yr_sim_create(1);
+    assert_non_null(sim);
+    yr_analyzer *analyzer = NULL;
+    assert_int_equal(yr_analyzer_open(yr_sim_env(sim), yore_str("english"), &analyzer, NULL), YORE_OK);
+    uint64_t failures = 0;
+    for (yore_status status = YORE_ERR_NOMEM; status != YORE_ERR_LIMIT; failures++) {
+        yr_arena room;
+        yr_query_node *root = NULL;
+        yr_query_options options = {0};
+        yore_error err = YORE_ERROR_INIT;
+        yr_arena_init(&room, yr_sim_env(sim));
+        yr_sim_fail_alloc(sim, failures + 1, false);
+        status = yr_query_parse(yore_bytes(text, size), &options, analyzer, &room, &root, &err);
+        yr_sim_fail_alloc(sim, 0, false);
+        yr_arena_deinit(&room);
+        assert_true(status == YORE_ERR_NOMEM || status == YORE_ERR_LIMIT);
+        assert_int_equal(err.code, status);
+        assert_null(root);
+        yr_analyzer_close(analyzer); /* a fresh one: it allocates as it goes */
+        assert_false(yr_sim_has_leaks(sim));
+        assert_int_equal(yr_analyzer_open(yr_sim_env(sim), yore_str("english"), &analyzer, NULL), YORE_OK);
+    }
+    printf("%u allocations failed\n", (unsigned)failures - 1);
+    assert_true(failures > 5);
+    yr_analyzer_close(analyzer);
+    yr_sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +455,7 @@ int main(void)
         cmocka_unit_test(test_brackets_past_the_depth_are_text),
         cmocka_unit_test(test_bytes_that_are_no_text),
         cmocka_unit_test(test_nodes_say_where_they_came_from),
+        cmocka_unit_test(test_each_allocation_that_fails_is_reported_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, open_analyzers, close_analyzers);
 }

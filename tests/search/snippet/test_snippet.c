@@ -14,6 +14,7 @@
 #include "engine/base/text.h"
 #include "search/snippet/grapheme.h"
 #include "search/snippet/snippet.h"
+#include "tests/support/env_sim.h"
 
 static const yore_env *env;
 static yr_analyzer *english;
@@ -335,6 +336,40 @@ static void test_random_snippets_keep_the_promises(void **state)
     }
 }
 
+static void test_each_allocation_that_fails_is_reported_and_leaves_nothing(void **state)
+{
+    (void)state;
+    static char value[65536];
+    for (size_t i = 0; i < sizeof value; i++) value[i] = i % 2 ? ' ' : 'b';
+    yore_error err = YORE_ERROR_INIT;
+    yr_query_options options = {0};
+    yr_query_node *root = NULL;
+    yr_arena_reset(&arena);
+    assert_int_equal(yr_query_parse(yore_str("\"b c\" b d*"), &options, english, &arena, &root, &err),
+                     YORE_OK);
+    yr_sim *sim = yr_sim_create(1);
+    assert_non_null(sim);
+    uint64_t failures = 0;
+    for (yore_status status = YORE_ERR_NOMEM; status != YORE_OK; failures++) {
+        yr_arena room;
+        yr_snippet_plan *plan = NULL;
+        yr_snippet out;
+        yr_arena_init(&room, yr_sim_env(sim));
+        yr_sim_fail_alloc(sim, failures + 1, false);
+        status = yr_snippet_plan_create(root, &room, &plan, &err);
+        if (status == YORE_OK)
+            status = yr_snippet_make(plan, english, yore_bytes(value, sizeof value), YORE_SNIPPET_FULL, &room,
+                                     &out, &err);
+        yr_sim_fail_alloc(sim, 0, false);
+        if (status == YORE_OK) assert_int_equal(out.span_count, sizeof value / 2);
+        yr_arena_deinit(&room);
+        assert_true(status == YORE_OK || (status == YORE_ERR_NOMEM && err.code == status));
+        assert_false(yr_sim_has_leaks(sim));
+    }
+    assert_true(failures > 5);
+    yr_sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +380,7 @@ int main(void)
         cmocka_unit_test(test_text_that_is_none_gives_a_valid_snippet),
         cmocka_unit_test(test_huge_values_stay_in_bounds),
         cmocka_unit_test(test_random_snippets_keep_the_promises),
+        cmocka_unit_test(test_each_allocation_that_fails_is_reported_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
