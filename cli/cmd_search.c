@@ -313,7 +313,6 @@ const cmd cmd_search_entry = {
     CMD_ENTRY_FLAGS(search_flags),
     .run = run_search,
     .store = CMD_READS,
-    .pages = true,
     .args_min = 1,
     .args_max = 1,
 };
