@@ -199,6 +199,14 @@ static void show_count(const searching *s)
     }
 }
 
+static bool is_indexed(const searching *s)
+{
+    char value[64] = "";
+
+    return yore_config_get(s->c->db, "search.index", NULL, value, sizeof value, NULL) != YORE_OK ||
+           strcmp(value, "none") != 0;
+}
+
 /* Nothing was found: the answer is no, with the reason that people trip over. */
 static int nothing(const searching *s)
 {
@@ -211,6 +219,8 @@ static int nothing(const searching *s)
     free(shown);
     if (!s->wants_kv) {
         cli_note(s->c, "note: only kv values are searched; nothing else is stored yet");
+    } else if (!is_indexed(s)) {
+        cli_note(s->c, "note: nothing is indexed: the setting search.index is 'none'");
     } else if (where->first_data_version > where->snap_version) {
         cli_time_text(s->c, where->first_data_time_ns, time);
         cli_note(s->c, "note: the first data of '%s' is v%" PRIu64 " of %s", where->branch,
