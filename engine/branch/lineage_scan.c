@@ -4,9 +4,11 @@
 #include "engine/base/mem.h"
 
 enum {
-    CHUNK = 16,     /* leaves taken from the tree at a time */
-    AHEAD = 32,     /* leaves whose lines are on the way while one is read: fewer leave latency uncovered */
-    REST_AHEAD = 6, /* by then an entry's first line has come, and says where the rest is */
+    CHUNK =
+        16, /* entries judged together; the first leaves taken from the tree, so that reading starts early */
+    TAKE = 48,       /* leaves taken at a time after that: walking the tree is fastest in long runs */
+    AHEAD = 24,      /* leaves whose lines are on the way while one is read: fewer leave latency uncovered */
+    REST_AHEAD = 12, /* by then an entry's first line has come, and says where the rest is */
     BOUND_BYTES_MAX = YORE_KEY_BYTES_MAX + 1
 };
 
@@ -14,9 +16,10 @@ struct yr_scan_hop {
     const yr_branch *branch;
     uint32_t cap;
     uint32_t at, count; /* of refs */
+    uint32_t asked;     /* refs below this have their lines on the way */
     bool drained;       /* the tree has no more behind `refs` */
     bool ended;         /* nor is there more inside the range */
-    yr_ref refs[AHEAD + CHUNK];
+    yr_ref refs[AHEAD + TAKE];
     yr_art_iter iter;
 };
 
@@ -173,27 +176,34 @@ static void hop_start(yr_scan *scan, yr_scan_hop *hop)
             ref = scan->reverse ? yr_art_prev(&hop->iter) : yr_art_next(&hop->iter);
         }
     }
-    hop->at = 0;
+    hop->at = hop->asked = 0;
     hop->count = ref ? 1 : 0;
     hop->refs[0] = ref;
     hop->drained = hop->ended = ref == 0;
 }
 
-/* Take the next leaves and have their first lines on the way. */
+/* Take the next leaves. */
 static void hop_refill(const yr_scan *scan, yr_scan_hop *hop, uint32_t chunk)
 {
     uint32_t left = hop->count - hop->at;
     memmove(hop->refs, hop->refs + hop->at, left * sizeof hop->refs[0]);
+    hop->asked -= hop->at;
     hop->at = 0;
     uint32_t more = scan->reverse ? yr_art_prev_many(&hop->iter, hop->refs + left, chunk)
                                   : yr_art_next_many(&hop->iter, hop->refs + left, chunk);
     hop->count = left + more;
     hop->drained = more < chunk;
-    for (uint32_t i = left; i < hop->count; i++) {
-        const uint8_t *entry = yr_region_at(&scan->view.mem->region, hop->refs[i]);
+}
+
+/* Have the first lines of the next entries on their way: a few at each row, not many at once, which the processor
+ * would queue up behind each other. */
+static inline void ask(const yr_region *region, yr_scan_hop *hop)
+{
+    uint32_t end = hop->at + AHEAD < hop->count ? hop->at + AHEAD : hop->count;
+    for (; hop->asked < end; hop->asked++) {
+        const uint8_t *entry = yr_region_at(region, hop->refs[hop->asked]);
         __builtin_prefetch(entry);
         __builtin_prefetch(entry + 64);
-        __builtin_prefetch(entry + 128);
     }
 }
 
@@ -201,11 +211,13 @@ static void hop_refill(const yr_scan *scan, yr_scan_hop *hop, uint32_t chunk)
 static void prefetch_rest(const yr_region *region, const yr_entry *entry)
 {
     const uint8_t *at = (const uint8_t *)entry;
-    /* relaxed: only an address is taken from it */
-    yr_ref newest = atomic_load_explicit(&entry->newest, memory_order_relaxed);
+    /* acquire pairs with the push that published it: its size is looked at */
+    yr_ref newest = atomic_load_explicit(&entry->newest, memory_order_acquire);
     const yr_version *v = yr_region_at(region, newest);
     if ((const uint8_t *)v > at && (const uint8_t *)v < at + 128) {
-        __builtin_prefetch(v->data + v->value_bytes); /* its first lines came with the entry */
+        const uint8_t *end = v->data + v->value_bytes; /* its first lines came with the entry */
+        __builtin_prefetch(end - 64);
+        __builtin_prefetch(end);
     } else if (newest) {
         __builtin_prefetch(v);
         __builtin_prefetch((const uint8_t *)v + 64);
@@ -218,8 +230,10 @@ static void hop_fill(const yr_scan *scan, yr_scan_hop *hop, uint64_t want)
     /* no more than is wanted: what a short scan fetches beyond its end is memory traffic for nothing */
     while (hop->count - hop->at < AHEAD && hop->count - hop->at < want && !hop->drained && !hop->ended) {
         uint64_t lacking = want - (hop->count - hop->at);
-        hop_refill(scan, hop, lacking < CHUNK ? (uint32_t)lacking : CHUNK);
+        uint32_t take = hop->count == 1 ? CHUNK : TAKE;
+        hop_refill(scan, hop, lacking < take ? (uint32_t)lacking : take);
     }
+    ask(&scan->view.mem->region, hop);
 }
 
 /* The hop's current entry inside the range, or NULL when it has no more. */
@@ -339,6 +353,7 @@ static void scan_one_hop(yr_scan *scan, void *rows, size_t row_size, size_t cap,
         }
         bool all = is_in_range(scan, hop, yr_entry_at(region, hop->refs[hop->at + chunk - 1]));
         for (; chunk; chunk--, hop->at++) {
+            ask(region, hop);
             if (hop->count - hop->at > REST_AHEAD) {
                 prefetch_rest(region, yr_entry_at(region, hop->refs[hop->at + REST_AHEAD]));
             }
