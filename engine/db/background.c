@@ -27,8 +27,6 @@ static bool tick(yr_background *background, uint64_t *seen_lsn, uint32_t *idle)
         if (!failed) yr_store_durable(store, version);
     }
     background->was_asked = asked;
-    atomic_store_explicit(&background->ahead_asked, 0, memory_order_relaxed);
-    yr_region_prefault_ahead(&store->mem->region);
     if (!failed && yr_wal_wants_prepare(wal)) {
         /* after the sync, which has a deadline; a full disk is reported by the commit that needs the space */
         yore_status ignored = yr_wal_prepare(wal, NULL);
@@ -36,6 +34,7 @@ static bool tick(yr_background *background, uint64_t *seen_lsn, uint32_t *idle)
     }
     if (!failed && *idle >= IDLE_TICKS && !yr_wal_is_sealed(wal)) {
         yr_store_lead(store);
+        (void)yr_art_settle(store->mem->art); /* a scan would wait for the seal otherwise */
         failed = yr_wal_seal(wal, NULL) < 0;
         if (!failed) {
             yr_store_durable(store, store->last_version);
@@ -62,6 +61,10 @@ static void run(void *arg)
         bool more = tick(background, &seen_lsn, &idle);
         yr_mutex_lock(&background->mutex);
         if (background->stop) break;
+        /* Asked while the last file was being made, when that was news no longer. Before the look: who asks after it
+         * comes to signal, for which it waits until we do. */
+        atomic_store_explicit(&background->ahead_asked, 0, memory_order_relaxed);
+        if (yr_wal_wants_prepare(background->store->wal)) continue;
         if (more) {
             yr_cond_wait_ns(&background->cond, &background->mutex, TICK_NS);
             continue;
@@ -122,8 +125,7 @@ void yr_background_wake(void *arg)
         asleep = !atomic_fetch_or_explicit(&background->awake, 0, memory_order_acq_rel);
     }
     /* relaxed: a hint; what is not ready in time is made by the commit that needs it */
-    if (yr_wal_wants_prepare(background->store->wal) ||
-        yr_region_wants_pages(&background->store->mem->region)) {
+    if (yr_wal_wants_prepare(background->store->wal)) {
         ahead = !atomic_load_explicit(&background->ahead_asked, memory_order_relaxed) &&
                 !atomic_exchange_explicit(&background->ahead_asked, 1, memory_order_relaxed);
     }

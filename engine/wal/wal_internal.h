@@ -78,6 +78,9 @@ struct yr_wal {
     uint64_t judged_lsn; /* the end of the log that was last looked at closely */
 };
 
+/* How much of ended, unsynced files is left behind in the modes that do not sync. */
+#define YR_WAL_BEHIND_MAX (UINT64_C(256) << 20)
+
 static inline uint64_t yr_wal_spare_bytes(uint64_t file_bytes)
 {
     uint64_t spare = file_bytes / 16;

@@ -47,11 +47,11 @@ static bool fits(uint64_t file_bytes, uint64_t need, bool urgent)
     return file_bytes > keep && need <= file_bytes - keep;
 }
 
-/* The size for the file after one of `last_bytes`: four times as large up to the maximum (every file costs a few
- * syncs, so the small ones should be few), or what `need` asks. */
+/* The size for the file after one of `last_bytes`: twice as large up to the maximum, or what `need` asks. Not more than
+ * twice: a busy writer fills a file half as fast as the disk takes the zeros of the next one, or has to wait for it. */
 static uint64_t next_size(const yr_wal *wal, uint64_t last_bytes, uint64_t need)
 {
-    uint64_t bytes = last_bytes >= wal->options.bytes_max / 4 ? wal->options.bytes_max : last_bytes * 4;
+    uint64_t bytes = last_bytes >= wal->options.bytes_max / 2 ? wal->options.bytes_max : last_bytes * 2;
     if (bytes < wal->options.bytes_min) bytes = wal->options.bytes_min;
     while (!fits(bytes, need, false)) bytes *= 2;
     return bytes;
@@ -224,17 +224,25 @@ bool yr_wal_wants_prepare(const yr_wal *wal)
     return used >= from && used >= atomic_load_explicit(&wal->prepare_again_off, memory_order_relaxed);
 }
 
-/* Files that ended but were never synced (modes os and none): make them durable here, on the background
- * thread's time, so that a reopen after a crash has little to copy and MANIFEST can close them. */
+/* Files that ended but were never synced (modes os and none): make the oldest durable here, on the background
+ * thread's time, once there are many bytes of them, so that a reopen after a crash has not too much to copy and
+ * MANIFEST can close them. Not earlier: a burst would have to share the disk with it, and an idle log is synced whole
+ * anyway. */
 static yore_status sync_behind(yr_wal *wal, yore_error *err)
 {
     yore_status status = YORE_OK;
     yr_mutex_lock(&wal->sync_mutex);
     const yr_wal_file *tail = atomic_load_explicit(&wal->tail, memory_order_acquire);
-    while (status == YORE_OK && wal->sync_from != tail && !yr_wal_is_poisoned(wal)) {
+    uint64_t behind = 0;
+    for (const yr_wal_file *file = wal->sync_from; file != tail;
+         file = atomic_load_explicit(&file->next, memory_order_acquire)) {
+        behind += file->bytes;
+    }
+    while (status == YORE_OK && behind > YR_WAL_BEHIND_MAX && !yr_wal_is_poisoned(wal)) {
         yr_wal_file *file = wal->sync_from;
         status = yr_wal_sync_files(wal, file, err);
         if (status < 0) break;
+        behind -= file->bytes;
         if (file->last_lsn > atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed)) {
             atomic_store_explicit(&wal->durable_lsn, file->last_lsn,
                                   memory_order_release); /* pairs with append */
