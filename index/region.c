@@ -29,8 +29,9 @@
 #endif
 
 #define PREFAULT_FROM (UINT64_C(64) << 10)
-#define AHEAD_FROM (UINT64_C(8) << 20) /* below this nobody runs ahead of the writer */
-#define AHEAD_MAX (UINT64_C(32) << 20)
+#define AHEAD_FROM (UINT64_C(2) << 20) /* below this nobody runs ahead of the writer */
+#define AHEAD_MIN (UINT64_C(4) << 20)
+#define AHEAD_MAX (UINT64_C(16) << 20)
 #define REST_UNITS_MIN 5u /* 40 bytes, the smallest tree node */
 #define LARGE_TRIES 8u    /* blocks of about the same size looked at */
 #define LARGE_LOG2 7u     /* of the smallest large block, in units */
@@ -114,17 +115,19 @@ void yr_region_deinit(yr_region *region)
     region->base = NULL;
 }
 
-/* Ask for `step` bytes of pages behind `from`, and note it: the mark only rises. */
+/* Ask for `step` bytes of pages behind `from`. Noted before it is done, so that writer and prefaulter, when both are at
+ * it, work on different pages: a page that the writer reaches too early costs it a fault and no more. The mark only
+ * rises. */
 static void prefault_from(yr_region *region, uint64_t from, uint64_t step)
 {
     if (from >= region->capacity) return;
     if (step > region->capacity - from) step = region->capacity - from;
-    region->env->vm_prefault(region->env->ctx, region->base + from, step);
     /* relaxed: the pages are the same for every thread; the mark only saves asking again */
     uint64_t mark = atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
     while (mark < from + step &&
            !atomic_compare_exchange_weak_explicit(&region->prefaulted, &mark, from + step,
                                                   memory_order_relaxed, memory_order_relaxed)) {}
+    region->env->vm_prefault(region->env->ctx, region->base + from, step);
 }
 
 static void prefault(yr_region *region, uint64_t used)
@@ -135,11 +138,14 @@ static void prefault(yr_region *region, uint64_t used)
     prefault_from(region, mark > used ? mark : used, step);
 }
 
-/* How far ahead of the cursor: nothing for small regions, then a quarter of what is used, up to a limit. */
+/* How far ahead of the cursor: nothing for small regions, then an eighth of what is used, within limits: what is ahead
+ * is memory nobody uses yet. */
 static uint64_t ahead_of(uint64_t used)
 {
     if (used < AHEAD_FROM) return 0;
-    return used / 4 < AHEAD_MAX ? used / 4 : AHEAD_MAX;
+    uint64_t ahead = used / 8;
+    if (ahead < AHEAD_MIN) return AHEAD_MIN;
+    return ahead < AHEAD_MAX ? ahead : AHEAD_MAX;
 }
 
 bool yr_region_wants_pages(const yr_region *region)
@@ -150,16 +156,16 @@ bool yr_region_wants_pages(const yr_region *region)
     return ahead && used + ahead / 2 > atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
 }
 
-void yr_region_prefault_ahead(yr_region *region)
+bool yr_region_prefault_ahead(yr_region *region)
 {
-    for (;;) {
-        uint64_t used = atomic_load_explicit(&region->used, memory_order_relaxed);
-        uint64_t mark = atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
-        uint64_t end = used + ahead_of(used);
-        if (mark < used) mark = used; /* the writer has overtaken */
-        if (mark >= end || mark >= region->capacity) return;
-        prefault_from(region, mark, YR_REGION_PREFAULT);
-    }
+    uint64_t used = atomic_load_explicit(&region->used, memory_order_relaxed);
+    uint64_t mark = atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
+    uint64_t end = used + ahead_of(used);
+    /* the writer has overtaken: it is in the huge page it uses, so go on behind that one */
+    if (mark < used) mark = (used + YR_REGION_PREFAULT - 1) / YR_REGION_PREFAULT * YR_REGION_PREFAULT;
+    if (mark >= end || mark >= region->capacity) return false;
+    prefault_from(region, mark, YR_REGION_PREFAULT);
+    return true;
 }
 
 /* Lines nobody has written yet are misses too: have those of the next block on their way, to be written. */
@@ -223,6 +229,19 @@ static yr_ref take_cut(yr_region *region, uint32_t least, uint32_t want)
     return 0;
 }
 
+bool yr_region_set_aside(yr_region *region, uint64_t bytes)
+{
+    uint64_t used = atomic_load_explicit(&region->used, memory_order_relaxed);
+    if (bytes > region->capacity - used) return false;
+    region->aside = bytes;
+    return true;
+}
+
+void yr_region_give_back(yr_region *region)
+{
+    region->aside = 0;
+}
+
 yr_ref yr_region_alloc(yr_region *region, uint64_t bytes)
 {
     YR_ASSERT(bytes > 0);
@@ -237,7 +256,8 @@ yr_ref yr_region_alloc(yr_region *region, uint64_t bytes)
         if (ref) return ref;
     }
     uint64_t size = (uint64_t)units * YR_REGION_UNIT;
-    if (YR_UNLIKELY(size > region->capacity - used)) {
+    uint64_t end = region->capacity - region->aside;
+    if (YR_UNLIKELY(used > end || size > end - used)) {
         (void)yr_retire_collect(&region->retired);
         yr_ref ref = take_cut(region, units, units);
         return ref ? ref : take_large(region, units, true);

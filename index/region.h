@@ -33,6 +33,7 @@ typedef struct yr_region {
     /* Pages below this offset were asked for or touched. The writer's, and of the one thread that may run ahead
      * of it with yr_region_prefault_ahead. */
     _Atomic uint64_t prefaulted;
+    uint64_t aside; /* bytes at the end that are kept for a promise; the writer's */
     yr_ref free_small[YR_REGION_CLASSES + 1];
     yr_ref free_large[YR_REGION_LARGE];
     uint64_t small_bits[YR_REGION_CLASSES / 64 + 1]; /* which of free_small are not empty */
@@ -43,13 +44,18 @@ typedef struct yr_region {
 /* First touch of memory is a good part of what a small write costs, so another thread may do it ahead of the
  * writer. Is it time to? (Any thread; a hint.) */
 bool yr_region_wants_pages(const yr_region *region);
-/* Ask for pages some way beyond what is used. One thread at a time, beside the writer. */
-void yr_region_prefault_ahead(yr_region *region);
+/* Ask for the next few pages beyond what is used; false when there are enough. One thread at a time, beside the
+ * writer. */
+bool yr_region_prefault_ahead(yr_region *region);
 
 /* False when the address space is refused. */
 bool yr_region_init(yr_region *region, const yore_env *env, uint64_t bytes_max);
 /* No reader may be inside any more. A zeroed region is fine. */
 void yr_region_deinit(yr_region *region);
+/* Writer: keep `bytes` out of every allocation until yr_region_give_back. False when they are not there. */
+bool yr_region_set_aside(yr_region *region, uint64_t bytes);
+void yr_region_give_back(yr_region *region);
+
 /* 8-aligned, zeroed on first use but NOT after reuse from a free list; 0 when the region is full. */
 yr_ref yr_region_alloc(yr_region *region, uint64_t bytes);
 /* Give a block back once no reader can hold it. `bytes` as asked for. */

@@ -187,9 +187,15 @@ static yore_status open_disk(yore_db *db, const yore_open_options *options, yore
     store->wal = db->wal;
     yr_wal_set_mapped(db->wal, store->sync !=
                                    YORE_SYNC_COMMIT); /* a sync of mapped appends takes three times as long */
-    store->after_group = yr_background_wake;
-    store->after_group_arg = &db->background;
     return yr_background_start(&db->background, store, err);
+}
+
+/* The leader's last step of every group. */
+static void after_group(void *arg)
+{
+    yore_db *db = arg;
+    yr_background_wake(&db->background);
+    yr_prefaulter_wake(&db->prefaulter);
 }
 
 static yore_status open_memory(yore_db *db, uint32_t sync, yore_error *err)
@@ -221,8 +227,10 @@ static void shut(yore_db *db)
     yr_companion *companion = atomic_load_explicit(&db->companion, memory_order_acquire); /* its creator */
     if (companion) companion->stop(companion);
     yr_background_stop(&db->background);
+    yr_prefaulter_stop(&db->prefaulter);
     if (db->wal) {
         yr_store_lead(store);
+        (void)yr_art_settle(store->mem->art); /* a scan would wait for the seal otherwise */
         bool dirty = !store->read_only && !yr_wal_is_poisoned(db->wal) && !yr_wal_is_sealed(db->wal);
         yore_status ignored = dirty ? yr_wal_seal(db->wal, NULL) : YORE_OK;
         (void)ignored; /* an unsealed log is recovered at the next open */
@@ -273,6 +281,9 @@ yore_status yore_open(const char *path, const yore_open_options *options, yore_d
         destroy(db);
         return status;
     }
+    if (!options->read_only) yr_prefaulter_start(&db->prefaulter, &db->store.mem->region, env);
+    db->store.after_group_arg = db;
+    db->store.after_group = after_group;
     *out = db;
     return YORE_OK;
 }
@@ -319,6 +330,19 @@ yore_status yr_db_writable(const yore_db *db, yore_error *err)
                        "the store '%s' refuses writes since an earlier write failed; reopen it", db->path);
     }
     return YORE_OK;
+}
+
+yore_status yr_db_settle(yore_db *db, yore_error *err)
+{
+    if (yr_art_waiting(db->store.mem->art) == 0) return YORE_OK;
+    if (is_in_forked_child(db)) {
+        return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' was opened by the parent process; open it again",
+                       db->path);
+    }
+    yore_status status = yr_store_settle(&db->store);
+    return status < 0
+               ? yr_fail(err, status, "out of memory while putting the keys of '%s' in order", db->path)
+               : YORE_OK;
 }
 
 uint32_t yr_db_sync_mode(const yore_db *db, uint32_t asked)

@@ -8,6 +8,7 @@
 #define YR_HANDLE_H
 
 #include "engine/db/background.h"
+#include "engine/db/prefaulter.h"
 #include "engine/mvcc/commit.h"
 
 #include <yore.h>
@@ -28,6 +29,7 @@ struct yore_db {
     _Alignas(128) _Atomic uint32_t refs;
     _Atomic uint32_t closed;
     yr_background background;
+    yr_prefaulter prefaulter;
     /* immutable after open */
     const yore_env *env;
     yore_dir *dir; /* NULL for ":memory:" */
@@ -68,6 +70,9 @@ void *yr_iter_create(yore_db *db, size_t bytes);
 yore_status yr_db_writable(const yore_db *db, yore_error *err);
 /* May this handle be used at all? YORE_OK, or YORE_ERR_MISUSE for the two reasons above. */
 yore_status yr_db_usable(const yore_db *db, yore_error *err);
+/* yr_store_settle, before a scan. YORE_ERR_NOMEM; YORE_ERR_MISUSE in a forked child, where the leader may be a thread
+ * that does not exist. */
+yore_status yr_db_settle(yore_db *db, yore_error *err);
 /* The durability of a commit that asks for `asked` (0 = the handle's). */
 uint32_t yr_db_sync_mode(const yore_db *db, uint32_t asked);
 /* Can it be had? YORE_OK, or YORE_ERR_UNSUPPORTED on a handle that logs nothing. */
