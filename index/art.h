@@ -20,13 +20,34 @@ typedef struct yr_art yr_art;
 yr_art *yr_art_create(const yore_env *env, yr_region *region);
 void yr_art_destroy(yr_art *art);
 
-/* The entry with exactly this tree key, 0 when there is none. */
+/* The entry with exactly this tree key, 0 when there is none. Finds entries that wait, too. */
 yr_ref yr_art_find(const yr_art *art, yore_slice tree_key);
 /* The same for a key in parts, which need not lie together. */
 yr_ref yr_art_find_key(const yr_art *art, uint32_t branch, uint32_t primitive, yore_slice user_key);
 
 /* Writer: insert an entry by its tree key. YORE_OK; YORE_EXISTS (not inserted); YORE_ERR_NOMEM (unchanged). */
 yore_status yr_art_insert(yr_art *art, yr_ref entry);
+
+/* -- inserting later --
+ *
+ * Inserts one at a time wait for memory at every level; several together wait once a level. So the writer may leave
+ * entries with the tree, which finds them (yr_art_find), but whose cursors meet them only after yr_art_settle. */
+
+#define YR_ART_LATER_MAX 16u
+
+/* Writer: as yr_art_insert, of an entry that is not in the tree; now or at the next yr_art_settle, which is called here
+ * when YR_ART_LATER_MAX are waiting. YORE_OK; YORE_ERR_NOMEM (`entry` is not with the tree). */
+yore_status yr_art_insert_later(yr_art *art, yr_ref entry);
+/* Writer: take back the last yr_art_insert_later. False when it is in the tree already. */
+bool yr_art_cancel_later(yr_art *art, yr_ref entry);
+/* Writer: insert all that wait. Their memory has been set aside, so YORE_ERR_NOMEM is not expected; it leaves them
+ * waiting. */
+yore_status yr_art_settle(yr_art *art);
+/* Any thread: how many wait. */
+uint32_t yr_art_waiting(const yr_art *art);
+/* Any reader: the entry among those that wait, 0 when it is not. */
+yr_ref yr_art_find_waiting(const yr_art *art, uint32_t branch, uint32_t primitive, yore_slice user_key);
+
 /* Writer: remove the entry with this tree key; *entry (may be NULL) is what it was. Nodes shrink.
  * YORE_OK; YORE_NOT_FOUND; YORE_ERR_NOMEM (unchanged). */
 yore_status yr_art_remove(yr_art *art, yore_slice tree_key, yr_ref *entry);

@@ -36,6 +36,8 @@ yr_ref yr_art_find_key(const yr_art *art, uint32_t branch, uint32_t primitive, y
     uint8_t head[YR_TREE_KEY_PREFIX];
     yr_put_be32(head, branch);
     head[4] = (uint8_t)primitive;
+    yr_ref waiting = yr_art_find_waiting(art, branch, primitive, user_key);
+    if (YR_UNLIKELY(waiting)) return waiting;
     const uint8_t *user = user_key.data;
     size_t size = user_key.size + YR_TREE_KEY_PREFIX;
     size_t depth = 0;

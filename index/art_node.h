@@ -107,6 +107,8 @@ struct yr_art {
     uint8_t pad1[128];
     /* Loaded by everyone. */
     _Atomic art_ptr root; /* 0 = the tree is empty */
+    _Atomic uint32_t later_count;
+    _Atomic yr_ref later[YR_ART_LATER_MAX]; /* art_later.c */
     uint8_t pad2[128];
     /* The writer's; loaded relaxed by stats threads. */
     _Atomic uint64_t count, bytes;

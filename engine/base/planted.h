@@ -22,6 +22,7 @@ enum yr_bug {
     YR_BUG_EXPIRY_WALL_CLOCK,      /* expiry is compared with the clock, not the snapshot's time */
     YR_BUG_FIRST_COMMITTER,        /* a conflict check that is off by one version */
     YR_BUG_HASH_BEFORE_ENTRY,      /* the hash slot is published before the entry is written */
+    YR_BUG_UNSETTLED_SCAN,         /* a scan starts while new keys wait to be put in order */
     YR_BUG_SEARCH_HIDDEN_DF,       /* a document that a child replaced still counts in document frequencies */
     YR_BUG_SEARCH_EXPIRY,          /* the number of documents ignores expiry */
     YR_BUG_SEARCH_END_VERSION,     /* a posting is alive in the version that ended it */

@@ -71,7 +71,9 @@ yore_status yore_check(yore_db *db, uint32_t level, yore_check_report *out, yore
     yore_status status = yr_db_usable(db, err);
     if (status < 0) return status;
     yr_store_lead(store);
-    status = yr_memtable_check(store->mem, err);
+    status = yr_art_settle(store->mem->art);
+    if (status < 0) status = yr_fail(err, status, "out of memory while putting keys in order");
+    if (status == YORE_OK) status = yr_memtable_check(store->mem, err);
     if (status == YORE_OK && !yr_catalog_check(store->catalog, &problem)) {
         status = yr_fail(err, YORE_ERR_CORRUPT, "branch registry: %s", problem);
     }

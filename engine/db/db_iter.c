@@ -68,9 +68,11 @@ yore_status yore_scan(yore_snap *snap, const yore_range *range, yore_iter **out,
     if (range && range->struct_size != sizeof *range) {
         return yr_fail(err, YORE_ERR_MISUSE, "the range is not initialised with YORE_RANGE_INIT");
     }
+    yore_status status = yr_db_settle(snap->db, err);
+    if (status < 0) return status;
     scan_iter *iter = yr_iter_create(snap->db, sizeof *iter);
     if (!iter) return no_memory(err);
-    yore_status status = yr_scan_init(&iter->scan, &snap->view, range, err);
+    status = yr_scan_init(&iter->scan, &snap->view, range, err);
     if (status < 0) {
         yore_iter_close(&iter->base);
         return status;

@@ -119,9 +119,11 @@ yore_status yore_txn_scan(yore_txn *txn, const yore_range *range, yore_iter **ou
     yore_range inner = *range;
     inner.limit = 0;
     inner.with_deleted = false;
+    yore_status status = yr_db_settle(txn->db, err);
+    if (status < 0) return status;
     txn_scan_iter *iter = yr_iter_create(txn->db, sizeof *iter);
     if (!iter) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for an iterator");
-    yore_status status = yr_scan_init(&iter->scan, &txn->view, &inner, err);
+    status = yr_scan_init(&iter->scan, &txn->view, &inner, err);
     if (status < 0) {
         yore_iter_close(&iter->base);
         return status;

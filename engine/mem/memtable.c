@@ -51,7 +51,7 @@ static uint64_t entry_bytes(yore_slice user_key)
 }
 
 /* A first write: entry and version in one block, complete before either index knows it (M2). */
-static yr_ref put_first(yr_memtable *mem, const yr_row *row, uint64_t key_hash, uint32_t delta)
+static yr_ref put_first(yr_memtable *mem, const yr_row *row, uint64_t key_hash, uint32_t delta, bool alone)
 {
     uint64_t head = entry_bytes(row->key), bytes = head + yr_version_bytes(row);
     yr_ref ref = yr_region_alloc(&mem->region, bytes);
@@ -67,13 +67,16 @@ static yr_ref put_first(yr_memtable *mem, const yr_row *row, uint64_t key_hash, 
     memcpy(entry->tree_key + YR_TREE_KEY_PREFIX, row->key.data, row->key.size);
     yr_version_write(yr_region_at(&mem->region, version), row, delta);
 
-    if (yr_art_insert(mem->art, ref) != YORE_OK) {
+    yore_status inserted = alone ? yr_art_insert_later(mem->art, ref) : yr_art_insert(mem->art, ref);
+    if (inserted != YORE_OK) {
         yr_region_free(&mem->region, ref, bytes);
         return 0;
     }
     if (!yr_hash_index_insert(mem->hash, yr_branch_hash(key_hash, row->branch), ref)) {
         /* Readers may have met the entry in the tree: it goes through the epoch. */
-        yore_status removed = yr_art_remove(mem->art, yr_entry_tree_key(entry), NULL);
+        yore_status removed = YORE_OK;
+        if (!yr_art_cancel_later(mem->art, ref))
+            removed = yr_art_remove(mem->art, yr_entry_tree_key(entry), NULL);
         if (removed == YORE_OK)
             yr_region_retire(&mem->region, ref, bytes);
         else
@@ -102,7 +105,7 @@ static enum yr_put put_next(yr_memtable *mem, const yr_row *row, yr_ref ref, uin
 }
 
 enum yr_put yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_hash, uint64_t version,
-                            yr_ref *entry)
+                            bool alone, yr_ref *entry)
 {
     YR_ASSERT(version > mem->base_version);
     if (version - mem->base_version >= UINT32_MAX) return YR_PUT_NO_MEMORY;
@@ -114,7 +117,7 @@ enum yr_put yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_ha
         put = put_next(mem, row, ref, delta);
         if (put == YR_PUT_DUPLICATE || put == YR_PUT_NO_MEMORY) return put;
     } else {
-        ref = put_first(mem, row, key_hash, delta);
+        ref = put_first(mem, row, key_hash, delta, alone);
         if (!ref) return YR_PUT_NO_MEMORY;
         count_add(&mem->keys, 1);
         if (is_system) count_add(&mem->system_keys, 1);

@@ -61,9 +61,10 @@ enum yr_put {
     YR_PUT_NO_MEMORY  /* not written */
 };
 
-/* Writer: add a version of a row's key. key_hash = yr_memtable_key_hash. *entry is set when it was written. */
+/* Writer: add a version of a row's key. key_hash = yr_memtable_key_hash. *entry is set when it was written.
+ * alone  the row of a small commit: a new key may wait until some are together to be put in order (yr_art_settle). */
 enum yr_put yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_hash, uint64_t version,
-                            yr_ref *entry);
+                            bool alone, yr_ref *entry);
 /* Writer: take back the newest, unpublished version of an entry. */
 void yr_memtable_undo(yr_memtable *mem, yr_ref entry);
 

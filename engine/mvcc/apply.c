@@ -14,6 +14,7 @@ static void count_step(_Atomic uint64_t *counter, uint64_t step)
 static bool walk_own_keys(void *arg, const yr_branch *branch, yr_key_hash_sink sink, void *sink_arg)
 {
     const yr_memtable *mem = arg;
+    if (yr_art_settle(mem->art) != YORE_OK) return false;
     uint8_t first[YR_TREE_KEY_PREFIX];
     yr_put_be32(first, branch->id);
     first[4] = 0;
@@ -42,9 +43,9 @@ static void undo_rows(yr_store *store, yr_branch *branch, const yr_row *rows, co
 
 /* Put one row; on YR_PUT_NEW and YR_PUT_NEXT it went in. */
 static enum yr_put put_row(yr_store *store, yr_branch *branch, const yr_row *row, uint64_t key_hash,
-                           uint64_t version, yr_ref *entry)
+                           uint64_t version, bool alone, yr_ref *entry)
 {
-    enum yr_put put = yr_memtable_put(store->mem, row, key_hash, version, entry);
+    enum yr_put put = yr_memtable_put(store->mem, row, key_hash, version, alone, entry);
     if (put == YR_PUT_DUPLICATE || put == YR_PUT_NO_MEMORY || !branch) return put;
     if (put == YR_PUT_NEW &&
         !yr_branch_note_key(store->catalog, branch, key_hash, walk_own_keys, store->mem)) {
@@ -85,6 +86,7 @@ yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *h
     yr_ref *entries = few_entries;
     uint8_t *is_new = few_new;
     uint32_t done = 0;
+    bool alone = row_count == 1 && branch; /* registry rows are listed by readers that settle nothing */
     uint64_t prev = branch ? atomic_load_explicit(&branch->head, memory_order_relaxed) : 0; /* one writer */
     if (row_count > 16) {
         entries = yr_arena_alloc(&store->scratch, row_count * sizeof *entries);
@@ -102,7 +104,7 @@ yore_status yr_apply(yr_store *store, yr_branch *branch, const yr_commit_head *h
             yr_point(store->env, "published-early");
         }
         enum yr_put put =
-            put_row(store, branch, &rows[done], key_hashes[done], head->version, &entries[done]);
+            put_row(store, branch, &rows[done], key_hashes[done], head->version, alone, &entries[done]);
         if (put == YR_PUT_DUPLICATE) goto duplicate;
         if (put == YR_PUT_NO_MEMORY) goto nomem;
         is_new[done] = put == YR_PUT_NEW;

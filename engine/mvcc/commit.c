@@ -57,7 +57,30 @@ static void sleep_until(yr_store *store, yr_request *request)
 
 void yr_store_lead(yr_store *store)
 {
-    while (!try_lead(store)) sleep_until(store, NULL);
+    for (int spins = 0; !try_lead(store);) {
+        if (spins++ < SPINS_BEFORE_SLEEP)
+            yr_cpu_relax();
+        else
+            sleep_until(store, NULL);
+    }
+}
+
+yore_status yr_store_settle(yr_store *store)
+{
+    /* Whatever the caller may see was with the tree before it was published: it waits, or is in order by now. */
+    if (yr_art_waiting(store->mem->art) == 0 || YR_BUG(UNSETTLED_SCAN)) return YORE_OK;
+    yr_store_lead(store);
+    yore_status status = yr_art_settle(store->mem->art);
+    yr_store_unlead(store);
+    return status;
+}
+
+/* The leader is about to wait for a disk: nobody who wants to scan should have to wait with it. */
+static void settle_before_waiting(yr_store *store)
+{
+    yore_status ignored =
+        yr_art_settle(store->mem->art); /* they are still found, and the next scan says so */
+    (void)ignored;
 }
 
 /* -- one commit -- */
@@ -161,7 +184,9 @@ static yore_status log_frame(yr_store *store, const yr_commit_head *head, const 
         return yr_fail(err, YORE_ERR_LIMIT,
                        "the transaction takes %" PRIu64 " bytes of log, more than a commit may", bytes);
     }
-    yore_status status = yr_wal_reserve(store->wal, bytes, is_urgent(head, rows), err);
+    bool urgent = is_urgent(head, rows);
+    if (YR_UNLIKELY(!yr_wal_has_room(store->wal, bytes, urgent))) settle_before_waiting(store);
+    yore_status status = yr_wal_reserve(store->wal, bytes, urgent, err);
     if (status < 0) return status;
     return encode(store, head, rows) ? YORE_OK
                                      : yr_fail(err, YORE_ERR_NOMEM, "out of memory for the log record");
@@ -247,6 +272,7 @@ static yore_status make_durable(yr_store *store, bool sync, yore_error *err)
     atomic_store_explicit(&store->groups, groups + 1, memory_order_relaxed);
     if (YR_BUG(PUBLISH_BEFORE_SYNC)) publish(store, store->last_version);
     if (sync && !YR_BUG(ACK_BEFORE_SYNC)) {
+        settle_before_waiting(store);
         status = yr_wal_sync(store->wal, err);
         if (status < 0) return status;
         yr_store_durable(store, store->last_version);

@@ -85,7 +85,7 @@ static yore_status check_range(yr_store *store, const yr_request *request, const
     seek[4] = read->primitive;
     if (read->key.size) memcpy(seek + YR_TREE_KEY_PREFIX, read->key.data, read->key.size);
     yr_art_iter iter;
-    yore_status status = YORE_OK;
+    yore_status status = yr_art_settle(mem->art);
     yr_art_iter_init(&iter, mem->art);
     yr_epoch_enter();
     yr_ref ref = yr_art_seek(&iter, yore_bytes(seek, YR_TREE_KEY_PREFIX + read->key.size));
@@ -103,7 +103,7 @@ static yore_status check_range(yr_store *store, const yr_request *request, const
         }
     }
     yr_epoch_exit();
-    if (status == YORE_OK && iter.failed) {
+    if (status == YORE_ERR_NOMEM || (status == YORE_OK && iter.failed)) {
         status = yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while validating a range");
     }
     yr_art_iter_deinit(&iter);

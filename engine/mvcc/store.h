@@ -82,6 +82,12 @@ static inline void yr_store_durable(yr_store *store, uint64_t version)
 void yr_store_lead(yr_store *store);
 void yr_store_unlead(yr_store *store);
 
+/* New keys of small commits may wait to be put in order (index/art.h). Everything that walks the tree calls this
+ * first: what was visible before the call is in the tree afterwards. One load when nothing waits; else it leads for a
+ * moment. Leaders settle before they wait for a disk, so this never does.
+ * YORE_OK; YORE_ERR_NOMEM is not expected. */
+yore_status yr_store_settle(yr_store *store);
+
 /* replay.c: apply one record of the log, whose bytes are judged first. The caller leads, or nobody else is
  * there yet. Publishes. */
 yore_status yr_store_replay(yr_store *store, yore_slice payload, yore_error *err);

@@ -75,6 +75,9 @@ void yr_wal_close(yr_wal *wal);
 
 /* -- writing: one caller at a time (the commit leader) unless said otherwise -- */
 
+/* Leader: would yr_wal_reserve be done at once, without waiting for a disk? */
+bool yr_wal_has_room(const yr_wal *wal, uint64_t payload_bytes, bool urgent);
+
 /* Make sure an append of `payload_bytes` cannot fail for want of space, switching files when needed.
  * `urgent` may use the reserve kept for deletes, registry records and seals (F19).
  * YORE_OK; YORE_ERR_FULL (nothing changed, later calls may succeed); YORE_ERR_IO, YORE_ERR_POISONED. */

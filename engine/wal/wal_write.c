@@ -55,6 +55,12 @@ static int put_seal_again(yr_wal *wal)
     return rc;
 }
 
+bool yr_wal_has_room(const yr_wal *wal, uint64_t payload_bytes, bool urgent)
+{
+    return !wal->is_manifest_unproven && payload_bytes <= YR_WAL_PAYLOAD_MAX &&
+           yr_wal_record_bytes(payload_bytes) <= room_left(wal, urgent);
+}
+
 yore_status yr_wal_reserve(yr_wal *wal, uint64_t payload_bytes, bool urgent, yore_error *err)
 {
     if (wal->options.read_only) return fail_read_only(wal, err);

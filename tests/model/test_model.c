@@ -311,6 +311,7 @@ static int run_planted(uint64_t seed, uint64_t ops, report *to)
         {YR_BUG_LINEAGE_CAP, "wrong lineage cap"},
         {YR_BUG_EXPIRY_WALL_CLOCK, "expiry read from the wall clock"},
         {YR_BUG_FIRST_COMMITTER, "first-committer-wins off by one"},
+        {YR_BUG_UNSETTLED_SCAN, "scan without settling"},
     };
     int missed = 0;
     for (size_t i = 0; i < sizeof bugs / sizeof bugs[0]; i++) {

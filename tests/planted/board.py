@@ -64,6 +64,8 @@ ROWS = [
     ("FIRST_COMMITTER", "first-committer-wins off by one",
      [("test_model_planted", r"^planted, first-committer-wins off by one: caught (after [^:]*)"),
       ("test_history_planted", r"OK \] test_first_committer_wins_off_by_one_is_(caught)")]),
+    ("UNSETTLED_SCAN", "scan while new keys wait to be put in order",
+     [("test_model_planted", r"^planted, scan without settling: caught (after [^:]*)")]),
     ("HASH_BEFORE_ENTRY", "hash slot published before its entry",
      [("test_planted_hash", r"OK \] test_publishing_the_tag_before_the_reference_is_(caught)")]),
     ("SEARCH_HIDDEN_DF", "replaced documents counted in df",
