@@ -44,6 +44,7 @@ struct yr_wal {
     uint8_t seal_again[YR_WAL_RECORD_HEADER_BYTES]; /* see put_seal_again */
     uint64_t seal_again_off;                        /* 0 = nothing to do */
     bool is_manifest_unproven;                      /* see yr_wal_prove_manifest */
+    uint64_t opened_lsn;                            /* the last record found at open; immutable */
 
     /* written by the leader, read by anyone */
     struct yr_wal_file *_Atomic tail; /* release; pairs with yr_wal_sync */

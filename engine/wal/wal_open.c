@@ -213,6 +213,7 @@ static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wa
     wal->manifest = walk->manifest;
     walk->manifest = (yr_manifest){0}; /* owned by the log now */
     wal->chain = recovery.chain;
+    wal->opened_lsn = walk->lsn;
     const yr_wal_file *tail = atomic_load_explicit(&wal->tail, memory_order_relaxed);
     atomic_store_explicit(&wal->off, recovery.current_off, memory_order_relaxed);
     atomic_store_explicit(&wal->prepare_off, yr_wal_prepare_off(wal, tail->bytes), memory_order_relaxed);

@@ -176,6 +176,8 @@ yore_status yr_wal_sync(yr_wal *wal, yore_error *err)
         atomic_load_explicit(&wal->tail, memory_order_acquire); /* pairs with yr_wal_switch */
     if (yr_wal_is_poisoned(wal)) {
         status = fail_poisoned(wal, err);
+    } else if (target == wal->opened_lsn) {
+        /* Nothing was appended, so nothing is dirty: a seal that is not proven stays so until it is written again. */
     } else if (target > atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed)) {
         status = yr_wal_sync_files(wal, last, err);
         if (status == YORE_OK) {

@@ -138,6 +138,20 @@ static bool run_sync_fails(wal_kit *kit)
     return reopen(kit) && append(kit, 6, 2) && seal(kit);
 }
 
+/* The sync of the seal fails, and the next session syncs before it appends. */
+static bool run_sync_of_the_seal_fails(wal_kit *kit)
+{
+    for (int i = 0; i < 2; i++) {
+        if (!append(kit, 3, 3)) return false;
+        yr_sim_set_fault(kit->sim, (yr_sim_fault){.kinds = YR_SIM_OP_SYNC, .nth = 1, .os_errno = EIO});
+        if (yr_wal_seal(kit->wal, &kit->err) == YORE_OK) return complain(kit, "the seal did not fail");
+        if (!reopen(kit)) return false;
+        if (yr_wal_sync(kit->wal, &kit->err) < 0) return complain(kit, "sync");
+        if (!append(kit, 1, 0)) return false;
+    }
+    return append(kit, 2, 1);
+}
+
 /* The nth directory sync fails, in a preparation or in a recovery; whatever was renamed before it is in doubt. The
  * store is closed and opened as often as it takes, and written on. */
 static bool run_dir_sync_fails(wal_kit *kit, uint64_t nth)
@@ -186,6 +200,7 @@ static bool run_dir_sync_fails_4(wal_kit *kit)
 const wal_script wal_scripts[] = {
     {"create", run_create},
     {"a sync fails", run_sync_fails},
+    {"the sync of the seal fails", run_sync_of_the_seal_fails},
     {"synced writes", run_synced_writes},
     {"synced groups, mapped", run_synced_groups_mapped},
     {"no sync, mapped", run_no_sync},
