@@ -79,8 +79,8 @@ static yore_status search_snap(yore_snap *snap, const yore_query *query, answer 
     assert_true(status == YORE_OK || status == YORE_END);
     for (size_t i = 0; i < n; i++) {
         size_t used = strlen(out->keys);
-        snprintf(out->keys + used, sizeof out->keys - used, "%s%.*s", i ? " " : "", (int)hits[i].key.user.size,
-                 (const char *)hits[i].key.user.data);
+        snprintf(out->keys + used, sizeof out->keys - used, "%s%.*s", i ? " " : "",
+                 (int)hits[i].key.user.size, (const char *)hits[i].key.user.data);
         out->scores[i] = hits[i].score;
     }
     yore_iter_close(iter);
@@ -321,19 +321,21 @@ static void test_settings_take_only_what_search_understands(void **state)
 {
     (void)state;
     yore_db *db = open_memory();
-    static const char *const bad[][2] = {{"search.language", "klingon"}, {"search.language", "en"},
-                                         {"search.language", "english french"}, {"search.language", " "},
-                                         {"search.k1", "-1"}, {"search.k1", "100.1"}, {"search.k1", "1e1"},
-                                         {"search.k1", "."}, {"search.k1", "1.2.3"}, {"search.k1", "1.0000000001"},
-                                         {"search.b", "1.1"}, {"search.b", "nan"}, {"search.index", "all"},
-                                         {"durability", "text"}};
+    static const char *const bad[][2] = {
+        {"search.language", "klingon"}, {"search.language", "en"}, {"search.language", "english french"},
+        {"search.language", " "},       {"search.k1", "-1"},       {"search.k1", "100.1"},
+        {"search.k1", "1e1"},           {"search.k1", "."},        {"search.k1", "1.2.3"},
+        {"search.k1", "1.0000000001"},  {"search.b", "1.1"},       {"search.b", "nan"},
+        {"search.index", "all"},        {"durability", "text"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(yore_config_set(db, bad[i][0], bad[i][1], NULL, &err), YORE_ERR_INPUT);
         assert_non_null(strstr(err.message, bad[i][0]));
     }
-    static const char *const good[][2] = {{"search.k1", "100"}, {"search.k1", "0.123456789"}, {"search.k1", "2."},
-                                          {"search.b", "0"}, {"search.b", ".5"}, {"search.b", "1"}};
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) ok(yore_config_set(db, good[i][0], good[i][1], NULL, &err));
+    static const char *const good[][2] = {{"search.k1", "100"}, {"search.k1", "0.123456789"},
+                                          {"search.k1", "2."},  {"search.b", "0"},
+                                          {"search.b", ".5"},   {"search.b", "1"}};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        ok(yore_config_set(db, good[i][0], good[i][1], NULL, &err));
     yore_close(db);
 }
 
@@ -554,13 +556,15 @@ static void test_odd_values_and_queries_are_answered(void **state)
     assert_non_null(big);
     memset(big, 'q', size);
     ok(yore_db_put(db, yore_str(""), yore_str_key("one word"), yore_bytes(big, size), NULL, &err));
-    for (size_t i = 0; i + 8 < size; i += 8) memcpy(big + i, "\xd7\xa9\xd7\x9c \xf0\x9f\x98", 8); /* cut emoji */
+    for (size_t i = 0; i + 8 < size; i += 8)
+        memcpy(big + i, "\xd7\xa9\xd7\x9c \xf0\x9f\x98", 8); /* cut emoji */
     ok(yore_db_put(db, yore_str(""), yore_str_key("bad"), yore_bytes(big, size), NULL, &err));
     ok(yore_db_put(db, yore_str(""), yore_str_key("nul"), yore_bytes("storm\0damage", 12), NULL, &err));
     ok(yore_db_put(db, yore_str(""), yore_str_key("empty"), yore_str(""), NULL, &err));
     put(db, "", "hebrew", "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d \xf0\x9f\x98\x80");
-    static const char *const queries[] = {"", "*", "\"", "\"storm", "((((", "+", "- -", "\xff\xfe", "\xf0\x9f\x98\x80",
-                                          "+-+-\"*\"", "a:b", "storm", "OR OR OR", "-storm"};
+    static const char *const queries[] = {
+        "",          "*",   "\"",    "\"storm",  "((((",  "+", "- -", "\xff\xfe", "\xf0\x9f\x98\x80",
+        "+-+-\"*\"", "a:b", "storm", "OR OR OR", "-storm"};
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) (void)search(db, "", 0, queries[i]);
     finds(db, "", 0, "\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d", "hebrew");
     assert_int_equal(search(db, "", 0, "storm").info.documents, 2);
