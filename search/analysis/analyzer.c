@@ -46,11 +46,13 @@ static yore_status describe(yr_analyzer *analyzer, yore_error *err)
 {
     char snowball[40] = "";
     if (analyzer->stemmer.snowball) {
+        const yr_language *language = analyzer->language;
+        const char *probes = language->stop_words ? language->stop_words : yr_stop_words_english;
         uint32_t fingerprint = 0;
-        yore_status status = yr_stemmer_fingerprint(&analyzer->stemmer, analyzer->language->stop_words,
-                                                    &analyzer->folder, &fingerprint, err);
+        yore_status status =
+            yr_stemmer_fingerprint(&analyzer->stemmer, probes, &analyzer->folder, &fingerprint, err);
         if (status < 0) return status;
-        if (fingerprint == analyzer->language->fingerprint)
+        if (language->fingerprint && fingerprint == language->fingerprint)
             snprintf(snowball, sizeof snowball, ", snowball 2.2.0");
         else
             snprintf(snowball, sizeof snowball, ", snowball %08x", fingerprint);

@@ -13,7 +13,7 @@
 
 /* Direct-mapped: a slot is one cache line and holds the last word that fell there with its stem behind it. Words
  * that do not fit with their stem are stemmed each time. */
-#define CACHE_SLOTS 8192u
+#define CACHE_SLOTS 16384u /* 1 MiB: the least that holds the words of ordinary text */
 #define CACHE_TEXT_BYTES 62u
 #define MISSES_BEFORE_CACHE 512u /* a query or a short value never pays for the cache */
 

@@ -36,6 +36,15 @@ static const uint8_t ascii_properties[128] = {
 #undef AL
 #undef NU
 
+/* The ASCII letters and digits, by byte, for the loop that most text is read in. */
+static const bool ascii_runs[256] = {
+    /* clang-format off */
+    ['0'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['A'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ['a'] = 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    /* clang-format on */
+};
+
 /* One character of the text. */
 typedef struct mark {
     uint32_t code;
@@ -153,11 +162,11 @@ static bool has_no_break(const state *s, const mark *m)
     return s->last == WBP_ZWJ && uc_is_property_extended_pictographic(m->code); /* WB3c */
 }
 
-/* Move over ASCII letters and digits behind a letter or digit; returns whether the segment certainly ends there. */
+/* Move over ASCII letters and digits, at the start or behind one; returns whether the segment certainly ends there. */
 static bool skip_ascii_run(const yr_words *words, yr_word *word, state *s)
 {
     const uint8_t *at = words->text + word->to, *start = at, *end = words->text + words->size;
-    while (at < end && *at < 0x80 && is_letter_or_digit(ascii_properties[*at])) at++;
+    while (at < end && ascii_runs[*at]) at++;
     if (at > start) {
         word->to += (size_t)(at - start);
         word->is_word = true;
@@ -173,15 +182,22 @@ bool yr_words_next(yr_words *words, yr_word *out)
 {
     if (words->at >= words->size) return false;
     yr_word word = {.from = words->at, .to = words->at, .is_ascii = true};
-    mark m = mark_at(words, word.from);
-    take(&word, &m);
-    state s = {.before = m.property, .last = m.property, .odd_flag = m.property == WBP_RI};
-    bool ends = s.before == INVALID || is_newline(s.before);                                    /* WB3b */
-    if (s.before == WBP_CR && word.to < words->size && words->text[word.to] == '\n') word.to++; /* WB3 */
+    uint8_t first = words->text[word.from];
+    state s = {0};
+    bool ends = false;
+    if (ascii_runs[first]) {
+        s.before = s.last = ascii_properties[first]; /* taken as part of the run */
+    } else {
+        mark m = mark_at(words, word.from);
+        take(&word, &m);
+        s = (state){.before = m.property, .last = m.property, .odd_flag = m.property == WBP_RI};
+        ends = s.before == INVALID || is_newline(s.before);                                         /* WB3b */
+        if (s.before == WBP_CR && word.to < words->size && words->text[word.to] == '\n') word.to++; /* WB3 */
+    }
     while (!ends) {
         if (is_letter_or_digit(s.last) && skip_ascii_run(words, &word, &s)) break;
         if (word.to >= words->size) break;
-        m = mark_at(words, word.to);
+        mark m = mark_at(words, word.to);
         bool bridge = is_bridge(words, s.before, m.property, word.to + m.size);
         if (!bridge && !has_no_break(&s, &m)) break; /* WB999 */
         take(&word, &m);

@@ -225,11 +225,9 @@ static void test_megabytes_of_anything_end_soon(void **state)
 static void test_words_with_equal_folds_are_cut_equally(void **state)
 {
     (void)state;
-    char narrow[600] = "", wide[1800] = "";
-    for (int i = 0; i < 500; i++) {
-        strcat(narrow, "a");
-        strcat(wide, "Ａ");
-    }
+    char narrow[501] = "", wide[1501] = "";
+    memset(narrow, 'a', 500);
+    for (size_t i = 0; i < 500; i++) memcpy(wide + 3 * i, "Ａ", 3);
     yr_analyzer *analyzer = kit_open("none");
     char *want = strdup(kit_terms(analyzer, narrow, strlen(narrow), KIT_TERMS | KIT_POSITIONS));
     assert_string_equal(kit_terms(analyzer, wide, strlen(wide), KIT_TERMS | KIT_POSITIONS), want);
@@ -401,7 +399,8 @@ static void test_terms_of_a_text_are_those_of_its_lines(void **state)
             snprintf(joined, sizeof joined, "%s%s", line, *line ? " " : "");
             line = kit_terms(warm, text + first + 1, size - first - 1, KIT_TERMS);
             if (!*line && *joined) joined[strlen(joined) - 1] = '\0';
-            strncat(joined, line, sizeof joined - strlen(joined) - 1);
+            size_t used = strlen(joined);
+            snprintf(joined + used, sizeof joined - used, "%s", line);
             const char *whole = kit_terms(warm, text, size, KIT_TERMS);
             if (strcmp(whole, joined) != 0) fail_msg("'%s' and '%s'", whole, joined);
         }
@@ -527,9 +526,9 @@ static void test_memory_does_not_grow_with_the_text(void **state)
     size_t outside = mallinfo2().uordblks; /* what libstemmer may take by itself; nothing under a sanitizer */
     uint64_t sum = 0, ours = yr_sim_alloc_count(sim);
     assert_int_equal(yr_analyze(analyzer, yore_bytes(text, size), ignore, &sum, NULL), YORE_OK);
-    assert_true(yr_sim_peak_bytes(sim) < MIB);
+    assert_true(yr_sim_peak_bytes(sim) < 2 * MIB);
     assert_int_equal(yr_sim_alloc_count(sim), ours + 1); /* the cache of stems */
-    assert_true(mallinfo2().uordblks <= outside + MIB);
+    assert_true(mallinfo2().uordblks <= outside + 2 * MIB);
     size_t after = mallinfo2().uordblks;
     for (int i = 0; i < 3; i++)
         assert_int_equal(yr_analyze(analyzer, yore_bytes(text, size), ignore, &sum, NULL), YORE_OK);
