@@ -157,7 +157,7 @@ static yore_text_span valid_part(yore_slice value, yore_text_span shown, uint64_
     return shown;
 }
 
-/* The marks inside `shown` to spans. */
+/* The marks inside `shown` to spans. One character may be two words (U+334B is two Katakana): they share a span. */
 static yore_status give(const gathering *g, yore_slice value, yore_text_span shown, yr_snippet *out,
                         yore_error *err)
 {
@@ -165,13 +165,19 @@ static yore_status give(const gathering *g, yore_slice value, yore_text_span sho
 
     while (first < g->count && g->marks[first].span.from < shown.from) first++;
     for (end = first; end < g->count && g->marks[end].span.to <= shown.to;) end++;
-    size_t count = end - first;
-    yore_text_span *in_value = yr_arena_alloc(g->arena, count * sizeof *in_value);
-    yore_text_span *in_text = yr_arena_alloc(g->arena, count * sizeof *in_text);
+    yore_text_span *in_value = yr_arena_alloc(g->arena, (end - first) * sizeof *in_value);
+    yore_text_span *in_text = yr_arena_alloc(g->arena, (end - first) * sizeof *in_text);
     if (!in_value || !in_text) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a snippet");
-    for (size_t i = 0; i < count; i++) {
-        in_value[i] = g->marks[first + i].span;
-        in_text[i] = (yore_text_span){in_value[i].from - shown.from, in_value[i].to - shown.from};
+    size_t count = 0;
+    for (uint32_t i = first; i < end; i++) {
+        yore_text_span span = g->marks[i].span;
+        if (count > 0 && span.from < in_value[count - 1].to) {
+            span.from = in_value[--count].from;
+            if (span.to < in_value[count].to) span.to = in_value[count].to;
+        }
+        in_value[count] = span;
+        in_text[count] = (yore_text_span){span.from - shown.from, span.to - shown.from};
+        count++;
     }
     *out = (yr_snippet){
         .text = yore_bytes((const char *)value.data + shown.from, (size_t)(shown.to - shown.from)),

@@ -133,6 +133,8 @@ static void test_marks_are_the_words_that_match(void **state)
         {"storm", "", 10, ""},
         {"storm", "a storm", YORE_SNIPPET_NONE, ""},
         {"\xE6\x9D\xB1", "\xE6\x9D\xB1\xE4\xBA\xAC", YORE_SNIPPET_FULL, "[\xE6\x9D\xB1]\xE4\xBA\xAC"},
+        {"\xE3\x83\xA1\xE3\x82\xAC", "a \xE3\x8D\x8B b", YORE_SNIPPET_FULL,
+         "a [\xE3\x8D\x8B] b"}, /* one, two words */
         {"caf\xC3\xA9", "Cafe\xCC\x81!", YORE_SNIPPET_FULL, "[Cafe\xCC\x81]!"},
     };
     check_rows(rows, sizeof rows / sizeof *rows);
