@@ -80,6 +80,23 @@ void cli_escape(cli_bytes *to, yore_slice bytes)
     }
 }
 
+char *cli_printable(const char *text)
+{
+    const unsigned char *data = (const unsigned char *)text;
+    size_t size = strlen(text);
+    bool clean = true;
+
+    for (size_t i = 0; i < size && clean;) {
+        size_t sequence = utf8_sequence(data + i, size - i);
+        clean = sequence > 0 && data[i] >= 0x20 && data[i] != 0x7F && !is_c1_control(data + i, sequence);
+        i += sequence;
+    }
+    if (clean) return cli_strdup(text);
+    cli_bytes escaped = {0};
+    cli_escape(&escaped, yore_bytes(text, size));
+    return escaped.data;
+}
+
 void cli_shell_word(cli_bytes *to, const char *word)
 {
     size_t plain = strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:@%+=,-");

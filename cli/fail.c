@@ -67,7 +67,8 @@ const cli_code cli_codes[] = {
      "the message says what would work"},
     {YORE_ERR_INPUT, EXIT_USAGE, "malformed input: the message names line and column",
      "correct the input and run it again"},
-    {YORE_ERR_CANCELLED, EXIT_INTERNAL, "the work was stopped from outside", "run the command again"},
+    {YORE_ERR_CANCELLED, EXIT_INTERRUPTED, "the work was stopped from outside, by Ctrl-C",
+     "run the command again; an import names the line to go on from"},
     {YORE_ERR_UNSUPPORTED, EXIT_INTERNAL, "this build of yore, or this file system, cannot do it",
      "use a local file system; `yore version` tells what was built"},
     {YORE_ERR_TIME_ORDER, EXIT_USAGE, "a commit time that is not later than the last commit's",
@@ -96,23 +97,9 @@ int cli_exit_of(yore_status status)
     return status == YORE_OK || status == YORE_END ? EXIT_DONE : EXIT_INTERNAL;
 }
 
-/* The text may hold a user's bytes: escaped when they would not print as they are. free() it. */
-static char *printable(const char *text)
-{
-    yore_slice slice = yore_str(text);
-    bool clean = cli_is_utf8(slice);
-    cli_bytes escaped = {0};
-
-    for (size_t i = 0; i < slice.size && clean; i++)
-        clean = (unsigned char)text[i] >= 0x20 && text[i] != 0x7F;
-    if (clean) return cli_strdup(text);
-    cli_escape(&escaped, slice);
-    return escaped.data;
-}
-
 static void line(const char *before, const char *text)
 {
-    char *shown = printable(text);
+    char *shown = cli_printable(text);
 
     fprintf(stderr, "%s%s\n", before, shown);
     free(shown);
@@ -129,11 +116,11 @@ static int report(const cli *c, yore_status code, const char *message, const cha
         cli_json_object(&j, "error");
         cli_json_text(&j, "code", name);
         cli_json_i64(&j, "exit", exit_code);
-        char *shown = printable(message);
+        char *shown = cli_printable(message);
         cli_json_text(&j, "message", shown);
         free(shown);
         if (why != NULL) cli_json_text(&j, "why", why);
-        shown = printable(hint != NULL ? hint : "");
+        shown = cli_printable(hint != NULL ? hint : "");
         cli_json_text(&j, "hint", shown);
         free(shown);
         cli_json_object_end(&j);
@@ -161,24 +148,12 @@ int cli_answer(const cli *c, yore_status status, const yore_error *err, const ch
     return report(c, status, told ? err->message : fallback, NULL, told ? err->hint : NULL);
 }
 
-static char *format_text(const char *format, va_list args)
-{
-    va_list again;
-
-    va_copy(again, args);
-    int size = vsnprintf(NULL, 0, format, args);
-    char *text = cli_alloc((size_t)(size > 0 ? size : 0) + 1);
-    (void)vsnprintf(text, (size_t)(size > 0 ? size : 0) + 1, format, again);
-    va_end(again);
-    return text;
-}
-
 int cli_error(const cli *c, yore_status code, const char *why, const char *hint, const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    char *message = format_text(format, args);
+    char *message = cli_vprintf(format, args);
     va_end(args);
     int exit_code = report(c, code, message, why, hint);
     free(message);
@@ -190,7 +165,7 @@ int cli_usage_error(const cli *c, const char *hint, const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    char *message = format_text(format, args);
+    char *message = cli_vprintf(format, args);
     va_end(args);
     int exit_code = report(c, CLI_USAGE, message, NULL, hint);
     free(message);

@@ -20,6 +20,7 @@
 #define EXIT_BUSY 7
 #define EXIT_MISSING 8 /* no such store, branch, tag */
 #define EXIT_REFUSED 9
+#define EXIT_INTERRUPTED 130 /* Ctrl-C, where what was done is told; elsewhere the signal ends the command */
 
 /* The exit code of a status. */
 int cli_exit_of(yore_status status);

@@ -16,8 +16,6 @@
 #include "cli/memory.h"
 #include "cli/progress.h"
 
-#define EXIT_INTERRUPTED 130
-
 typedef enum import_format { IMPORT_AUTO, IMPORT_JSONL, IMPORT_CSV, IMPORT_TSV, IMPORT_GIT } import_format;
 typedef enum import_on_error { IMPORT_STOP, IMPORT_SKIP, IMPORT_FILE } import_on_error;
 typedef enum import_times {

@@ -37,18 +37,24 @@ char *cli_strdup(const char *text)
     return cli_strdup_slice(yore_str(text));
 }
 
+char *cli_vprintf(const char *format, va_list args)
+{
+    va_list again;
+
+    va_copy(again, args);
+    int size = vsnprintf(NULL, 0, format, args);
+    char *text = cli_alloc((size_t)(size > 0 ? size : 0) + 1);
+    (void)vsnprintf(text, (size_t)(size > 0 ? size : 0) + 1, format, again);
+    va_end(again);
+    return text;
+}
+
 char *cli_printf(const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    int size = vsnprintf(NULL, 0, format, args);
-    va_end(args);
-    if (size < 0) return cli_strdup("");
-
-    char *text = cli_alloc((size_t)size + 1);
-    va_start(args, format);
-    (void)vsnprintf(text, (size_t)size + 1, format, args);
+    char *text = cli_vprintf(format, args);
     va_end(args);
     return text;
 }

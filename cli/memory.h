@@ -3,6 +3,7 @@
 #ifndef YORE_CLI_MEMORY_H
 #define YORE_CLI_MEMORY_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 #include <yore.h>
@@ -10,8 +11,9 @@
 void *cli_alloc(size_t size); /* zeroed */
 void *cli_realloc(void *old, size_t size);
 char *cli_strdup(const char *text);
-char *cli_strdup_slice(yore_slice text);                                         /* with a NUL added */
-char *cli_printf(const char *format, ...) __attribute__((format(printf, 1, 2))); /* free() it */
+char *cli_strdup_slice(yore_slice text); /* with a NUL added */
+char *cli_vprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0))); /* free() it */
+char *cli_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));           /* free() it */
 
 /* Growing bytes. Zeroed = empty; data is never NULL after a first append and has a NUL past its end. */
 typedef struct cli_bytes {

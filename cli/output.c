@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "cli/fail.h"
@@ -39,9 +40,12 @@ void cli_note(const cli *c, const char *format, ...)
 
     if (c->quiet) return;
     va_start(args, format);
-    (void)vfprintf(stderr, format, args);
+    char *text = cli_vprintf(format, args);
     va_end(args);
-    (void)putc('\n', stderr);
+    char *shown = cli_printable(text);
+    fprintf(stderr, "%s\n", shown);
+    free(shown);
+    free(text);
 }
 
 void cli_size_text(uint64_t bytes, char out[32])

@@ -18,6 +18,8 @@
 bool cli_is_utf8(yore_slice text);
 
 /* Bytes in a printable line: control bytes, backslash and what is not UTF-8 escaped. */
+/* Words that may hold a user's bytes: escaped when they would not print as they are. free() it. */
+char *cli_printable(const char *text);
 /* A word as a shell reads it: quoted when it has to be. */
 void cli_shell_word(cli_bytes *to, const char *word);
 void cli_put_escaped(FILE *to, yore_slice bytes);

@@ -44,7 +44,8 @@ const cli_topic cli_topics[] = {
      "  6  history trimmed, or a version or time out of range\n"
      "  7  busy: another process writes to the store\n"
      "  8  no such store, branch or tag\n"
-     "  9  refused: needs --yes, read-only, a branch with children, a name that exists\n"},
+     "  9  refused: needs --yes, read-only, a branch with children, a name that exists\n"
+     "  130  stopped by Ctrl-C (import; others end by the signal, which shells show as 130 too)\n"},
     {"codes", "error codes: `yore help CODE` explains one", NULL},
     {"output", "what is printed where, and how bytes are shown",
      "Data goes to stdout, everything else to stderr. `get KEY` into a pipe writes the value's bytes and\n"

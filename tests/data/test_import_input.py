@@ -369,7 +369,7 @@ class GitStreamTest(ImportTest):
 
 class InterruptTest(ImportTest):
     def test_ctrl_c_stops_between_commits(self):
-        command = [support.YORE, "-d", str(self.store.path), "import", "-", "--create", "--format", "jsonl"]
+        command = [support.YORE, "-d", str(self.store.path), "import", "-", "--create", "--format", "jsonl", "--json"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
                               env=self.store.environment) as process:
             for i in range(100):
@@ -384,6 +384,7 @@ class InterruptTest(ImportTest):
             process.wait(timeout=30)
         self.assertEqual(process.returncode, 130, words)
         self.assertIn("--from-line 199", words)
+        self.assertIn('"code":"CANCELLED","exit":130', words)
         log = self.store.log()
         self.assertEqual(len(log), 99)
         self.assertEqual({record["keys"] for record in log}, {2}, "no half commit")
