@@ -144,6 +144,12 @@ const cmd cmd_config_entry = {
     .name = "config",
     .usage = "list|get|set",
     .summary = "read and change the store's settings",
+    .details = "durability        commit, group, os or none\n"
+               "search.language   stemming and stop words: a language of libstemmer, none for neither\n"
+               "search.k1         how soon more of a word adds no more to a score\n"
+               "search.b          how much a long text's words count less\n"
+               "search.index      what is indexed: text or none\n"
+               "Search settings in force now apply to every moment of the past.",
     .subs = subs,
     .sub_count = CMD_COUNT(subs),
 };
