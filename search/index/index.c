@@ -89,13 +89,16 @@ static uint32_t doc_for(yr_index *index, yr_layer *layer, yore_slice key)
     if (found != YR_NO_ID) return found;
     if (!yr_space_fits(space, &index->keys) || !grow_doc_slots(space, layer)) return YR_NO_ID;
     if (!yr_space_grow(space, &layer->docs, &layer->doc_capacity, (uint64_t)layer->doc_count + 1,
-                       sizeof *layer->docs))
+                       sizeof *layer->docs) ||
+        !yr_space_grow(space, &layer->newest, &layer->newest_capacity, (uint64_t)layer->doc_count + 1,
+                       sizeof *layer->newest))
         return YR_NO_ID;
     const uint8_t *copy = yr_arena_copy(&index->keys, key.data, key.size);
     if (!copy) return YR_NO_ID;
     uint32_t at = (uint32_t)hash & (layer->doc_slot_count - 1);
     while (layer->doc_slots[at]) at = (at + 1) & (layer->doc_slot_count - 1);
     layer->docs[layer->doc_count] = (yr_doc){.key = copy, .hash = hash, .key_size = (uint32_t)key.size};
+    layer->newest[layer->doc_count] = (yr_doc_version){0};
     layer->doc_slots[at] = ++layer->doc_count;
     return layer->doc_count - 1;
 }
@@ -177,6 +180,7 @@ typedef struct apply {
     yr_index *index;
     yr_layer *layer;
     yr_doc *doc;
+    yr_doc_version *newest; /* the document's */
     uint32_t doc_index;
     uint32_t version;
     bool is_first;   /* the branch never wrote the key before */
@@ -231,7 +235,7 @@ static bool load_before(apply *a, const yr_doc_change *change)
         a->was_length = hidden->length;
         return lists_of(a, hidden, index->before);
     }
-    if (!a->is_first) a->was_length = a->doc->versions[a->doc->version_count - 1].length;
+    a->was_length = a->newest->length;
     if (wanted) memcpy(index->before, a->doc->words, wanted * sizeof *index->before);
     return true;
 }
@@ -352,13 +356,15 @@ static uint32_t add_expiring(apply *a, int64_t expiry_ns, int32_t sign, uint32_t
 static void add_version(apply *a, uint32_t length, uint32_t expiring)
 {
     yr_doc *doc = a->doc;
-    if (!yr_space_grow(&a->index->space, &doc->versions, &doc->version_capacity,
-                       (uint64_t)doc->version_count + 1, sizeof *doc->versions)) {
-        a->failed = true;
-        return;
+    if (!a->is_first) {
+        if (!yr_space_grow(&a->index->space, &doc->older, &doc->older_capacity,
+                           (uint64_t)doc->older_count + 1, sizeof *doc->older)) {
+            a->failed = true;
+            return;
+        }
+        doc->older[doc->older_count++] = *a->newest;
     }
-    doc->versions[doc->version_count++] =
-        (yr_doc_version){.begin = a->version, .length = length, .expiring = expiring};
+    *a->newest = (yr_doc_version){.begin = a->version, .length = length, .expiring = expiring};
 }
 
 static bool make_now(apply *a, const yr_text_counts *text)
@@ -382,8 +388,9 @@ yore_status yr_index_apply(yr_index *index, const yr_doc_change *change, yore_er
     a.doc_index = doc_for(index, a.layer, change->key);
     if (a.doc_index == YR_NO_ID) return yr_space_fail(&index->space, err);
     a.doc = &a.layer->docs[a.doc_index];
-    a.is_first = a.doc->version_count == 0;
-    YR_ASSERT(a.is_first || a.doc->versions[a.doc->version_count - 1].begin < a.version);
+    a.newest = &a.layer->newest[a.doc_index];
+    a.is_first = a.newest->begin == 0;
+    YR_ASSERT(a.newest->begin < a.version);
     if (!load_before(&a, change) || !make_now(&a, text)) {
         yr_space_free(&index->space, a.now, a.now_count * sizeof *a.now);
         return yr_space_fail(&index->space, err);
@@ -391,10 +398,7 @@ yore_status yr_index_apply(yr_index *index, const yr_doc_change *change, yore_er
     settle_words(&a, text);
     add_totals(&a, (int64_t)(text->length > 0) - (int64_t)(a.was_length > 0),
                (int64_t)text->length - (int64_t)a.was_length);
-    if (!a.is_first) {
-        uint32_t old = a.doc->versions[a.doc->version_count - 1].expiring;
-        if (old) a.layer->expiring[old - 1].end = a.version;
-    }
+    if (a.newest->expiring) a.layer->expiring[a.newest->expiring - 1].end = a.version;
     if (a.was_hidden && change->hidden_expiry_ns)
         (void)add_expiring(&a, change->hidden_expiry_ns, -1, a.was_length, index->before, a.was);
     uint32_t expiring = 0;

@@ -72,7 +72,7 @@ void yr_layer_destroy(yr_space *space, yr_layer *layer)
     if (!layer) return;
     for (uint32_t i = 0; i < layer->doc_count; i++) {
         yr_doc *doc = &layer->docs[i];
-        yr_space_free(space, doc->versions, doc->version_capacity * sizeof *doc->versions);
+        yr_space_free(space, doc->older, doc->older_capacity * sizeof *doc->older);
         yr_space_free(space, doc->words, doc->word_count * sizeof *doc->words);
     }
     for (uint32_t i = 0; i < layer->list_count; i++) {
@@ -84,6 +84,7 @@ void yr_layer_destroy(yr_space *space, yr_layer *layer)
         free_frequency(space, &layer->term_lists[i].frequency);
     }
     yr_space_free(space, layer->docs, layer->doc_capacity * sizeof *layer->docs);
+    yr_space_free(space, layer->newest, layer->newest_capacity * sizeof *layer->newest);
     yr_space_free(space, layer->doc_slots, layer->doc_slot_count * sizeof *layer->doc_slots);
     yr_space_free(space, layer->lists, layer->list_capacity * sizeof *layer->lists);
     yr_space_free(space, layer->list_of_word.slots,
@@ -110,17 +111,18 @@ uint32_t yr_layer_find(const yr_layer *layer, yore_slice key, uint64_t hash)
     return YR_NO_ID;
 }
 
-const yr_doc_version *yr_doc_at(const yr_doc *doc, uint32_t cap)
+const yr_doc_version *yr_layer_older(const yr_layer *layer, uint32_t index, uint32_t cap)
 {
-    uint32_t low = 0, high = doc->version_count; /* the first with begin > cap */
+    const yr_doc *doc = &layer->docs[index];
+    uint32_t low = 0, high = doc->older_count; /* the first with begin > cap */
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        if (doc->versions[mid].begin <= cap)
+        if (doc->older[mid].begin <= cap)
             low = mid + 1;
         else
             high = mid;
     }
-    return low ? &doc->versions[low - 1] : NULL;
+    return low ? &doc->older[low - 1] : NULL;
 }
 
 bool yr_doc_version_is_live(const yr_layer *layer, const yr_doc_version *version, int64_t time_ns)
@@ -242,11 +244,14 @@ static const char *check_list(const yr_layer *layer, const yr_dictionary *dictio
     return problem;
 }
 
-static const char *check_doc(const yr_layer *layer, const yr_doc *doc)
+static const char *check_doc(const yr_layer *layer, uint32_t index)
 {
-    if (!doc->version_count) return "a document without a version";
-    for (uint32_t i = 1; i < doc->version_count; i++) {
-        if (doc->versions[i - 1].begin >= doc->versions[i].begin) return "document versions out of order";
+    const yr_doc *doc = &layer->docs[index];
+    const yr_doc_version *newest = &layer->newest[index];
+    if (!newest->begin) return "a document without a version";
+    for (uint32_t i = 0; i < doc->older_count; i++) {
+        const yr_doc_version *next = i + 1 < doc->older_count ? &doc->older[i + 1] : newest;
+        if (doc->older[i].begin >= next->begin) return "document versions out of order";
     }
     uint64_t length = 0;
     for (uint32_t i = 0; i < doc->word_count; i++) {
@@ -254,8 +259,7 @@ static const char *check_doc(const yr_layer *layer, const yr_doc *doc)
         if (run->end != YR_ALIVE) return "a document has a word whose run ended";
         length += run->tf;
     }
-    return length == doc->versions[doc->version_count - 1].length ? NULL
-                                                                  : "a length is not the sum of its tfs";
+    return length == newest->length ? NULL : "a length is not the sum of its tfs";
 }
 
 bool yr_layer_check(const yr_layer *layer, const yr_dictionary *dictionary, const char **problem)
@@ -274,6 +278,6 @@ bool yr_layer_check(const yr_layer *layer, const yr_dictionary *dictionary, cons
     for (uint32_t i = 0; i < layer->term_list_count && !*problem; i++) {
         *problem = check_frequency(layer, &layer->term_lists[i].frequency);
     }
-    for (uint32_t i = 0; i < layer->doc_count && !*problem; i++) *problem = check_doc(layer, &layer->docs[i]);
+    for (uint32_t i = 0; i < layer->doc_count && !*problem; i++) *problem = check_doc(layer, i);
     return !*problem;
 }

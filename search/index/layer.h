@@ -87,14 +87,15 @@ typedef struct yr_live_word {
     uint32_t run;
 } yr_live_word;
 
-/* A key of the branch's own key space. */
+/* A key of the branch's own key space. Its newest version is in the layer's `newest`, at the same index: searches ask
+ * it of one document after another, so those lie together. */
 typedef struct yr_doc {
     const uint8_t *key;
     uint64_t hash;
-    yr_doc_version *versions;
+    yr_doc_version *older; /* all but the newest */
     yr_live_word *words;
     uint32_t key_size;
-    uint32_t version_count, version_capacity;
+    uint32_t older_count, older_capacity;
     uint32_t word_count;
 } yr_doc;
 
@@ -107,7 +108,8 @@ typedef struct yr_id_map {
 typedef struct yr_layer {
     uint32_t branch;
     yr_doc *docs;
-    uint32_t doc_count, doc_capacity;
+    yr_doc_version *newest; /* by document; begin 0: none yet, which only its writer sees */
+    uint32_t doc_count, doc_capacity, newest_capacity;
     uint32_t *doc_slots; /* 1 + index, 0 = free */
     uint32_t doc_slot_count;
     yr_word_list *lists;
@@ -134,7 +136,18 @@ void yr_layer_destroy(yr_space *space, yr_layer *layer);
 uint32_t yr_layer_find(const yr_layer *layer, yore_slice key, uint64_t hash);
 
 /* The version of a document that is newest at `cap`, NULL before the first. */
-const yr_doc_version *yr_doc_at(const yr_doc *doc, uint32_t cap);
+const yr_doc_version *yr_layer_older(const yr_layer *layer, uint32_t doc, uint32_t cap);
+static inline const yr_doc_version *yr_layer_version(const yr_layer *layer, uint32_t doc, uint32_t cap)
+{
+    const yr_doc_version *newest = &layer->newest[doc];
+    return newest->begin <= cap ? newest : yr_layer_older(layer, doc, cap);
+}
+
+/* The version that first wrote it. */
+static inline uint32_t yr_layer_first(const yr_layer *layer, uint32_t doc)
+{
+    return layer->docs[doc].older_count ? layer->docs[doc].older[0].begin : layer->newest[doc].begin;
+}
 
 /* The list of a word, NULL when the layer has none. */
 const yr_word_list *yr_layer_list(const yr_layer *layer, uint32_t word);

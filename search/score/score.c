@@ -79,8 +79,7 @@ static bool is_hidden(const yr_search_view *view, uint32_t hop, const yr_doc *do
         const yr_layer *younger = view->hops[i].layer;
         uint32_t found = yr_layer_find(younger, key_of(doc), doc->hash);
         if (found == YR_NO_ID) continue;
-        if (younger->docs[found].versions[0].begin <= view->hops[i].cap || YR_BUG(SEARCH_HIDE_CAP))
-            return true;
+        if (yr_layer_first(younger, found) <= view->hops[i].cap || YR_BUG(SEARCH_HIDE_CAP)) return true;
     }
     return false;
 }
@@ -100,17 +99,20 @@ static void let_go(score_run *run)
     for (uint32_t i = 0; i < run->doc.entry_count; i++) run->tf[run->doc.entries[i].slot] = 0;
 }
 
+static bool starts_with(const yr_doc *doc, yore_slice prefix)
+{
+    return doc->key_size >= prefix.size && memcmp(doc->key, prefix.data, prefix.size) == 0;
+}
+
 /* Is the document one of the snapshot's that may be shown? Its length there. */
-static bool is_wanted(const yr_score_request *request, uint32_t hop, const yr_doc *doc, uint32_t *length)
+static bool is_wanted(const yr_score_request *request, uint32_t hop, uint32_t doc, uint32_t *length)
 {
     const yr_search_hop *at = &request->view.hops[hop];
-    yore_slice prefix = request->prefix;
-    if (doc->key_size < prefix.size || (prefix.size && memcmp(doc->key, prefix.data, prefix.size) != 0))
-        return false;
-    const yr_doc_version *version = yr_doc_at(doc, at->cap);
+    if (request->prefix.size && !starts_with(&at->layer->docs[doc], request->prefix)) return false;
+    const yr_doc_version *version = yr_layer_version(at->layer, doc, at->cap);
     if (!version || !yr_doc_version_is_live(at->layer, version, request->view.time_ns)) return false;
     *length = version->length;
-    return !is_hidden(&request->view, hop, doc);
+    return hop == 0 || !is_hidden(&request->view, hop, &at->layer->docs[doc]);
 }
 
 static yore_status search_hop(score_run *run, uint32_t hop, best *b, uint64_t *matches)
@@ -125,7 +127,7 @@ static yore_status search_hop(score_run *run, uint32_t hop, best *b, uint64_t *m
         for (end = from + 1; end < count && entries[end].doc == entries[from].doc;) end++;
         const yr_doc *doc = &layer->docs[entries[from].doc];
         candidate c = {.doc = doc, .entries = entries + from, .entry_count = (uint32_t)(end - from)};
-        if (!is_wanted(request, hop, doc, &c.length)) continue;
+        if (!is_wanted(request, hop, entries[from].doc, &c.length)) continue;
         hold(run, doc, c.entries, c.entry_count, c.length);
         bool matched = yr_score_eval(run, run->root, &c.score);
         let_go(run);
