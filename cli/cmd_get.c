@@ -10,25 +10,29 @@
 #include "cli/output.h"
 #include "cli/locate.h"
 
-/* The reason for an absence that people trip over: the point lies before anything was written. */
-static void note_birth(cli *c, const yore_where *where)
+/* The reason for an absence that people trip over: the point lies before anything was written. NULL when that is
+ * not it; free() it. */
+static char *birth_of(const cli *c, const yore_where *where)
 {
     char text[YORE_TIME_TEXT_SIZE];
 
-    if (where->first_data_version == 0 || where->snap_version >= where->first_data_version) return;
+    if (where->first_data_version == 0 || where->snap_version >= where->first_data_version) return NULL;
     cli_time_text(c, where->first_data_time_ns, text);
-    cli_note(c, "note: the first data of '%s' is v%" PRIu64 " of %s", where->branch,
-             where->first_data_version, text);
+    return cli_printf("the first data of '%s' is v%" PRIu64 " of %s", where->branch,
+                      where->first_data_version, text);
 }
 
 static int absent(cli *c, const yore_where *where, yore_key key)
 {
     char *shown = cli_shown(key.user);
-    int code = cli_error(c, YORE_NOT_FOUND, NULL, NULL, "no value for '%s' on %s as of v%" PRIu64, shown,
-                         where->branch, where->snap_version);
+    char *birth = birth_of(c, where);
+    int code = cli_error(c, YORE_NOT_FOUND, c->json ? birth : NULL, NULL,
+                         "no value for '%s' on %s as of v%" PRIu64, shown, where->branch,
+                         where->snap_version);
 
+    if (birth != NULL && !c->json) cli_note(c, "note: %s", birth);
+    free(birth);
     free(shown);
-    note_birth(c, where);
     return code;
 }
 
@@ -297,17 +301,20 @@ static int run_exists(cli *c)
         goto out;
     }
     code = status == YORE_OK ? EXIT_DONE : EXIT_NO;
+    char *birth = status == YORE_NOT_FOUND ? birth_of(c, &where) : NULL;
     if (c->json) {
         cli_json j = {.to = stdout};
         cli_json_begin(&j);
         cli_json_text(&j, "branch", where.branch);
         cli_json_bytes(&j, "key", key.user);
         cli_json_bool(&j, "exists", status == YORE_OK);
+        if (birth != NULL) cli_json_text(&j, "why", birth);
         cli_json_line(&j);
     } else {
         puts(status == YORE_OK ? "yes" : "no");
     }
-    if (status == YORE_NOT_FOUND) note_birth(c, &where);
+    if (birth != NULL && !c->json) cli_note(c, "note: %s", birth);
+    free(birth);
     yore_unpin(&pin);
 
 out:
