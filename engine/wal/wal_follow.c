@@ -170,6 +170,7 @@ static yore_status follow_once(yr_wal *wal, yr_wal_apply apply, void *arg, bool 
     yore_status loaded = reload(walk, &changed, status < 0 ? NULL : err);
     if (loaded < 0) return status < 0 ? status : loaded;
     *again = true;
+    if (changed) wal->judged_lsn = 0; /* it was the end of other files */
     if (changed || status < 0) return status;
     if (!now.is_live) return judge_end(wal, err);
     if (now.watermark == 0) return YORE_OK; /* recovering: what is whole so far will do if it takes long */
@@ -196,7 +197,7 @@ static yore_status follow(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error
         bool moved = walk->lsn != before || walk->manifest.generation != generation;
         sight now;
         if (look(wal, &now, NULL) == YORE_OK && !now.is_live) {
-            if (status == YORE_OK && wal->judged_lsn == walk->lsn) break;
+            if (status == YORE_OK && wal->judged_lsn && wal->judged_lsn == walk->lsn) break;
             /* a writer may have come and gone between two looks; damage stays */
             if (!moved && attempt >= ATTEMPTS_NO_WRITER_MAX) break;
         }

@@ -76,7 +76,8 @@ struct yr_wal {
 
     /* read-only handles: the place reading has come to; one caller at a time */
     yr_wal_walk walk;
-    uint64_t judged_lsn; /* the end of the log that was last looked at closely */
+    uint64_t
+        judged_lsn; /* the end of the log that was last looked at closely; 0 = not in this manifest's files */
 };
 
 /* How much of ended, unsynced files is left behind in the modes that do not sync. */

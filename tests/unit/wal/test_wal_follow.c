@@ -242,6 +242,48 @@ static void test_a_reader_gives_the_error_when_reading_fails(void **state)
     kit_deinit(&writer);
 }
 
+static void test_a_reader_at_the_end_of_a_file_sees_what_a_writer_left_in_the_next_one(void **state)
+{
+    (void)state;
+    wal_kit writer;
+    kit_init(&writer, 60);
+    assert_ok(&writer, kit_create(&writer));
+    assert_ok(&writer, kit_open(&writer));
+    kit_append_many(&writer, 4);
+    assert_ok(&writer, kit_seal_and_close(&writer));
+    reader r;
+    open_reader(&r, &writer);
+    assert_int_equal(r.kit.replayed, 5);
+    assert_ok(&writer, kit_open(&writer));
+    assert_ok(&writer, yr_wal_reserve(writer.wal, 4000, false, &writer.err)); /* the next file */
+    kit_append_many(&writer, 3);
+    assert_ok(&writer, kit_seal_and_close(&writer));
+    refresh(&r, 8);
+    close_reader(&r);
+    kit_deinit(&writer);
+}
+
+static void test_a_reader_sees_what_a_writer_left_in_a_copy_of_its_file(void **state)
+{
+    (void)state;
+    wal_kit writer;
+    kit_init(&writer, 61);
+    assert_ok(&writer, kit_create(&writer));
+    assert_ok(&writer, kit_open(&writer));
+    reader r;
+    open_reader(&r, &writer);
+    kit_append_many(&writer, 4);
+    publish(&writer);
+    refresh(&r, 5);
+    kit_close(&writer); /* the records are copied to another file at the next open */
+    assert_ok(&writer, kit_open(&writer));
+    kit_append_many(&writer, 3);
+    kit_close(&writer);
+    refresh(&r, 8);
+    close_reader(&r);
+    kit_deinit(&writer);
+}
+
 /* The last record was read, then lost with the pages that held it, and another one has its number now. */
 static void test_a_reader_does_not_go_on_over_another_record_than_it_has_read(void **state)
 {
@@ -283,6 +325,8 @@ int main(void)
         cmocka_unit_test(test_a_reader_works_without_a_lock_file),
         cmocka_unit_test(test_damage_to_the_lock_file_hides_and_invents_nothing),
         cmocka_unit_test(test_a_reader_gives_the_error_when_reading_fails),
+        cmocka_unit_test(test_a_reader_at_the_end_of_a_file_sees_what_a_writer_left_in_the_next_one),
+        cmocka_unit_test(test_a_reader_sees_what_a_writer_left_in_a_copy_of_its_file),
         cmocka_unit_test(test_a_reader_does_not_go_on_over_another_record_than_it_has_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
