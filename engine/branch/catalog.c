@@ -81,7 +81,8 @@ void yr_catalog_destroy(yr_catalog *catalog)
     for (uint32_t id = 1; id <= yr_catalog_last_id(catalog); id++) {
         yr_branch *branch = yr_catalog_by_id(catalog, id);
         if (branch)
-            yr_branch_filter_destroy(env, atomic_load_explicit(&branch->filter, memory_order_relaxed));
+            yr_branch_filter_destroy(
+                env, yr_filter_at(atomic_load_explicit(&branch->filter, memory_order_relaxed)));
     }
     name_table *table = atomic_load_explicit(&catalog->names, memory_order_relaxed);
     while (table) {
@@ -301,7 +302,7 @@ bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_has
 {
     uint64_t keys = atomic_load_explicit(&branch->own_keys, memory_order_relaxed); /* one writer */
     if (branch->parent) {
-        yr_branch_filter *filter = atomic_load_explicit(&branch->filter, memory_order_relaxed);
+        yr_branch_filter *filter = yr_filter_at(atomic_load_explicit(&branch->filter, memory_order_relaxed));
         if (!filter || yr_branch_filter_is_full(filter)) {
             yr_branch_filter *grown =
                 yr_branch_filter_create(catalog->env, filter ? filter->key_count * 2 : 1);
@@ -312,7 +313,7 @@ bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_has
             }
             count_bytes(catalog,
                         yr_branch_filter_bytes(grown) - (filter ? yr_branch_filter_bytes(filter) : 0));
-            atomic_store_explicit(&branch->filter, grown,
+            atomic_store_explicit(&branch->filter, yr_filter_ref_of(grown),
                                   memory_order_release); /* pairs with yr_lineage_find */
             if (filter) yr_retire(&catalog->retired, filter, 0, release_filter);
             filter = grown;

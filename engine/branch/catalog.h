@@ -37,9 +37,9 @@ struct yr_branch {
     yr_branch *parent;     /* NULL for a root; immutable */
     uint64_t fork_version; /* immutable */
     _Atomic uint64_t own_keys;
-    _Atomic(yr_branch_filter *) filter; /* of the own keys; NULL for roots and for branches without keys */
-    _Atomic uint64_t head;              /* newest own data commit, published or about to be; 0 = none */
-    _Atomic uint64_t first;             /* oldest own data commit; meaningful once head is not 0 */
+    _Atomic yr_filter_ref filter; /* of the own keys; 0 for roots and for branches without keys */
+    _Atomic uint64_t head;        /* newest own data commit, published or about to be; 0 = none */
+    _Atomic uint64_t first;       /* oldest own data commit; meaningful once head is not 0 */
     /* The rest. */
     _Atomic uint64_t own_bytes;
     _Atomic uint64_t deleted_version; /* 0 = live */

@@ -33,8 +33,7 @@ static inline uint64_t yr_lineage_cap(const yr_branch *hop, uint64_t cap)
 static inline bool yr_branch_may_hold(const yr_branch *branch, uint64_t key_hash)
 {
     if (!branch->parent) return true; /* the last hop has no filter */
-    const yr_branch_filter *filter =
-        atomic_load_explicit(&branch->filter, memory_order_acquire); /* note_key */
+    yr_filter_ref filter = atomic_load_explicit(&branch->filter, memory_order_acquire); /* note_key */
     return filter && yr_branch_filter_may_contain(filter, key_hash);
 }
 

@@ -36,11 +36,11 @@ bool yr_branch_filter_is_full(const yr_branch_filter *filter)
 void yr_branch_filter_add(yr_branch_filter *filter, uint64_t key_hash)
 {
     uint32_t block = (uint32_t)(key_hash >> 32) & (filter->block_count - 1);
-    uint32_t bits[2] = {(uint32_t)key_hash & 511u, (uint32_t)(key_hash >> 9) & 511u};
+    const yr_filter_bits bits = yr_filter_bits_of(key_hash);
     for (int i = 0; i < 2; i++) {
-        _Atomic uint64_t *word = &filter->words[block * 8u + (bits[i] >> 6)];
+        _Atomic uint64_t *word = &filter->words[block * 8u + bits.word[i]];
         uint64_t old = atomic_load_explicit(word, memory_order_relaxed); /* one writer */
-        atomic_store_explicit(word, old | UINT64_C(1) << (bits[i] & 63), memory_order_relaxed);
+        atomic_store_explicit(word, old | bits.mask[i], memory_order_relaxed);
     }
     filter->key_count++;
 }
