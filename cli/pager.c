@@ -15,7 +15,9 @@ static pid_t pager_pid; /* 0 = none */
 static const char *pager_command(void)
 {
     const char *command = getenv("YORE_PAGER");
+    const char *terminal = getenv("TERM");
 
+    if (terminal == NULL || strcmp(terminal, "dumb") == 0) return NULL; /* less would stop and ask */
     if (command == NULL) command = getenv("PAGER");
     return command == NULL || command[0] == '\0' || strcmp(command, "cat") == 0 ? NULL : command;
 }

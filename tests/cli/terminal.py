@@ -73,7 +73,8 @@ def main():
         check("--color always wins over NO_COLOR", shown.startswith(b"\x1b[1mKEY"), shown)
         shown, _ = play(["ls"], folder, env=[("YORE_PAGER", "sed s/^/page:/"), ("NO_COLOR", "1")])
         check("a list goes through the pager that is named", shown == b"page:k\npage:text\n", shown)
-        for env in [("PAGER", "false"), ("YORE_PAGER", "")], [("PAGER", "cat")], []:
+        for env in ([("PAGER", "false"), ("YORE_PAGER", "")], [("PAGER", "cat")], [],
+                    [("PAGER", "false"), ("TERM", "dumb")]):
             shown, _ = play(["ls"], folder, env=[("NO_COLOR", "1"), *env])
             check(f"no pager with {env}", shown == b"k\ntext\n", shown)
         shown, status = play(["ls"], folder, env=[("PAGER", "true")])
