@@ -106,7 +106,8 @@ typedef struct yore_range {
  * range    NULL = everything; borrowed for the call.
  * out      set only on YORE_OK; close it with yore_iter_close. It keeps the snapshot's data alive.
  * Returns YORE_OK; YORE_ERR_NOMEM, YORE_ERR_MISUSE.
- * Threads as yore_get.   Blocks never.   Cost O(key) to start, O(lineage depth) a row. */
+ * Threads as yore_get.   Blocks for a commit group under way at most, never for a disk.
+ * Cost O(key) to start, O(lineage depth) a row. */
 YORE_API YORE_NODISCARD yore_status yore_scan(yore_snap *snap, const yore_range *range, yore_iter **out,
                                               yore_error *err);
 
