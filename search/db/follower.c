@@ -8,7 +8,7 @@
 #include "engine/base/yr_assert.h"
 #include "search/db/follower_private.h"
 
-enum { IDLE_NS = 20000000 };
+enum { IDLE_NS = 20000000, IDLE_NS_MAX = 160000000 };
 
 /* -- settings -- */
 
@@ -36,14 +36,18 @@ static bool same_settings(const yr_index_settings *a, const yr_index_settings *b
 static void run(void *arg)
 {
     yr_follower *f = arg;
+    int64_t idle_ns = IDLE_NS;
     yr_mutex_lock(&f->mutex);
     while (!f->stop) {
         bool more;
+        uint64_t indexed = f->indexed;
         f->wake = false;
         yr_mutex_unlock(&f->mutex);
         yr_follower_step(f, &more);
         yr_mutex_lock(&f->mutex);
-        if (!more && !f->wake && !f->stop) yr_cond_wait_ns(&f->wanted, &f->mutex, IDLE_NS);
+        bool was_idle = !more && !f->wake && indexed == f->indexed;
+        idle_ns = !was_idle ? IDLE_NS : idle_ns < IDLE_NS_MAX ? idle_ns * 2 : idle_ns;
+        if (!more && !f->wake && !f->stop) yr_cond_wait_ns(&f->wanted, &f->mutex, idle_ns);
     }
     yr_mutex_unlock(&f->mutex);
 }
@@ -53,6 +57,7 @@ static void stop_follower(yr_companion *companion)
     yr_follower *f = (yr_follower *)companion;
     yr_mutex_lock(&f->mutex);
     f->stop = true;
+    atomic_store_explicit(&f->cancel, 1, memory_order_relaxed); /* count_token */
     yr_cond_broadcast(&f->wanted);
     yr_cond_broadcast(&f->changed);
     yore_thread *thread = f->thread;
@@ -91,6 +96,7 @@ static yr_follower *make_follower(yore_db *db)
     yr_cond_init(&f->wanted);
     yr_space_init(&f->counter_space, db->env, db->search_bytes_max);
     yr_counter_init(&f->counter, &f->counter_space, db->store.mem->secret);
+    f->counter.cancel = &f->cancel;
     yr_arena_init(&f->batch, db->env);
     return f;
 }

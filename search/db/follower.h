@@ -1,7 +1,7 @@
 /* The follower: it reads the store's change feed in a thread of its own and keeps the index up with it.
  *
  * It is started by the first search after an open and ends when the store is closed. Commits know nothing of it: it
- * looks for new versions when a search asks, and every 20 ms otherwise.
+ * looks for new versions when a search asks, and 50 times a second otherwise, less often while there are none.
  *
  *   prepare   a batch of changes is read and its texts are counted (no lock)
  *   apply     the batch goes into the index (writer's turn: no search is inside)

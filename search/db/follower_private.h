@@ -41,6 +41,8 @@ struct yr_follower {
     /* Changed by the writer in its turn, read by searches in theirs. */
     yr_index index;
 
+    _Atomic uint32_t cancel; /* 1 with `stop`: a long text is not counted to its end */
+
     /* The writer's alone. */
     yr_analyzer *analyzer;
     yr_counter counter;

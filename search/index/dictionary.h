@@ -45,6 +45,8 @@ typedef struct yr_dictionary {
 void yr_dictionary_init(yr_dictionary *dictionary, yr_space *space, uint64_t secret);
 void yr_dictionary_deinit(yr_dictionary *dictionary);
 
+/* The words of one text will be added: overlap the cache misses of finding them. */
+void yr_dictionary_prefetch(const yr_dictionary *dictionary, const yr_counted *words, uint32_t count);
 /* Writer: the id of a counted word, new or known. False when memory is out. */
 bool yr_dictionary_add(yr_dictionary *dictionary, const yr_counted *counted, uint32_t *id);
 /* Writer, now and then: put the words that came since into the order, once they are worth it. */

@@ -208,15 +208,28 @@ static void add_event(apply *a, yr_frequency *frequency, int32_t delta)
     frequency->events[frequency->event_count++] = (yr_df_event){.version = a->version, .df = df + delta};
 }
 
-/* Lists of the words of a text, in its order. */
+/* Lists of the words of a text, in its order. All words take one step before any takes the next, because each step
+ * is a cache miss: without that they are most of the time it takes to index a text. */
 static bool lists_of(apply *a, const yr_text_counts *text, yr_live_word *out)
 {
+    yr_layer *layer = a->layer;
+    yr_dictionary_prefetch(&a->index->dictionary, text->words, text->count);
     for (uint32_t i = 0; i < text->count; i++) {
         uint32_t word;
         if (!yr_dictionary_add(&a->index->dictionary, &text->words[i], &word)) return false;
-        uint32_t list = list_for(a->index, a->layer, word);
-        if (list == YR_NO_ID) return false;
-        out[i] = (yr_live_word){.list = list, .run = NO_RUN};
+        yr_id_map_prefetch(&layer->list_of_word, word);
+        out[i] = (yr_live_word){.list = word, .run = NO_RUN};
+    }
+    for (uint32_t i = 0; i < text->count; i++) {
+        out[i].list = list_for(a->index, layer, out[i].list);
+        if (out[i].list == YR_NO_ID) return false;
+        __builtin_prefetch(&layer->lists[out[i].list]);
+    }
+    for (uint32_t i = 0; i < text->count; i++) {
+        const yr_word_list *list = &layer->lists[out[i].list];
+        if (list->frequency.event_count)
+            __builtin_prefetch(&list->frequency.events[list->frequency.event_count - 1]);
+        if (list->run_count) __builtin_prefetch(&list->runs[list->run_count - 1]);
     }
     return true;
 }

@@ -22,6 +22,11 @@ uint32_t yr_id_map_find(const yr_id_map *map, uint32_t id)
     return YR_NO_ID;
 }
 
+void yr_id_map_prefetch(const yr_id_map *map, uint32_t id)
+{
+    if (map->slot_count) __builtin_prefetch(&map->slots[2 * (size_t)id_slot(id, map->slot_count)]);
+}
+
 static void map_put(uint32_t *slots, uint32_t slot_count, uint32_t id, uint32_t index)
 {
     uint32_t at = id_slot(id, slot_count);

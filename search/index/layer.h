@@ -167,6 +167,7 @@ bool yr_doc_version_is_live(const yr_layer *layer, const yr_doc_version *version
 /* -- writing: index.c -- */
 
 uint32_t yr_id_map_find(const yr_id_map *map, uint32_t id);
+void yr_id_map_prefetch(const yr_id_map *map, uint32_t id);
 bool yr_id_map_add(yr_space *space, yr_id_map *map, uint32_t id, uint32_t index);
 
 /* L1, L3, and that events, runs and documents agree. */

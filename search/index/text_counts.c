@@ -5,7 +5,7 @@
 #include "engine/base/error.h"
 #include "engine/base/hash.h"
 
-enum { SLOTS_MIN = 256 };
+enum { SLOTS_MIN = 256, CANCEL_EVERY = 4096 };
 
 void yr_counter_init(yr_counter *counter, yr_space *space, uint64_t secret)
 {
@@ -84,6 +84,10 @@ static yore_status count_token(void *context, const yr_token *token, yore_error 
     yr_text_counts *out = counter->out;
     uint64_t hash = yr_hash64(token->folded.data, token->folded.size, counter->secret);
     out->length++;
+    /* relaxed: nothing is read on the strength of it */
+    if (out->length % CANCEL_EVERY == 0 && counter->cancel &&
+        atomic_load_explicit(counter->cancel, memory_order_relaxed))
+        return yr_fail(err, YORE_ERR_CANCELLED, "the store is being closed");
     if (counter->slot_count) {
         uint32_t at = (uint32_t)hash & (counter->slot_count - 1);
         for (; counter->slots[at]; at = (at + 1) & (counter->slot_count - 1)) {

@@ -5,6 +5,8 @@
 #ifndef YR_SEARCH_TEXT_COUNTS_H
 #define YR_SEARCH_TEXT_COUNTS_H
 
+#include <stdatomic.h>
+
 #include "search/analysis/analyzer.h"
 #include "search/index/space.h"
 
@@ -29,6 +31,7 @@ typedef struct yr_counter {
     uint64_t secret; /* seeds the hash, so that nobody can choose words that collide */
     uint32_t *slots; /* 1 + index into the text's words, 0 = free; all free between texts */
     uint32_t slot_count;
+    const _Atomic uint32_t *cancel; /* when it turns 1, calls end with YORE_ERR_CANCELLED; may be NULL */
     /* during a call */
     yr_arena *arena;
     uint64_t arena_max;
@@ -41,7 +44,7 @@ void yr_counter_deinit(yr_counter *counter);
 
 /* Count the words of a stored value. A value that is not text, or has no term, has length 0 and no words.
  * Everything lives in `arena`, which may not take more than `arena_max` bytes.
- * Returns YORE_OK; YORE_ERR_LIMIT, YORE_ERR_NOMEM. */
+ * Returns YORE_OK; YORE_ERR_LIMIT, YORE_ERR_NOMEM, YORE_ERR_CANCELLED. */
 yore_status yr_count_text(yr_counter *counter, yr_analyzer *analyzer, yore_slice value, yr_arena *arena,
                           uint64_t arena_max, yr_text_counts *out, yore_error *err);
 

@@ -660,7 +660,7 @@ static void test_without_threads_a_search_does_the_work_itself(void **state)
     yore_close(db);
 }
 
-/* Allocations fail one by one; only those of the thread that searches are counted, without threads there is no other. */
+/* Allocations fail one by one. There are no threads, so all of them are of the call that is tried. */
 static struct {
     bool armed;
     uint64_t left;

@@ -111,7 +111,8 @@ static yore_slice random_value(world *w, char text[TEXT_MAX])
 static yore_key random_key(world *w, char name[16])
 {
     static const char *const stems[] = {"a", "ab", "abc", "doc/", "doc/x", "z"};
-    snprintf(name, 16, "%s%u", stems[pick(w, 6)], (unsigned)pick(w, KEYS / 4));
+    const char *stem = stems[pick(w, 6)];
+    snprintf(name, 16, "%s%u", stem, (unsigned)pick(w, KEYS / 4));
     return yore_str_key(name);
 }
 
