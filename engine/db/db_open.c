@@ -375,6 +375,16 @@ yore_status yore_sync(yore_db *db, yore_error *err)
     return YORE_OK;
 }
 
+/* A record that fails may have been applied in part, unpublished: what is visible stays right, but stands still. Any
+ * other failure of a refresh has changed nothing and may pass. */
+static yore_status refresh_record(void *arg, uint64_t lsn, yore_slice payload, yore_error *err)
+{
+    yore_db *db = arg;
+    yore_status status = apply_record(&db->store, lsn, payload, err);
+    db->refresh_failed = status < 0;
+    return status;
+}
+
 yore_status yore_refresh(yore_db *db, yore_error *err)
 {
     yore_status status = yr_db_usable(db, err);
@@ -384,9 +394,7 @@ yore_status yore_refresh(yore_db *db, yore_error *err)
         status = yr_fail(err, YORE_ERR_POISONED, "an earlier refresh of '%s' failed half way; open it again",
                          db->path);
     } else {
-        status = yr_wal_refresh(db->wal, apply_record, &db->store, err);
-        /* a record may have been applied in part, unpublished: what is visible stays right, but stands still */
-        db->refresh_failed = status < 0 && status != YORE_ERR_IO;
+        status = yr_wal_refresh(db->wal, refresh_record, db, err);
     }
     yr_store_unlead(&db->store);
     return status;

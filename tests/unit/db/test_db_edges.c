@@ -291,6 +291,43 @@ static void test_a_log_with_impossible_contents_is_refused(void **state)
     refused(9, YORE_COMMIT_DATA, twice, 1); /* no such branch */
 }
 
+/* Memory runs out at each allocation of a refresh in turn. What was not applied at all can be asked for again. */
+static void test_a_refresh_that_found_no_memory_to_read_with_can_be_repeated(void **state)
+{
+    (void)state;
+    uint64_t repeated = 0;
+    for (uint64_t nth = 1, hits = 1; hits > 0; nth++) {
+        yr_sim *sim = yr_sim_create(9);
+        yore_db *db = opened(sim, YORE_SYNC_OS), *reader = NULL;
+        yore_open_options options = YORE_OPEN_OPTIONS_INIT;
+        options.env = yr_sim_env(sim);
+        options.read_only = true;
+        options.memory_bytes_max = 64 << 20;
+        assert_int_equal(yore_open("db", &options, &reader, NULL), YORE_OK);
+        static char large[100000];
+        memset(large, 'x', sizeof large - 1);
+        put(db, "k", large);
+        yr_sim_fail_alloc(sim, nth, false);
+        yore_status status = yore_refresh(reader, NULL);
+        hits = yr_sim_alloc_fault_hits(sim);
+        yr_sim_fail_alloc(sim, 0, false);
+        if (status == YORE_OK) {
+            assert_int_equal(get(reader, "", "k"), YORE_OK);
+        } else {
+            assert_int_equal(status, YORE_ERR_NOMEM);
+            status = yore_refresh(reader, NULL);
+            assert_true(status == YORE_OK || status == YORE_ERR_POISONED);
+            repeated += status == YORE_OK;
+            assert_int_equal(get(reader, "", "k"), status == YORE_OK ? YORE_OK : YORE_NOT_FOUND);
+        }
+        yore_close(reader);
+        yore_close(db);
+        assert_false(yr_sim_has_leaks(sim));
+        yr_sim_destroy(sim);
+    }
+    assert_true(repeated > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_mode_none_logs_nothing_and_promises_nothing),
         cmocka_unit_test(test_a_bound_longer_than_any_key_still_bounds),
         cmocka_unit_test(test_a_log_with_impossible_contents_is_refused),
+        cmocka_unit_test(test_a_refresh_that_found_no_memory_to_read_with_can_be_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
