@@ -45,26 +45,6 @@ static yore_slice meta_of(apply_run *run, const git_op *op)
     return yore_bytes(run->meta, (size_t)size);
 }
 
-static bool put_value(apply_run *run, yore_slice path, yore_slice value, yore_slice meta)
-{
-    yore_error err = YORE_ERROR_INIT;
-    yore_put_options options = YORE_PUT_OPTIONS_INIT;
-    yore_key key = {import_key(run->stream->im, path), YORE_KV};
-    options.meta = meta;
-    if (yore_put(run->txn, key, value, &options, &err) < 0) {
-        return fail(run, &err);
-    }
-    run->stream->im->puts++;
-    run->stream->im->bytes += value.size;
-    return true;
-}
-
-static bool put_file(apply_run *run, yore_slice path, const git_op *op)
-{
-    return git_read_span(run->stream, op->data, &run->value) &&
-           put_value(run, path, cli_bytes_slice(&run->value), meta_of(run, op));
-}
-
 static bool delete_key(apply_run *run, yore_slice user)
 {
     yore_error err = YORE_ERROR_INIT;
@@ -138,6 +118,93 @@ static bool list_under(apply_run *run, yore_slice path, key_list *list)
     return status >= 0 || fail(run, &err);
 }
 
+/* Delete what is at a key now, if there is something. */
+static bool clear_key(apply_run *run, yore_slice user)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_pin pin = YORE_PIN_INIT;
+    yore_key key = {user, YORE_KV};
+    yore_status status = yore_txn_get(run->txn, key, &pin, &err);
+    yore_unpin(&pin);
+    return status == YORE_NOT_FOUND || (status == YORE_OK ? delete_key(run, user) : fail(run, &err));
+}
+
+static bool parent_has(apply_run *run, yore_slice user, bool *has)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_pin pin = YORE_PIN_INIT;
+    yore_key key = {user, YORE_KV};
+    yore_status status = yore_get(run->parent, key, &pin, &err);
+    yore_unpin(&pin);
+    *has = status == YORE_OK;
+    return status >= 0 || fail(run, &err);
+}
+
+/* A file takes the place of a directory, and a directory that of a file: fast-export also says so, other exporters
+ * leave it to the reader. Only what the parent has can be in the way, and nothing is in the way of what it has. */
+static bool make_room(apply_run *run, yore_slice path)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_range range = YORE_RANGE_INIT;
+    yore_iter *iter = NULL;
+    yore_row row;
+    key_list list = {0};
+    cli_bytes key = {0};
+    size_t n = 0;
+    bool has = false;
+    if (!open_parent(run)) return false;
+    if (run->parent == NULL) return true;
+    yore_slice user = import_key(run->stream->im, path);
+    cli_bytes_append(&key, user.data, user.size);
+    bool good = parent_has(run, cli_bytes_slice(&key), &has);
+    bool is_new = good && !has;
+    for (size_t at = user.size - path.size + 1; at < key.size && is_new && good; at++) {
+        if (key.data[at] != '/') continue;
+        good = parent_has(run, yore_bytes(key.data, at), &has) &&
+               (!has || clear_key(run, yore_bytes(key.data, at)));
+    }
+    cli_bytes_append(&key, "/", 1);
+    range.prefix = cli_bytes_slice(&key);
+    range.keys_only = true;
+    range.limit = 1;
+    if (is_new && good) {
+        yore_status status = yore_scan(run->parent, &range, &iter, &err);
+        if (status == YORE_OK) status = yore_next(iter, &row, sizeof row, 1, &n, &err);
+        yore_iter_close(iter);
+        good = status < 0 ? fail(run, &err) : status == YORE_END || list_under(run, path, &list);
+    }
+    for (size_t i = 0; i < list.count && good; i++) {
+        good = delete_key(run, list_at(&list, i));
+    }
+    list_deinit(&list);
+    cli_bytes_deinit(&key);
+    return good;
+}
+
+static bool put_value(apply_run *run, yore_slice path, yore_slice value, yore_slice meta)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_put_options options = YORE_PUT_OPTIONS_INIT;
+    yore_key key = {yore_str(""), YORE_KV};
+    options.meta = meta;
+    if (!make_room(run, path)) {
+        return false;
+    }
+    key.user = import_key(run->stream->im, path);
+    if (yore_put(run->txn, key, value, &options, &err) < 0) {
+        return fail(run, &err);
+    }
+    run->stream->im->puts++;
+    run->stream->im->bytes += value.size;
+    return true;
+}
+
+static bool put_file(apply_run *run, yore_slice path, const git_op *op)
+{
+    return git_read_span(run->stream, op->data, &run->value) &&
+           put_value(run, path, cli_bytes_slice(&run->value), meta_of(run, op));
+}
+
 static bool delete_path(apply_run *run, const git_op *op)
 {
     yore_error err = YORE_ERROR_INIT;
@@ -203,6 +270,12 @@ static bool move_path(apply_run *run, const git_op *op)
         list_add(&list, cli_bytes_slice(&source));
     } else if (good) {
         good = list_under(run, from, &list);
+    }
+    if (good && list.count == 0) {
+        run->stream->problem->line = run->stream->record.line;
+        good = import_refuse(run->stream->problem, YORE_ERR_INPUT, 0,
+                             "a rename or copy of '%.*s', which the commit before does not have",
+                             (int)from.size, (const char *)from.data);
     }
     for (size_t i = 0; i < list.count && good && !found; i++) {
         bool copied = false;

@@ -299,6 +299,23 @@ static bool read_path(git_line *line, bool last, git_text *out)
     return true;
 }
 
+/* The path of a file: as read_path, and without empty parts. */
+static bool read_file_path(git_line *line, git_text *out)
+{
+    const char *start = line->at;
+    if (!read_path(line, true, out)) {
+        return false;
+    }
+    yore_slice path = git_text_of(line->stream, *out);
+    const char *at = path.data;
+    bool empty = path.size == 0;
+    for (size_t i = 0; i < path.size; i++) {
+        empty = empty || (at[i] == '/' && (i == 0 || i + 1 == path.size || at[i - 1] == '/'));
+    }
+    line->at = empty ? start : line->at;
+    return !empty || refuse(line, path.size == 0 ? "a file needs a path" : "a path with an empty part");
+}
+
 static bool read_mode(git_line *line, uint32_t *mode)
 {
     uint32_t value = 0;
@@ -349,11 +366,8 @@ static bool read_put(git_line *line)
         op.other = keep_text(stream, start, (size_t)(space - start));
         line->at = space + 1;
     }
-    if (!read_path(line, true, &op.path)) {
+    if (!read_file_path(line, &op.path)) {
         return false;
-    }
-    if (op.path.size == 0) {
-        return refuse(line, "a file needs a path");
     }
     if (is_inline && !read_data(stream, &op.data)) {
         return false;
@@ -379,10 +393,10 @@ static bool read_delete(git_line *line)
 static bool read_move(git_line *line, git_op_kind kind)
 {
     git_op op = {.kind = kind};
-    if (!read_path(line, false, &op.path) || !read_path(line, true, &op.other)) {
+    if (!read_path(line, false, &op.path) || !read_file_path(line, &op.other)) {
         return false;
     }
-    if (op.path.size == 0 || op.other.size == 0) {
+    if (op.path.size == 0) {
         return refuse(line, "a rename or copy needs two paths");
     }
     *add_op(line->stream, kind) = op;

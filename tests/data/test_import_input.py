@@ -292,6 +292,7 @@ class GitStreamTest(ImportTest):
                 ("commit refs/heads/main\ncommitter nobody\ndata 0\n", ["line 2, column 11"]),
                 ("feature done\n" + head, ["'done' is missing"]),
                 (head + "nonsense\n", ["line 6, column 1"]),
+                (head + "M 100644 inline a//b\ndata 0\n", ["line 6, column 17", "empty part"]),
                 ("feature done\nfeature date-format=rfc2822\n" + head + "done\n", ["line 2, column 9", "feature"]),
                 ("commit refs/heads/main\ncommitter C <c@x> 99999999999 +0000\ndata 0\n", ["line 1", "--times now"]),
                 ("commit refs/heads/main\ncommitter C <c@x> 7000000000 +0000\ndata 0\n", ["line 1", "--allow-future"])):
@@ -336,6 +337,34 @@ class GitStreamTest(ImportTest):
         self.take(w.stream(), "--format", "git")
         self.assertEqual(self.store.state("-b", "main"), {b"f g/a": b"1", b"f g/b": b"2", b"x": b"lines\n"})
         self.assertEqual(self.store.log("main")[0]["note"], "no mark, no from\n")
+
+    def test_a_rename_of_nothing_is_an_error(self):
+        w = git.StreamWriter()
+        one = w.commit(b"refs/heads/main", git.put(b"f", b"1"))
+        w.commit(b"refs/heads/main", b"R nope g\n", parents=[one])
+        self.refuse(w.stream(), "--format", "git", says=["'nope'", "the commit before does not have"])
+        self.assertEqual(self.store.state("-b", "main"), {b"f": b"1"})
+
+    def test_files_and_directories_take_each_others_place(self):
+        """Exporters other than git's own leave it to the reader to remove what is in the way."""
+        x = git.put(b"a", b"x")
+        for ops, left in (
+                ([x], {b"a": b"x", b"f": b"3", b"ab": b"4"}),
+                ([git.put(b"f/g/h", b"x")], {b"a/b": b"1", b"a/c": b"2", b"f/g/h": b"x", b"ab": b"4"}),
+                ([b"R f a\n"], {b"a": b"3", b"ab": b"4"}),
+                ([b"C a f\n"], {b"a/b": b"1", b"a/c": b"2", b"f/b": b"1", b"f/c": b"2", b"ab": b"4"}),
+                ([b"R f f/x\n"], {b"a/b": b"1", b"a/c": b"2", b"f/x": b"3", b"ab": b"4"}),
+                ([git.put(b"f/g", b"x"), b"D f\n"], {b"a/b": b"1", b"a/c": b"2", b"f/g": b"x", b"ab": b"4"}),
+                ([b"D a/b\n", b"D a/c\n", x], {b"a": b"x", b"f": b"3", b"ab": b"4"})):
+            with self.subTest(ops):
+                w = git.StreamWriter()
+                one = w.commit(b"refs/heads/main", git.put(b"a/b", b"1"), git.put(b"a/c", b"2"), git.put(b"f", b"3"),
+                               git.put(b"ab", b"4"))
+                w.commit(b"refs/heads/main", *ops, parents=[one])
+                store = support.Store(self, "place")
+                store.run("import", "-", "--create", "--format", "git", "--prefix", "p/", data=w.stream())
+                state = store.state("-b", "main")
+                self.assertEqual(state, {b"p/" + key: value for key, value in left.items()})
 
     def test_damaged_streams_never_crash(self):
         seed = int(os.environ.get("YORE_SEED", random.randrange(10**6)))
