@@ -41,13 +41,21 @@ static uint64_t records_end(const yr_wal_walk *walk, uint32_t index)
     return index == walk->index ? walk->off : walk->manifest.entries[index].end_off;
 }
 
+/* The last file that begins at or before record `lsn`. */
+static uint32_t index_of(const yr_wal_walk *walk, uint64_t lsn)
+{
+    uint32_t index = 0;
+    for (uint32_t i = 0; i <= walk->index; i++) {
+        uint64_t first = walk->manifest.entries[i].first_lsn;
+        if (first && first <= lsn) index = i;
+    }
+    return index;
+}
+
 static plan make_plan(const yr_wal_walk *walk)
 {
     plan p = {.from_lsn = walk->proven + 1};
-    for (uint32_t i = 0; i <= walk->index; i++) {
-        uint64_t first = walk->manifest.entries[i].first_lsn;
-        if (first && first <= p.from_lsn) p.from_index = i;
-    }
+    p.from_index = index_of(walk, p.from_lsn);
     if (records_end(walk, p.from_index) - YR_WAL_START_OFF <= COPY_WHOLE_BYTES_MAX) {
         p.from_lsn = walk->manifest.entries[p.from_index].first_lsn;
     }
@@ -341,33 +349,63 @@ static int write_zeros_over(const yore_env *env, yore_file *file, uint64_t off, 
 static bool can_cut_in_place(const yr_wal_recovery *recovery)
 {
     const yr_wal_walk *walk = &recovery->walk;
-    uint64_t first = walk->manifest.entries[walk->index].first_lsn;
-    bool unproven_here = first && (first <= walk->proven + 1 || walk->proven >= walk->lsn);
-    return unproven_here && recovery->tail.later_bytes == 0 && walk->index + 2 >= walk->manifest.count;
+    return recovery->tail.later_bytes == 0 && walk->index + 2 >= walk->manifest.count;
+}
+
+static int sync_and_close(const yore_env *env, yr_wal_opened *opened)
+{
+    if (!opened->file) return 0;
+    int rc = env->sync(env->ctx, opened->file);
+    env->close(env->ctx, opened->file);
+    opened->file = NULL;
+    return rc;
+}
+
+/* Write the records behind `from` once more over themselves and sync each file they are in. */
+static yore_status write_again(const yr_wal_walk *walk, yr_wal_walk *from, yore_error *err)
+{
+    const yore_env *env = walk->place.env;
+    yr_wal_opened opened = {0};
+    int rc = 0;
+    yore_status status = YORE_OK;
+    while (rc == 0 && from->lsn < walk->lsn) {
+        yr_wal_record record;
+        status = yr_wal_walk_step(from, &record, err);
+        if (status == YORE_END)
+            status = yr_fail(err, YORE_ERR_IO, "the log of '%s' changed while it was read", walk->place.path);
+        if (status < 0) break;
+        if (opened.file && opened.id != from->opened.id) rc = sync_and_close(env, &opened);
+        if (rc == 0 && !opened.file) {
+            status = yr_wal_file_open(&walk->place, walk->manifest.uuid, from->opened.id, true, &opened, NULL,
+                                      err);
+            if (status < 0) break;
+        }
+        const uint8_t *whole = (const uint8_t *)record.payload.data - YR_WAL_RECORD_HEADER_BYTES;
+        size_t size = (size_t)yr_wal_record_bytes(record.payload.size);
+        if (rc == 0) rc = yr_file_write_all(env, opened.file, whole, size, record.off);
+    }
+    int synced = sync_and_close(env, &opened);
+    if (rc == 0) rc = synced;
+    if (status == YORE_OK && rc < 0) {
+        status = yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write the end of the log of '%s' again",
+                               walk->place.path);
+    }
+    return status;
 }
 
 static yore_status cut_in_place(yr_wal_recovery *recovery, yore_error *err)
 {
     yr_wal_walk *walk = &recovery->walk;
     const yore_env *env = walk->place.env;
-    plan p = {.from_index = walk->index, .from_lsn = walk->proven < walk->lsn ? walk->proven + 1 : walk->lsn};
+    plan p = {.from_lsn = walk->proven < walk->lsn ? walk->proven + 1 : walk->lsn};
+    p.from_index = index_of(walk, p.from_lsn);
     yr_wal_walk from = {0};
-    int rc = 0;
     yore_status status = go_on_in_place(recovery, walk->off, err);
     if (status == YORE_OK) status = find_start(walk, &p, &from, err);
-    while (status == YORE_OK && rc == 0 && from.lsn < walk->lsn) {
-        yr_wal_record record;
-        status = yr_wal_walk_step(&from, &record, err);
-        if (status != YORE_OK) break;
-        const uint8_t *whole = (const uint8_t *)record.payload.data - YR_WAL_RECORD_HEADER_BYTES;
-        size_t size = (size_t)yr_wal_record_bytes(record.payload.size);
-        rc = yr_file_write_all(env, recovery->current.file, whole, size, record.off);
-    }
+    if (status == YORE_OK) status = write_again(walk, &from, err);
     yr_wal_walk_deinit(&from);
-    if (status == YORE_END)
-        status = yr_fail(err, YORE_ERR_IO, "the log of '%s' changed while it was read", walk->place.path);
     if (status < 0) return status;
-    if (rc == 0) rc = write_zeros_over(env, recovery->current.file, walk->off, recovery->tail.end_off);
+    int rc = write_zeros_over(env, recovery->current.file, walk->off, recovery->tail.end_off);
     if (rc == 0) rc = env->sync(env->ctx, recovery->current.file);
     if (rc < 0)
         return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot cut the torn end of the log of '%s'",

@@ -267,6 +267,44 @@ static void test_a_torn_log_opens_on_a_full_disk(void **state)
     kit_deinit(&kit);
 }
 
+static void test_an_unsynced_log_of_several_files_opens_on_a_full_disk(void **state)
+{
+    (void)state;
+    for (int torn = 0; torn < 2; torn++) {
+        wal_kit kit;
+        kit_init(&kit, 50);
+        assert_ok(&kit, kit_create(&kit));
+        assert_ok(&kit, kit_open(&kit));
+        kit_append_many(&kit, 3);
+        assert_ok(&kit, yr_wal_sync(kit.wal, &kit.err));
+        kit_append_many(&kit, 60);
+        kit_close(&kit);
+        char last[32] = "db/wal-00000001.log";
+        char next[32] = "db/wal-00000002.log";
+        for (uint32_t id = 2; yr_sim_file_size(kit.sim, next) > 0; id++) {
+            memcpy(last, next, sizeof last);
+            (void)snprintf(next, sizeof next, "db/wal-%08u.log", id + 1);
+        }
+        assert_string_not_equal(last, "db/wal-00000001.log");
+        uint64_t used = kit_used_bytes(&kit, last);
+        if (torn) yr_sim_file_zero(kit.sim, last, (used - 20) & ~UINT64_C(7), 8);
+        uint64_t records = torn ? 63 : 64;
+        yr_sim_set_capacity(kit.sim, yr_sim_used_bytes(kit.sim), ENOSPC);
+        assert_ok(&kit, kit_open(&kit));
+        assert_false(kit.is_wrong);
+        assert_int_equal(kit.replayed, records);
+        assert_int_equal(kit.report.durable_lsn, records); /* written again, and synced */
+        kit_close(&kit);
+        yr_sim_set_capacity(kit.sim, UINT64_MAX, ENOSPC);
+        assert_ok(&kit, kit_open(&kit));
+        kit_append_many(&kit, 20);
+        kit_close(&kit);
+        assert_ok(&kit, kit_open(&kit));
+        assert_int_equal(kit.replayed, records + 20);
+        kit_deinit(&kit);
+    }
+}
+
 static void test_memory_may_run_out_anywhere(void **state)
 {
     (void)state;
@@ -327,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_a_failed_append_poisons),
         cmocka_unit_test(test_a_full_disk_keeps_room_for_deletes_and_goes_on_when_there_is_space),
         cmocka_unit_test(test_a_torn_log_opens_on_a_full_disk),
+        cmocka_unit_test(test_an_unsynced_log_of_several_files_opens_on_a_full_disk),
         cmocka_unit_test(test_memory_may_run_out_anywhere),
         cmocka_unit_test(test_a_read_only_disk_can_be_read),
     };
