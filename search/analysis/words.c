@@ -11,6 +11,9 @@
 /* Not a property: the byte at hand is not UTF-8. */
 #define INVALID (-1)
 
+/* The one Hiragana that stands for two. The others are segments of one character without our help. */
+#define HIRAGANA_YORI 0x309Fu
+
 /* Word_Break of ASCII. Everything not named is WBP_OTHER, which is 0. */
 #define AL WBP_ALETTER
 #define NU WBP_NUMERIC
@@ -105,8 +108,7 @@ static void take(yr_word *word, const mark *m)
     if (!word->is_word) word->is_word = is_wordish(m);
     if (m->code < 0x80 && m->property != INVALID) return;
     word->is_ascii = false;
-    bool is_hiragana = m->code >= 0x3041 && m->code <= 0x309F && !is_ignored(m->property);
-    if (m->property == WBP_KATAKANA || is_hiragana) word->is_syllabic = true;
+    if (m->property == WBP_KATAKANA || m->code == HIRAGANA_YORI) word->is_syllabic = true;
 }
 
 /* The character behind `at` that the rules see, and where it ends; false at the end of the text. */

@@ -24,7 +24,7 @@ typedef struct yr_word {
     size_t to;
     bool is_word;     /* holds a letter or a number: worth a term */
     bool is_ascii;    /* nothing but ASCII */
-    bool is_syllabic; /* holds Hiragana or Katakana: each character is a word */
+    bool is_syllabic; /* holds Katakana, or Hiragana that becomes several: each character is a word */
 } yr_word;
 
 static inline yr_words yr_words_of(yore_slice text)
