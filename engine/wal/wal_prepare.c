@@ -173,7 +173,7 @@ static yore_status make_next_that_fits(yr_wal *wal, uint64_t need, bool urgent, 
     for (;;) {
         yore_error why = YORE_ERROR_INIT;
         yore_status status = make_next(wal, bytes, &why);
-        uint64_t half = bytes / 2;
+        uint64_t half = bytes / 2 & ~UINT64_C(7); /* sizes are multiples of 8 */
         bool smaller = status == YORE_ERR_FULL && half >= wal->options.bytes_min && fits(half, need, urgent);
         if (smaller && !yr_wal_is_poisoned(wal)) {
             bytes = half;

@@ -305,6 +305,38 @@ static void test_an_unsynced_log_of_several_files_opens_on_a_full_disk(void **st
     }
 }
 
+static void append_until_full(wal_kit *kit, size_t size, int count)
+{
+    static const uint8_t zeros[60000];
+    yore_status status = YORE_OK;
+    for (int i = 0; i < count && status == YORE_OK; i++) {
+        status = yr_wal_reserve(kit->wal, size, false, &kit->err);
+        if (status < 0) break;
+        assert_ok(kit, yr_wal_append(kit->wal, (yore_slice){zeros, size}, NULL, &kit->err));
+    }
+    assert_true(status == YORE_OK || status == YORE_ERR_FULL);
+}
+
+static void test_a_file_made_small_enough_for_a_nearly_full_disk_can_be_read_again(void **state)
+{
+    (void)state;
+    wal_kit kit;
+    kit_init(&kit, 51);
+    kit.options.bytes_max = 4096 * 1025; /* halved ten times it is no multiple of 8 */
+    assert_ok(&kit, kit_create(&kit));
+    assert_ok(&kit, kit_open(&kit));
+    append_until_full(&kit, 60000, 120);
+    yr_sim_set_capacity(kit.sim, yr_sim_used_bytes(kit.sim) + 3 * 4096, ENOSPC);
+    append_until_full(&kit, 20, 20000);
+    append_until_full(&kit, 20, 20000);
+    assert_ok(&kit, yr_wal_sync(kit.wal, &kit.err));
+    uint64_t last = yr_wal_last_lsn(kit.wal);
+    kit_close(&kit);
+    assert_ok(&kit, kit_open(&kit));
+    assert_int_equal(kit.report.last_lsn, last);
+    kit_deinit(&kit);
+}
+
 static void test_memory_may_run_out_anywhere(void **state)
 {
     (void)state;
@@ -365,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_a_failed_append_poisons),
         cmocka_unit_test(test_a_full_disk_keeps_room_for_deletes_and_goes_on_when_there_is_space),
         cmocka_unit_test(test_a_torn_log_opens_on_a_full_disk),
+        cmocka_unit_test(test_a_file_made_small_enough_for_a_nearly_full_disk_can_be_read_again),
         cmocka_unit_test(test_an_unsynced_log_of_several_files_opens_on_a_full_disk),
         cmocka_unit_test(test_memory_may_run_out_anywhere),
         cmocka_unit_test(test_a_read_only_disk_can_be_read),
