@@ -3,9 +3,9 @@
  * "Cache-, Hash- and Space-Efficient Bloom Filters", 2007).
  *
  * One 64-byte block per 40 keys, two bits in each of two of its words a key: 1.6 bytes a key. A hop that is asked in
- * vain (0.8 % of the time; 2 % with one bit in each) costs as much as twenty that are skipped. Root branches have none: they are the
- * last hop. One writer; a grown filter is a new one, rebuilt from the branch's own keys, and the old one is
- * retired through the epoch.
+ * vain (0.8 % of the time; 2 % with one bit in each) costs as much as twenty that are skipped. Root branches have none:
+ * they are the last hop. One writer; a grown filter is a new one, rebuilt from the branch's own keys, and the old one
+ * is retired through the epoch.
  */
 #ifndef YR_BRANCH_FILTER_H
 #define YR_BRANCH_FILTER_H
@@ -30,8 +30,8 @@ bool yr_branch_filter_is_full(const yr_branch_filter *filter);
 /* Writer. key_hash is yr_key_hash, without the branch. */
 void yr_branch_filter_add(yr_branch_filter *filter, uint64_t key_hash);
 
-/* A filter's address with its size in the low bits, so that a lookup that skips a hop touches one line of the filter and
- * not its head: 0 = none. */
+/* A filter's address with its size in the low bits, so that a lookup that skips a hop touches one line of the filter
+ * and not its head: 0 = none. */
 typedef uintptr_t yr_filter_ref;
 
 static inline yr_filter_ref yr_filter_ref_of(const yr_branch_filter *filter)
