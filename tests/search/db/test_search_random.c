@@ -18,6 +18,7 @@
 
 #include "engine/base/planted.h"
 #include "engine/base/rng.h"
+#include "search/db/follower.h"
 #include "tests/search/db/reference_search.h"
 
 enum {
@@ -386,6 +387,21 @@ static bool ask(world *w, question *q, yore_snap *snap, const reference *r)
     return same;
 }
 
+/* The invariants of every layer. */
+static bool check_index(world *w, const question *q)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yr_search_settings settings;
+    const yr_index *index;
+    const char *problem = NULL;
+    yr_search_settings_get(w->db, yr_store_visible(&w->db->store), &settings);
+    yr_follower *follower = yr_follower_peek(w->db);
+    need(w, yr_follower_hold(follower, 0, &settings.index, -1, &index, &err), "hold", &err);
+    bool good = yr_index_check(index, &problem);
+    yr_follower_release(follower);
+    return good || differ(w, q, "the index is wrong: %s", problem);
+}
+
 static bool ask_snapshot(world *w, question *q)
 {
     yore_error err = YORE_ERROR_INIT;
@@ -409,7 +425,7 @@ static bool ask_snapshot(world *w, question *q)
     reference_close(&r);
     yore_snap_close(snap);
     w->snapshots++;
-    return same;
+    return same && check_index(w, q);
 }
 
 static bool ask_somewhere(world *w)
