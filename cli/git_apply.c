@@ -11,6 +11,7 @@ typedef struct apply_run {
     yore_txn *txn;
     const yore_at *parent_at; /* NULL = no parent */
     yore_snap *parent;        /* opened when it is needed */
+    git_names directories;    /* of the files this commit put */
     cli_bytes value;
     cli_bytes path;
     char meta[80];
@@ -118,61 +119,58 @@ static bool list_under(apply_run *run, yore_slice path, key_list *list)
     return status >= 0 || fail(run, &err);
 }
 
-/* Delete what is at a key now, if there is something. */
-static bool clear_key(apply_run *run, yore_slice user)
+static bool has_key(apply_run *run, yore_slice user, bool *has)
 {
     yore_error err = YORE_ERROR_INIT;
     yore_pin pin = YORE_PIN_INIT;
     yore_key key = {user, YORE_KV};
     yore_status status = yore_txn_get(run->txn, key, &pin, &err);
     yore_unpin(&pin);
-    return status == YORE_NOT_FOUND || (status == YORE_OK ? delete_key(run, user) : fail(run, &err));
-}
-
-static bool parent_has(apply_run *run, yore_slice user, bool *has)
-{
-    yore_error err = YORE_ERROR_INIT;
-    yore_pin pin = YORE_PIN_INIT;
-    yore_key key = {user, YORE_KV};
-    yore_status status = yore_get(run->parent, key, &pin, &err);
-    yore_unpin(&pin);
     *has = status == YORE_OK;
     return status >= 0 || fail(run, &err);
 }
 
-/* A file takes the place of a directory, and a directory that of a file: fast-export also says so, other exporters
- * leave it to the reader. Only what the parent has can be in the way, and nothing is in the way of what it has. */
-static bool make_room(apply_run *run, yore_slice path)
+/* Is there a key below the directory `key`/ in the parent, or was one put in this commit? */
+static bool may_have_below(apply_run *run, cli_bytes *key, bool *may)
 {
     yore_error err = YORE_ERROR_INIT;
     yore_range range = YORE_RANGE_INIT;
     yore_iter *iter = NULL;
     yore_row row;
+    size_t n = 0;
+    *may = git_names_find(&run->directories, cli_bytes_slice(key)) != GIT_NAME_NONE;
+    if (!open_parent(run)) return false;
+    if (*may || run->parent == NULL) return true;
+    cli_bytes_append(key, "/", 1);
+    range.prefix = cli_bytes_slice(key);
+    range.keys_only = true;
+    range.limit = 1;
+    yore_status status = yore_scan(run->parent, &range, &iter, &err);
+    if (status == YORE_OK) status = yore_next(iter, &row, sizeof row, 1, &n, &err);
+    yore_iter_close(iter);
+    *may = status == YORE_OK;
+    return status >= 0 || fail(run, &err);
+}
+
+/* A file takes the place of a directory, and a directory that of a file: fast-export also says so, other exporters
+ * leave it to the reader. Nothing is in the way of a file that is there. */
+static bool make_room(apply_run *run, yore_slice path)
+{
     key_list list = {0};
     cli_bytes key = {0};
-    size_t n = 0;
     bool has = false;
-    if (!open_parent(run)) return false;
-    if (run->parent == NULL) return true;
     yore_slice user = import_key(run->stream->im, path);
     cli_bytes_append(&key, user.data, user.size);
-    bool good = parent_has(run, cli_bytes_slice(&key), &has);
+    bool good = has_key(run, cli_bytes_slice(&key), &has);
     bool is_new = good && !has;
     for (size_t at = user.size - path.size + 1; at < key.size && is_new && good; at++) {
         if (key.data[at] != '/') continue;
-        good = parent_has(run, yore_bytes(key.data, at), &has) &&
-               (!has || clear_key(run, yore_bytes(key.data, at)));
+        yore_slice directory = yore_bytes(key.data, at);
+        (void)git_names_set(&run->directories, directory, 0);
+        good = has_key(run, directory, &has) && (!has || delete_key(run, directory));
     }
-    cli_bytes_append(&key, "/", 1);
-    range.prefix = cli_bytes_slice(&key);
-    range.keys_only = true;
-    range.limit = 1;
-    if (is_new && good) {
-        yore_status status = yore_scan(run->parent, &range, &iter, &err);
-        if (status == YORE_OK) status = yore_next(iter, &row, sizeof row, 1, &n, &err);
-        yore_iter_close(iter);
-        good = status < 0 ? fail(run, &err) : status == YORE_END || list_under(run, path, &list);
-    }
+    good = good && (!is_new || may_have_below(run, &key, &has));
+    good = good && (!is_new || !has || list_under(run, path, &list));
     for (size_t i = 0; i < list.count && good; i++) {
         good = delete_key(run, list_at(&list, i));
     }
@@ -258,6 +256,8 @@ static bool move_path(apply_run *run, const git_op *op)
     yore_slice from = git_text_of(run->stream, op->path);
     yore_slice to = git_text_of(run->stream, op->other);
     key_list list = {0};
+    key_list replaced = {0};
+    git_names written = {0};
     cli_bytes target = {0};
     bool found = false;
     bool good = true;
@@ -268,6 +268,7 @@ static bool move_path(apply_run *run, const git_op *op)
     good = copy_key(run, cli_bytes_slice(&source), to, &found);
     if (good && found) {
         list_add(&list, cli_bytes_slice(&source));
+        (void)git_names_set(&written, import_key(run->stream->im, to), 0);
     } else if (good) {
         good = list_under(run, from, &list);
     }
@@ -277,6 +278,7 @@ static bool move_path(apply_run *run, const git_op *op)
                              "a rename or copy of '%.*s', which the commit before does not have",
                              (int)from.size, (const char *)from.data);
     }
+    good = good && (found || list_under(run, to, &replaced));
     for (size_t i = 0; i < list.count && good && !found; i++) {
         bool copied = false;
         yore_slice key = list_at(&list, i);
@@ -284,10 +286,19 @@ static bool move_path(apply_run *run, const git_op *op)
         cli_bytes_append(&target, to.data, to.size);
         cli_bytes_append(&target, (const char *)key.data + before, key.size - before);
         good = copy_key(run, key, cli_bytes_slice(&target), &copied);
+        (void)git_names_set(&written, import_key(run->stream->im, cli_bytes_slice(&target)), 0);
+    }
+    /* A directory takes the place of the one that was there, whole. */
+    for (size_t i = 0; i < replaced.count && good; i++) {
+        bool kept = git_names_find(&written, list_at(&replaced, i)) != GIT_NAME_NONE;
+        good = kept || delete_key(run, list_at(&replaced, i));
     }
     for (size_t i = 0; i < list.count && good && op->kind == GIT_RENAME; i++) {
-        good = delete_key(run, list_at(&list, i));
+        bool kept = git_names_find(&written, list_at(&list, i)) != GIT_NAME_NONE;
+        good = kept || delete_key(run, list_at(&list, i));
     }
+    list_deinit(&replaced);
+    git_names_deinit(&written);
     cli_bytes_deinit(&source);
     cli_bytes_deinit(&target);
     list_deinit(&list);
@@ -404,6 +415,7 @@ bool git_apply(git_stream *stream, yore_txn *txn, const yore_at *parent)
     apply_run run = {.stream = stream, .txn = txn, .parent_at = parent};
     bool good = apply_ops(&run);
     yore_snap_close(run.parent);
+    git_names_deinit(&run.directories);
     cli_bytes_deinit(&run.value);
     cli_bytes_deinit(&run.path);
     return good;

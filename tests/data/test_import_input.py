@@ -354,6 +354,10 @@ class GitStreamTest(ImportTest):
                 ([b"R f a\n"], {b"a": b"3", b"ab": b"4"}),
                 ([b"C a f\n"], {b"a/b": b"1", b"a/c": b"2", b"f/b": b"1", b"f/c": b"2", b"ab": b"4"}),
                 ([b"R f f/x\n"], {b"a/b": b"1", b"a/c": b"2", b"f/x": b"3", b"ab": b"4"}),
+                ([b"R f f\n"], {b"a/b": b"1", b"a/c": b"2", b"f": b"3", b"ab": b"4"}),
+                ([git.put(b"d/b", b"x"), b"C d a\n"], {b"a/b": b"x", b"d/b": b"x", b"f": b"3", b"ab": b"4"}),
+                ([git.put(b"d", b"5"), git.put(b"d/e", b"x"), git.put(b"d", b"6")],
+                 {b"a/b": b"1", b"a/c": b"2", b"f": b"3", b"ab": b"4", b"d": b"6"}),
                 ([git.put(b"f/g", b"x"), b"D f\n"], {b"a/b": b"1", b"a/c": b"2", b"f/g": b"x", b"ab": b"4"}),
                 ([b"D a/b\n", b"D a/c\n", x], {b"a": b"x", b"f": b"3", b"ab": b"4"})):
             with self.subTest(ops):
