@@ -1,5 +1,6 @@
 /* Random scripts of everything a log can be asked for, with faults, full disks, kills and closes between, each cut at
- * every operation: what was acknowledged is there, in order, and the log opens unattended.
+ * every operation: what was acknowledged is there, in order, and the log opens unattended. In scripts without faults a
+ * reader looks in before some of the writer's operations: it sees what was published, and never an error.
  *
  *   test_wal_random [FIRST-SEED [COUNT [verbose]]] */
 #include <errno.h>
@@ -19,6 +20,11 @@ typedef struct script {
     bool has_full_disks;
     bool is_full;
     bool is_verbose;
+    wal_kit reader;
+    bool is_reading; /* it is open */
+    bool is_reader_wrong;
+    yr_rng looks;       /* its own, so that it changes no script */
+    uint64_t published; /* records the writer has told readers of */
 } script;
 
 static uint64_t below(script *s, uint64_t bound)
@@ -31,6 +37,40 @@ static bool complain(const script *s, const char *what)
     (void)fprintf(stderr, "seed %" PRIu64 ": %s (%" PRIu64 " appended, %" PRIu64 " replayed): %s\n", s->seed,
                   what, s->kit.appended, s->kit.replayed, s->kit.err.message);
     return false;
+}
+
+static void look_in(void *arg, yr_sim *sim, uint32_t kind, const char *point)
+{
+    (void)point;
+    script *s = arg;
+    wal_kit *reader = &s->reader;
+    if (s->is_reader_wrong || yr_rng_below(&s->looks, 4) != 0) return;
+    yr_sim_set_hook(sim, NULL, NULL);
+    if (s->is_reading && yr_rng_below(&s->looks, 6) == 0) {
+        kit_detach(reader);
+        s->is_reading = false;
+    }
+    uint64_t before = 0;
+    yore_status status;
+    if (s->is_reading) {
+        before = reader->replayed;
+        status = yr_wal_refresh(reader->wal, kit_apply, reader, &reader->err);
+    } else {
+        kit_attach(reader, sim);
+        s->is_reading = true;
+        status = kit_open_reader(reader);
+    }
+    uint64_t least = before > s->published ? before : s->published;
+    s->is_reader_wrong = status < 0 || reader->is_wrong || reader->replayed < least ||
+                         reader->replayed > s->kit.appended + 1;
+    if (s->is_reader_wrong) {
+        (void)fprintf(stderr,
+                      "a reader before an operation of kind %u: %s: %s (%" PRIu64 " records, %" PRIu64
+                      " before, %" PRIu64 " published)\n",
+                      kind, yore_status_name(status), reader->err.message, reader->replayed, before,
+                      s->published);
+    }
+    yr_sim_set_hook(sim, look_in, s);
 }
 
 static void set_full(script *s, bool is_full)
@@ -70,7 +110,11 @@ static yore_status append_some(script *s)
         status = yr_wal_reserve(kit->wal, size, below(s, 5) == 0, &kit->err);
         if (status < 0 || below(s, 10) == 0) continue; /* reserved, then not used */
         status = yr_wal_append(kit->wal, (yore_slice){payload, size}, NULL, &kit->err);
-        if (status == YORE_OK) kit->appended++;
+        if (status < 0) continue;
+        kit->appended++;
+        if (below(s, 2)) continue;
+        yr_wal_publish(kit->wal, yr_wal_last_lsn(kit->wal));
+        s->published = kit->appended;
     }
     return status;
 }
@@ -138,10 +182,13 @@ static bool run(script *s)
     kit->options.mapped = below(s, 2) == 1;
     kit->options.bytes_max = UINT64_C(4096) << below(s, 3);
     kit->appended = 1;
+    s->looks.state = s->seed;
     if (!reopen(s, false)) return false;
+    if (!s->has_faults) yr_sim_set_hook(kit->sim, look_in, s);
     int steps = 10 + (int)below(s, 40);
     for (int i = 0; i < steps; i++) {
         if (!step(s, i)) return false;
+        if (s->is_reader_wrong) return complain(s, "a reader");
     }
     return true;
 }
@@ -160,6 +207,8 @@ int main(int argc, char **argv)
         ok = kit_create(&s.kit) == YORE_OK;
         yr_sim_trace_begin(s.kit.sim);
         ok = ok && run(&s);
+        yr_sim_set_hook(s.kit.sim, NULL, NULL);
+        if (s.is_reading) kit_detach(&s.reader);
         yr_sim_trace trace;
         yr_sim_trace_take(s.kit.sim, &trace);
         kit_detach(&s.kit);
