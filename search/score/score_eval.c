@@ -44,25 +44,22 @@ static bool eval_phrase(score_run *run, const score_node *node, double *score)
 
 static bool eval_group(score_run *run, const score_node *node, double *score)
 {
-    bool has_must = false, any = false;
+    bool any = false;
     size_t terms = run->term_count;
     for (uint32_t i = 0; i < node->child_count; i++) {
         const score_node *child = &node->children[i];
         double part = 0;
-        size_t before = run->term_count;
         bool matches = yr_score_eval(run, child, &part);
-        if (child->occur == YR_MUST) has_must = true;
-        if (child->occur == YR_MUST_NOT) run->term_count = before;
         if (run->status < 0 || (child->occur == YR_MUST && !matches) ||
             (child->occur == YR_MUST_NOT && matches)) {
             run->term_count = terms;
             return false;
         }
-        if (!matches || child->occur == YR_MUST_NOT) continue;
+        if (!matches) continue;
         any = true;
         *score += part;
     }
-    return has_must || any;
+    return any; /* where there is a MUST child, it is one of those that match */
 }
 
 bool yr_score_eval(score_run *run, const score_node *node, double *score)
