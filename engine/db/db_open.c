@@ -224,7 +224,9 @@ static void shut(yore_db *db)
         db->lock = NULL;
         return;
     }
-    yr_companion *companion = atomic_load_explicit(&db->companion, memory_order_acquire); /* its creator */
+    /* seq_cst: it is made by a store to `companion` and a look at `closed`, we do it the other way round; one of the
+     * two sees the other */
+    yr_companion *companion = atomic_load_explicit(&db->companion, memory_order_seq_cst);
     if (companion) companion->stop(companion);
     yr_background_stop(&db->background);
     yr_prefaulter_stop(&db->prefaulter);
@@ -291,7 +293,7 @@ yore_status yore_open(const char *path, const yore_open_options *options, yore_d
 void yore_close(yore_db *db)
 {
     if (!db) return;
-    atomic_store_explicit(&db->closed, 1, memory_order_release); /* pairs with yr_db_writable */
+    atomic_store_explicit(&db->closed, 1, memory_order_seq_cst); /* pairs with yr_db_usable; see shut */
     shut(db);
     yr_db_unref(db);
 }

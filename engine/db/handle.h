@@ -17,7 +17,8 @@
  * end it. */
 typedef struct yr_companion yr_companion;
 struct yr_companion {
-    /* The handle is being closed: end threads and wait for them. Not called in a forked child. */
+    /* The handle is being closed: end threads and wait for them, and start none any more. Not called in a forked
+     * child, nor when the companion is made while the handle is being closed: then it must not start any. */
     void (*stop)(yr_companion *companion);
     /* The last reference has gone. `abandoned`: in a forked child, where the companion's threads are missing and its
      * locks and data may be in the middle of a change: leave them alone. */

@@ -129,13 +129,14 @@ yore_status yr_follower_of(yore_db *db, yr_follower **out, yore_error *err)
         f = make_follower(db);
         if (!f) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the search index");
         yr_companion *first = NULL;
-        /* release: whoever sees it sees it made; acquire: the other one's */
+        /* whoever sees it sees it made; seq_cst for the look at `closed` behind it: see shut in db_open.c */
         if (!atomic_compare_exchange_strong_explicit(&db->companion, &first, &f->companion,
-                                                     memory_order_acq_rel, memory_order_acquire)) {
+                                                     memory_order_seq_cst, memory_order_acquire)) {
             destroy_follower(&f->companion, false);
             f = (yr_follower *)first;
         }
     }
+    if (atomic_load_explicit(&db->closed, memory_order_seq_cst)) return yr_db_usable(db, err);
     *out = f;
     return start(f, err);
 }

@@ -1,0 +1,237 @@
+/* Memory and threads of a search under load: what one text, one limit or one badly timed close may cost. */
+#define _DEFAULT_SOURCE
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <yore.h>
+
+static yore_error err = YORE_ERROR_INIT;
+
+static void ok(yore_status status)
+{
+    if (status != YORE_OK) print_error("%s\n", status < 0 ? err.message : yore_status_name(status));
+    assert_int_equal(status, YORE_OK);
+}
+
+/* -- an environment that counts: memory, threads -- */
+
+static struct {
+    _Atomic uint64_t bytes, peak;
+    _Atomic uint32_t threads;
+    yore_db *closes; /* closed by the next look at the clock */
+} counted;
+
+static void count_bytes(uint64_t more, uint64_t less)
+{
+    uint64_t now = atomic_fetch_add(&counted.bytes, more - less) + more - less;
+    uint64_t peak = atomic_load(&counted.peak);
+    while (now > peak && !atomic_compare_exchange_weak(&counted.peak, &peak, now)) continue;
+}
+
+static void *counting_alloc(void *ctx, size_t size)
+{
+    void *block = yore_env_default()->alloc(ctx, size);
+    if (block) count_bytes(size, 0);
+    return block;
+}
+
+static void *counting_realloc(void *ctx, void *old, size_t old_size, size_t size)
+{
+    void *block = yore_env_default()->realloc(ctx, old, old_size, size);
+    if (block) count_bytes(size, old ? old_size : 0);
+    return block;
+}
+
+static void counting_free(void *ctx, void *block, size_t size)
+{
+    if (block) count_bytes(0, size);
+    yore_env_default()->free(ctx, block, size);
+}
+
+static int no_threads(void *ctx, void (*run)(void *arg), void *arg, yore_thread **out)
+{
+    (void)ctx;
+    (void)run;
+    (void)arg;
+    (void)out;
+    return -ENOTSUP;
+}
+
+static yore_env counting_env(void)
+{
+    yore_env env = *yore_env_default();
+    env.alloc = counting_alloc;
+    env.realloc = counting_realloc;
+    env.free = counting_free;
+    env.thread_create = no_threads;
+    return env;
+}
+
+static yore_db *open_in(const yore_env *env, uint64_t search_bytes_max)
+{
+    yore_open_options options = YORE_OPEN_OPTIONS_INIT;
+    yore_db *db;
+    options.env = env;
+    options.search_bytes_max = search_bytes_max;
+    ok(yore_open(":memory:", &options, &db, &err));
+    return db;
+}
+
+static yore_status search(yore_db *db, const char *text, uint64_t *matches)
+{
+    yore_query query = YORE_QUERY_INIT;
+    yore_search_info info = {.struct_size = sizeof info};
+    yore_iter *iter;
+    yore_snap *snap;
+    query.text = yore_str(text);
+    query.wait_ns = -1;
+    ok(yore_snap_open(db, NULL, &snap, NULL, &err));
+    yore_status status = yore_search(snap, &query, &iter, &err);
+    if (status == YORE_OK) {
+        ok(yore_search_info_get(iter, &info, &err));
+        yore_iter_close(iter);
+    }
+    yore_snap_close(snap);
+    *matches = info.matches;
+    return status;
+}
+
+/* -- memory -- */
+
+static void test_a_phrase_takes_no_memory_for_the_length_of_a_text(void **state)
+{
+    (void)state;
+    enum { SIZE = 4 << 20 };
+    yore_env env = counting_env();
+    yore_db *db = open_in(&env, 0);
+    char *text = malloc(SIZE);
+    assert_non_null(text);
+    for (size_t i = 0; i < SIZE; i += 2) memcpy(text + i, i % 1024 ? "b " : "c ", 2);
+    ok(yore_db_put(db, yore_str(""), yore_str_key("long"), yore_bytes(text, SIZE), NULL, &err));
+    uint64_t matches;
+    ok(search(db, "\"b c\"", &matches)); /* makes the index */
+    assert_int_equal(matches, 1);
+    static const struct {
+        const char *query;
+        uint64_t matches;
+    } cases[] = {{"\"b b b\"", 1}, {"\"c c\"", 0}, {"\"c b b\" -\"c c\"", 1}, {"+\"b c b\" +\"b c c\"", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint64_t before = atomic_load(&counted.bytes);
+        atomic_store(&counted.peak, before);
+        ok(search(db, cases[i].query, &matches));
+        assert_int_equal(matches, cases[i].matches);
+        assert_in_range(atomic_load(&counted.peak) - before, 1, 2 << 20); /* of which 1 MiB is the stemmer's cache */
+    }
+    free(text);
+    yore_close(db);
+}
+
+/* Long keys, long words or one long text: whatever the memory goes to, it is the one limit that ends it. */
+static void test_the_memory_limit_counts_everything_the_index_holds(void **state)
+{
+    (void)state;
+    enum { LIMIT = 8 << 20, TEXT = 12 << 20 };
+    yore_env env = counting_env();
+    char *text = malloc(TEXT);
+    assert_non_null(text);
+    for (int kind = 0; kind < 3; kind++) {
+        yore_db *db = open_in(&env, LIMIT);
+        for (int i = 0; i < (kind == 2 ? 1 : 1500); i++) {
+            yore_key key = yore_str_key("k");
+            size_t size;
+            if (kind == 0) { /* keys of 16 KiB with words that are all the same */
+                memset(text, 'k', 16384);
+                snprintf(text + 16384, 64, "%d", i);
+                key.user = yore_bytes(text, strlen(text));
+                size = (size_t)snprintf(text + 20000, 64, "storm");
+                ok(yore_db_put(db, yore_str(""), key, yore_bytes(text + 20000, size), NULL, &err));
+                continue;
+            }
+            if (kind == 1) { /* 40 words of 250 bytes */
+                size = 0;
+                for (int w = 0; w < 40; w++) {
+                    memset(text + size, 'w', 240);
+                    size += 240;
+                    size += (size_t)snprintf(text + size, 32, "%dx%d ", i, w);
+                }
+            } else { /* every word another one */
+                size = 0;
+                for (int w = 0; size + 16 < TEXT; w++) size += (size_t)snprintf(text + size, 16, "%x ", w);
+            }
+            ok(yore_db_put(db, yore_str(""), key, yore_bytes(text, size), NULL, &err));
+        }
+        uint64_t matches, before = atomic_load(&counted.bytes);
+        atomic_store(&counted.peak, before);
+        assert_int_equal(search(db, "storm", &matches), YORE_ERR_LIMIT);
+        uint64_t taken = atomic_load(&counted.peak) - before;
+        print_message("kind %d: %llu bytes at most, the limit is %d\n", kind, (unsigned long long)taken, LIMIT);
+        assert_in_range(taken, LIMIT / 4, LIMIT + (4 << 20)); /* analyzers, a chunk, the batch's rows */
+        ok(yore_config_set(db, "search.index", "none", NULL, &err));
+        ok(search(db, "storm", &matches)); /* the way out */
+        yore_close(db);
+    }
+    free(text);
+}
+
+/* -- threads -- */
+
+static int64_t closing_clock(void *ctx)
+{
+    yore_db *db = counted.closes;
+    counted.closes = NULL;
+    yore_close(db);
+    return yore_env_default()->monotonic_ns(ctx);
+}
+
+static int counting_thread_create(void *ctx, void (*run)(void *arg), void *arg, yore_thread **out)
+{
+    atomic_fetch_add(&counted.threads, 1);
+    return yore_env_default()->thread_create(ctx, run, arg, out);
+}
+
+static void counting_thread_join(void *ctx, yore_thread *thread)
+{
+    yore_env_default()->thread_join(ctx, thread);
+    atomic_fetch_sub(&counted.threads, 1);
+}
+
+/* The close comes after the search has seen the store open, and before there is anything that could be stopped. */
+static void test_a_first_search_that_is_overtaken_by_a_close_leaves_no_thread(void **state)
+{
+    (void)state;
+    yore_env env = *yore_env_default();
+    env.thread_create = counting_thread_create;
+    env.thread_join = counting_thread_join;
+    env.monotonic_ns = closing_clock;
+    yore_db *db = open_in(&env, 0);
+    yore_query query = YORE_QUERY_INIT;
+    yore_iter *iter;
+    yore_snap *snap;
+    query.text = yore_str("storm");
+    ok(yore_db_put(db, yore_str(""), yore_str_key("a"), yore_str("storm"), NULL, &err));
+    ok(yore_snap_open(db, NULL, &snap, NULL, &err));
+    counted.closes = db;
+    assert_int_equal(yore_search(snap, &query, &iter, &err), YORE_ERR_MISUSE);
+    assert_null(counted.closes);
+    assert_int_equal(atomic_load(&counted.threads), 0);
+    yore_snap_close(snap);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_phrase_takes_no_memory_for_the_length_of_a_text),
+        cmocka_unit_test(test_the_memory_limit_counts_everything_the_index_holds),
+        cmocka_unit_test(test_a_first_search_that_is_overtaken_by_a_close_leaves_no_thread),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
