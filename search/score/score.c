@@ -219,6 +219,5 @@ yore_status yr_score(const yr_score_request *request, yr_arena *scratch, yr_aren
         if (!run.terms) status = yr_fail(err, YORE_ERR_NOMEM, "out of memory for a search");
     }
     if (status == YORE_OK) status = make_answer(&run, &b, out, answer);
-    yr_score_phrases_deinit(&run);
     return status;
 }

@@ -18,7 +18,7 @@ typedef struct score_node {
     uint8_t kind;  /* enum yr_query_node_kind */
     uint8_t occur; /* enum yr_query_occur */
     uint32_t offset;
-    uint32_t slot;       /* TERM: its slot; PREFIX: the first */
+    uint32_t slot;       /* TERM: its slot; PREFIX: the first; PHRASE: its number */
     uint32_t slot_count; /* PREFIX */
     struct score_node *children;
     uint32_t child_count;
@@ -31,7 +31,7 @@ typedef struct score_entry {
     uint32_t tf;
 } score_entry;
 
-/* Positions of the phrases' terms in one document. */
+/* The phrases, and which of them the document in hand has. */
 typedef struct score_positions score_positions;
 
 /* The document in hand. */
@@ -75,6 +75,5 @@ yore_status yr_score_phrases_init(score_run *run);
 /* Is the phrase in the document in hand, whose terms it has all? */
 bool yr_score_phrase_is_in(score_run *run, const score_node *phrase);
 void yr_score_phrases_next_doc(score_run *run);
-void yr_score_phrases_deinit(score_run *run);
 
 #endif
