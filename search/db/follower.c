@@ -76,7 +76,6 @@ static void destroy_follower(yr_companion *companion, bool abandoned)
     yr_follower_drop(f);
     yr_analyzer_close(f->analyzer);
     for (size_t i = 0; i < FOLLOWER_ANALYZERS; i++) yr_analyzer_close(f->analyzers[i].analyzer);
-    yr_counter_deinit(&f->counter);
     yr_arena_deinit(&f->batch);
     yr_cond_deinit(&f->changed);
     yr_cond_deinit(&f->wanted);
@@ -94,9 +93,6 @@ static yr_follower *make_follower(yore_db *db)
     yr_mutex_init(&f->mutex, YR_RANK_SEARCH);
     yr_cond_init(&f->changed);
     yr_cond_init(&f->wanted);
-    yr_space_init(&f->counter_space, db->env, db->search_bytes_max);
-    yr_counter_init(&f->counter, &f->counter_space, db->store.mem->secret);
-    f->counter.cancel = &f->cancel;
     yr_arena_init(&f->batch, db->env);
     return f;
 }

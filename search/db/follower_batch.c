@@ -55,7 +55,7 @@ static yore_status read_rows(yr_follower *f, uint64_t indexed, batch *b, yore_er
 
 static yore_status count_value(yr_follower *f, yore_slice value, yr_text_counts *out, yore_error *err)
 {
-    return yr_count_text(&f->counter, f->analyzer, value, &f->batch, f->db->search_bytes_max, out, err);
+    return yr_count_text(&f->counter, f->analyzer, value, &f->batch, out, err);
 }
 
 /* For a key that a branch with a parent writes for the first time: what the branch saw just before. Its own key space
@@ -109,7 +109,7 @@ static void publish_locked(yr_follower *f, uint64_t indexed)
     if (indexed > f->indexed) f->indexed = indexed;
     f->stats.documents = f->index.documents;
     f->stats.postings = f->index.runs;
-    f->stats.index_bytes = yr_index_bytes(&f->index) + f->counter_space.bytes + f->batch.bytes;
+    f->stats.index_bytes = yr_index_bytes(&f->index);
     f->stats.lag_bytes = f->followed_bytes;
 }
 
@@ -155,6 +155,8 @@ static yore_status take_batch(yr_follower *f, uint64_t indexed, bool *more, yore
 
 void yr_follower_drop(yr_follower *f)
 {
+    yr_counter_deinit(&f->counter);
+    yr_arena_reset(&f->batch);
     if (f->has_index) yr_index_deinit(&f->index);
     f->has_index = false;
 }
@@ -176,6 +178,9 @@ static yore_status begin_again(yr_follower *f, const yr_index_settings *settings
     f->describe[0] = 0;
     if (status == YORE_OK) {
         yr_index_init(&f->index, f->env, f->db->store.mem->secret, f->db->search_bytes_max);
+        yr_space_watch(&f->index.space, &f->batch);
+        yr_counter_init(&f->counter, &f->index.space, f->db->store.mem->secret);
+        f->counter.cancel = &f->cancel;
         f->has_index = true;
         snprintf(f->describe, sizeof f->describe, "%s", yr_analyzer_describe(f->analyzer));
     }

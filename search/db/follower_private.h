@@ -45,9 +45,8 @@ struct yr_follower {
 
     /* The writer's alone. */
     yr_analyzer *analyzer;
-    yr_counter counter;
-    yr_space counter_space;
-    yr_arena batch;
+    yr_counter counter; /* its memory is the index's, and goes with it */
+    yr_arena batch;     /* the texts in hand; counts with the index */
     yore_iter *feed;
     uint64_t feed_end; /* the feed shows everything up to this version, at least */
     uint64_t followed_bytes;

@@ -10,6 +10,7 @@ void yr_dictionary_init(yr_dictionary *dictionary, yr_space *space, uint64_t sec
 {
     *dictionary = (yr_dictionary){.space = space, .secret = secret};
     yr_arena_init(&dictionary->bytes, space->env);
+    yr_space_watch(space, &dictionary->bytes);
 }
 
 void yr_dictionary_deinit(yr_dictionary *d)
@@ -124,7 +125,7 @@ bool yr_dictionary_add(yr_dictionary *d, const yr_counted *counted, uint32_t *id
         }
     }
     uint32_t term;
-    if (d->word_count >= UINT32_MAX / 4 || !yr_space_fits(d->space, &d->bytes)) return false;
+    if (d->word_count >= UINT32_MAX / 4 || !yr_space_fits(d->space, counted->word_size)) return false;
     if (!yr_space_grow(d->space, &d->words, &d->word_capacity, (uint64_t)d->word_count + 1, sizeof *d->words))
         return false;
     const uint8_t *text = yr_arena_copy(&d->bytes, counted->word, counted->word_size);

@@ -18,6 +18,7 @@ void yr_index_init(yr_index *index, const yore_env *env, uint64_t secret, uint64
     yr_space_init(&index->space, env, bytes_max);
     yr_dictionary_init(&index->dictionary, &index->space, secret);
     yr_arena_init(&index->keys, env);
+    yr_space_watch(&index->space, &index->keys);
 }
 
 void yr_index_deinit(yr_index *index)
@@ -34,7 +35,7 @@ void yr_index_deinit(yr_index *index)
 
 uint64_t yr_index_bytes(const yr_index *index)
 {
-    return index->space.bytes + index->keys.bytes + index->dictionary.bytes.bytes;
+    return yr_space_bytes(&index->space);
 }
 
 uint64_t yr_index_key_hash(const yr_index *index, yore_slice key)
@@ -87,7 +88,7 @@ static uint32_t doc_for(yr_index *index, yr_layer *layer, yore_slice key)
     uint64_t hash = yr_index_key_hash(index, key);
     uint32_t found = yr_layer_find(layer, key, hash);
     if (found != YR_NO_ID) return found;
-    if (!yr_space_fits(space, &index->keys) || !grow_doc_slots(space, layer)) return YR_NO_ID;
+    if (!yr_space_fits(space, key.size) || !grow_doc_slots(space, layer)) return YR_NO_ID;
     if (!yr_space_grow(space, &layer->docs, &layer->doc_capacity, (uint64_t)layer->doc_count + 1,
                        sizeof *layer->docs) ||
         !yr_space_grow(space, &layer->newest, &layer->newest_capacity, (uint64_t)layer->doc_count + 1,

@@ -5,21 +5,35 @@
 
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
+#include "engine/base/yr_assert.h"
 
 void yr_space_init(yr_space *space, const yore_env *env, uint64_t bytes_max)
 {
     *space = (yr_space){.env = env, .max = bytes_max};
 }
 
-static bool may_take(yr_space *space, uint64_t more)
+void yr_space_watch(yr_space *space, const yr_arena *arena)
 {
-    space->refused = more > space->max || space->bytes > space->max - more;
+    YR_ASSERT(space->arena_count < YR_SPACE_ARENAS_MAX);
+    space->arenas[space->arena_count++] = arena;
+}
+
+uint64_t yr_space_bytes(const yr_space *space)
+{
+    uint64_t bytes = space->bytes;
+    for (uint32_t i = 0; i < space->arena_count; i++) bytes += space->arenas[i]->bytes;
+    return bytes;
+}
+
+bool yr_space_fits(yr_space *space, uint64_t more)
+{
+    space->refused = more > space->max || yr_space_bytes(space) > space->max - more;
     return !space->refused;
 }
 
 void *yr_space_alloc(yr_space *space, size_t size)
 {
-    if (!may_take(space, size)) return NULL;
+    if (!yr_space_fits(space, size)) return NULL;
     void *block = yr_alloc(space->env, size);
     if (block) space->bytes += size;
     return block;
@@ -38,7 +52,7 @@ bool yr_space_grow(yr_space *space, void *array, uint32_t *capacity, uint64_t co
     uint64_t wanted = *capacity ? (uint64_t)*capacity + *capacity / 4u + 4u : 1u;
     if (wanted < count) wanted = count;
     if (wanted > UINT32_MAX / 2u) wanted = count;
-    if (wanted > UINT32_MAX || !may_take(space, (wanted - *capacity) * size)) return false;
+    if (wanted > UINT32_MAX || !yr_space_fits(space, (wanted - *capacity) * size)) return false;
     void *old, *grown;
     memcpy(&old, array, sizeof old); /* `array` is the address of a pointer to items of any type */
     grown = yr_realloc(space->env, old, *capacity * size, (size_t)wanted * size);
@@ -47,11 +61,6 @@ bool yr_space_grow(yr_space *space, void *array, uint32_t *capacity, uint64_t co
     space->bytes += (wanted - *capacity) * size;
     *capacity = (uint32_t)wanted;
     return true;
-}
-
-bool yr_space_fits(yr_space *space, const yr_arena *arena)
-{
-    return may_take(space, arena->bytes);
 }
 
 yore_status yr_space_fail(const yr_space *space, yore_error *err)

@@ -9,14 +9,23 @@
 
 #include <yore.h>
 
+#define YR_SPACE_ARENAS_MAX 3u
+
 typedef struct yr_space {
     const yore_env *env;
     uint64_t bytes; /* taken and not given back */
     uint64_t max;
+    const yr_arena *arenas[YR_SPACE_ARENAS_MAX]; /* what these hold counts too */
+    uint32_t arena_count;
     bool refused; /* the last failure was the ceiling, not the allocator */
 } yr_space;
 
 void yr_space_init(yr_space *space, const yore_env *env, uint64_t bytes_max);
+/* From now on the arena's bytes count. Who allocates from it asks yr_space_fits first. */
+void yr_space_watch(yr_space *space, const yr_arena *arena);
+
+/* All that counts. */
+uint64_t yr_space_bytes(const yr_space *space);
 
 /* NULL when the ceiling or the allocator says no. */
 void *yr_space_alloc(yr_space *space, size_t size);
@@ -26,8 +35,8 @@ void yr_space_free(yr_space *space, void *block, size_t size);
  * changed then. Grows by a quarter, from 4 items: most lists are short, and the long ones are the memory. */
 bool yr_space_grow(yr_space *space, void *array, uint32_t *capacity, uint64_t count, size_t size);
 
-/* Bytes that an arena took on behalf of the space. False past the ceiling. */
-bool yr_space_fits(yr_space *space, const yr_arena *arena);
+/* May an arena take so many bytes? False past the ceiling. */
+bool yr_space_fits(yr_space *space, uint64_t more);
 
 /* YORE_ERR_LIMIT or YORE_ERR_NOMEM, in words. */
 yore_status yr_space_fail(const yr_space *space, yore_error *err);

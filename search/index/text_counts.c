@@ -45,6 +45,7 @@ static bool grow_words(yr_counter *counter)
 {
     uint32_t wanted = counter->word_capacity ? counter->word_capacity * 2 : 64;
     if (wanted < counter->word_capacity) return false;
+    if (!yr_space_fits(counter->space, wanted * sizeof(yr_counted))) return false;
     yr_counted *words = yr_arena_alloc(counter->arena, wanted * sizeof *words);
     if (!words) return false;
     if (counter->out->count) memcpy(words, counter->out->words, counter->out->count * sizeof *words);
@@ -58,11 +59,8 @@ static yore_status add_word(yr_counter *counter, const yr_token *token, uint64_t
     yr_text_counts *out = counter->out;
     bool ok = out->count < counter->word_capacity || grow_words(counter);
     if (ok && out->count >= counter->slot_count / 2) ok = grow_slots(counter);
-    if (!ok) return yr_space_fail(counter->space, err);
-    if (counter->arena->bytes > counter->arena_max) {
-        counter->space->refused = true;
+    if (!ok || !yr_space_fits(counter->space, token->folded.size + token->term.size))
         return yr_space_fail(counter->space, err);
-    }
     bool same = token->term.size == token->folded.size &&
                 memcmp(token->term.data, token->folded.data, token->term.size) == 0;
     const uint8_t *word = yr_arena_copy(counter->arena, token->folded.data, token->folded.size);
@@ -117,12 +115,11 @@ static void clear_slots(yr_counter *counter)
 }
 
 yore_status yr_count_text(yr_counter *counter, yr_analyzer *analyzer, yore_slice value, yr_arena *arena,
-                          uint64_t arena_max, yr_text_counts *out, yore_error *err)
+                          yr_text_counts *out, yore_error *err)
 {
     *out = (yr_text_counts){0};
     if (!yr_is_text(value)) return YORE_OK;
     counter->arena = arena;
-    counter->arena_max = arena_max;
     counter->out = out;
     counter->word_capacity = 0;
     yore_status status = yr_analyze(analyzer, value, count_token, counter, err);

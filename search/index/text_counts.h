@@ -27,14 +27,13 @@ typedef struct yr_text_counts {
 } yr_text_counts;
 
 typedef struct yr_counter {
-    yr_space *space; /* of the table */
+    yr_space *space; /* of the table, and the limit for it and the words */
     uint64_t secret; /* seeds the hash, so that nobody can choose words that collide */
     uint32_t *slots; /* 1 + index into the text's words, 0 = free; all free between texts */
     uint32_t slot_count;
     const _Atomic uint32_t *cancel; /* when it turns 1, calls end with YORE_ERR_CANCELLED; may be NULL */
     /* during a call */
     yr_arena *arena;
-    uint64_t arena_max;
     yr_text_counts *out;
     uint32_t word_capacity;
 } yr_counter;
@@ -43,10 +42,10 @@ void yr_counter_init(yr_counter *counter, yr_space *space, uint64_t secret);
 void yr_counter_deinit(yr_counter *counter);
 
 /* Count the words of a stored value. A value that is not text, or has no term, has length 0 and no words.
- * Everything lives in `arena`, which may not take more than `arena_max` bytes.
+ * Everything lives in `arena`, which the counter's space watches.
  * Returns YORE_OK; YORE_ERR_LIMIT, YORE_ERR_NOMEM, YORE_ERR_CANCELLED. */
 yore_status yr_count_text(yr_counter *counter, yr_analyzer *analyzer, yore_slice value, yr_arena *arena,
-                          uint64_t arena_max, yr_text_counts *out, yore_error *err);
+                          yr_text_counts *out, yore_error *err);
 
 static inline bool yr_counted_is_stem(const yr_counted *word)
 {

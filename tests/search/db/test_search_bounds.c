@@ -129,7 +129,8 @@ static void test_a_phrase_takes_no_memory_for_the_length_of_a_text(void **state)
         atomic_store(&counted.peak, before);
         ok(search(db, cases[i].query, &matches));
         assert_int_equal(matches, cases[i].matches);
-        assert_in_range(atomic_load(&counted.peak) - before, 1, 2 << 20); /* of which 1 MiB is the stemmer's cache */
+        /* of which 1 MiB is the stemmer's cache */
+        assert_in_range(atomic_load(&counted.peak) - before, 1, 2 << 20);
     }
     free(text);
     yore_close(db);
@@ -173,8 +174,9 @@ static void test_the_memory_limit_counts_everything_the_index_holds(void **state
         atomic_store(&counted.peak, before);
         assert_int_equal(search(db, "storm", &matches), YORE_ERR_LIMIT);
         uint64_t taken = atomic_load(&counted.peak) - before;
-        print_message("kind %d: %llu bytes at most, the limit is %d\n", kind, (unsigned long long)taken, LIMIT);
-        assert_in_range(taken, LIMIT / 4, LIMIT + (4 << 20)); /* analyzers, a chunk, the batch's rows */
+        print_message("kind %d: %llu bytes of %d\n", kind, (unsigned long long)taken, LIMIT);
+        /* beside the index there are analyzers; a chunk of an arena may stand out */
+        assert_in_range(taken, LIMIT / 4, LIMIT + (2 << 20));
         ok(yore_config_set(db, "search.index", "none", NULL, &err));
         ok(search(db, "storm", &matches)); /* the way out */
         yore_close(db);
