@@ -384,6 +384,7 @@ static yore_status refresh_record(void *arg, uint64_t lsn, yore_slice payload, y
     yore_db *db = arg;
     yore_status status = apply_record(&db->store, lsn, payload, err);
     db->refresh_failed = status < 0;
+    (void)yr_art_settle(db->store.mem->art); /* a scan would wait for the next read otherwise */
     return status;
 }
 
@@ -392,6 +393,7 @@ yore_status yore_refresh(yore_db *db, yore_error *err)
     yore_status status = yr_db_usable(db, err);
     if (status < 0 || !db->store.read_only || !db->wal) return status;
     yr_store_lead(&db->store); /* replay writes the memtable: it takes the leader's place */
+    (void)yr_art_settle(db->store.mem->art); /* what open left: a refresh reads, syncs and may sleep */
     if (db->refresh_failed) {
         status = yr_fail(err, YORE_ERR_POISONED, "an earlier refresh of '%s' failed half way; open it again",
                          db->path);

@@ -122,7 +122,7 @@ YORE_API YORE_NODISCARD yore_status yore_txn_get(yore_txn *txn, yore_key key, yo
 
 /* Scan the transaction's snapshot merged with its own writes; under `serializable` the range is validated at commit.
  * Returns as yore_scan; the iterator must be closed before the transaction ends.
- * Threads one at a time.   Blocks never.   Cost as yore_scan. */
+ * Threads one at a time.   Blocks as yore_scan.   Cost as yore_scan. */
 YORE_API YORE_NODISCARD yore_status yore_txn_scan(yore_txn *txn, const yore_range *range, yore_iter **out,
                                                   yore_error *err);
 
