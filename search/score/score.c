@@ -9,8 +9,8 @@
 typedef struct candidate {
     double score;
     const yr_doc *doc;
-    const score_entry *entries;
-    uint32_t entry_count;
+    score_entry *entries; /* with `explain` the candidate's own, else of no use once it was judged */
+    uint32_t entry_count, entry_capacity;
     uint32_t length;
 } candidate;
 
@@ -44,15 +44,28 @@ static void sift_down(candidate *heap, size_t count, size_t at)
     }
 }
 
-static bool keep(score_run *run, best *b, const candidate *c)
+/* Give a candidate that stays entries of its own, those of the one it drives out where they suffice. */
+static bool own_entries(score_run *run, candidate *c, const candidate *out)
+{
+    if (!run->request->explain) return true;
+    const score_entry *from = c->entries;
+    bool fits = out && out->entry_capacity >= c->entry_count;
+    c->entry_capacity = fits ? out->entry_capacity : c->entry_count;
+    c->entries = fits ? out->entries : yr_arena_alloc(run->scratch, c->entry_count * sizeof *c->entries);
+    if (c->entries) memcpy(c->entries, from, c->entry_count * sizeof *c->entries);
+    return c->entries != NULL;
+}
+
+static bool keep(score_run *run, best *b, candidate *c)
 {
     if (b->count == b->k) {
-        if (b->k && is_worse(&b->heap[0], c)) {
-            b->heap[0] = *c;
-            sift_down(b->heap, b->count, 0);
-        }
+        if (!b->k || !is_worse(&b->heap[0], c)) return true;
+        if (!own_entries(run, c, &b->heap[0])) return false;
+        b->heap[0] = *c;
+        sift_down(b->heap, b->count, 0);
         return true;
     }
+    if (!own_entries(run, c, NULL)) return false;
     if (b->count == b->capacity) {
         size_t wanted = b->capacity ? b->capacity * 2 : 16;
         candidate *grown = yr_arena_alloc(run->scratch, wanted * sizeof *grown);
@@ -115,13 +128,14 @@ static bool is_wanted(const yr_score_request *request, uint32_t hop, uint32_t do
     return hop == 0 || !is_hidden(&request->view, hop, &at->layer->docs[doc]);
 }
 
-static yore_status search_hop(score_run *run, uint32_t hop, best *b, uint64_t *matches)
+static yore_status search_range(score_run *run, uint32_t hop, const score_range *range, best *b,
+                                uint64_t *matches)
 {
     const yr_score_request *request = run->request;
     const yr_layer *layer = request->view.hops[hop].layer;
     score_entry *entries = NULL;
     size_t count;
-    yore_status status = yr_score_gather(run, &request->view.hops[hop], &entries, &count);
+    yore_status status = yr_score_gather(run, &request->view.hops[hop], range, &entries, &count);
     if (status < 0) return status;
     for (size_t from = 0, end; from < count; from = end) {
         for (end = from + 1; end < count && entries[end].doc == entries[from].doc;) end++;
@@ -137,6 +151,16 @@ static yore_status search_hop(score_run *run, uint32_t hop, best *b, uint64_t *m
         if (!keep(run, b, &c)) return yr_fail(run->err, YORE_ERR_NOMEM, "out of memory for a search");
     }
     return YORE_OK;
+}
+
+static yore_status search_hop(score_run *run, uint32_t hop, best *b, uint64_t *matches)
+{
+    score_range *ranges;
+    uint32_t count;
+    yore_status status = yr_score_ranges(run, &run->request->view.hops[hop], &ranges, &count);
+    for (uint32_t i = 0; i < count && status == YORE_OK; i++)
+        status = search_range(run, hop, &ranges[i], b, matches);
+    return status;
 }
 
 /* -- the answer -- */
@@ -197,6 +221,7 @@ yore_status yr_score(const yr_score_request *request, yr_arena *scratch, yr_aren
                      yr_score_answer *answer, yore_error *err)
 {
     score_run run = {.request = request, .scratch = scratch, .err = err};
+    yr_arena_init(&run.gathered, scratch->env);
     best b = {.k = request->k};
     int64_t documents = 0, length = 0;
     for (uint32_t i = 0; i < request->view.hop_count; i++) {
@@ -218,6 +243,7 @@ yore_status yr_score(const yr_score_request *request, yr_arena *scratch, yr_aren
         run.terms = yr_arena_alloc(scratch, run.term_capacity * sizeof *run.terms);
         if (!run.terms) status = yr_fail(err, YORE_ERR_NOMEM, "out of memory for a search");
     }
+    yr_arena_deinit(&run.gathered);
     if (status == YORE_OK) status = make_answer(&run, &b, out, answer);
     return status;
 }

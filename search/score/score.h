@@ -18,6 +18,9 @@
 /* Indexed words that the prefixes of one query may cover in the snapshot; past it: YORE_ERR_LIMIT naming the prefix. */
 #define YR_EXPANSIONS_MAX 16384u
 
+/* A query takes memory for so many postings at a time, 24 bytes each, however many there are. */
+#define YR_GATHER_MAX (8u << 20)
+
 typedef struct yr_search_hop {
     const yr_layer *layer; /* never NULL */
     uint32_t cap;
@@ -41,6 +44,7 @@ typedef struct yr_score_request {
     uint64_t k;
     yore_slice prefix;
     bool explain;
+    size_t gather_max;     /* postings in memory at a time; 0 = YR_GATHER_MAX */
     yr_analyzer *analyzer; /* phrases are verified on the value */
     yr_search_value_fn value;
     void *value_context;

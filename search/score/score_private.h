@@ -13,6 +13,13 @@ typedef struct score_slot {
     double idf;
 } score_slot;
 
+/* A prefix of the query: the words it covers are slots one behind the other, in the order of their bytes. */
+typedef struct score_prefix {
+    yore_slice text;
+    uint32_t slot;
+    uint32_t slot_count;
+} score_prefix;
+
 /* The query, ready to be asked of one document after another. */
 typedef struct score_node {
     uint8_t kind;  /* enum yr_query_node_kind */
@@ -34,6 +41,12 @@ typedef struct score_entry {
 /* The phrases, and which of them the document in hand has. */
 typedef struct score_positions score_positions;
 
+/* Documents [from, to) of a hop, with at most `room` live postings of the query. */
+typedef struct score_range {
+    uint32_t from, to;
+    size_t room;
+} score_range;
+
 /* The document in hand. */
 typedef struct score_doc {
     const yr_doc *doc;
@@ -46,10 +59,13 @@ typedef struct score_doc {
 typedef struct score_run {
     const yr_score_request *request;
     yr_arena *scratch;
+    yr_arena gathered; /* of a range */
     yore_error *err;
     yore_status status; /* of a value that could not be read or analysed */
     score_slot *slots;
     uint32_t slot_count, slot_capacity;
+    score_prefix *prefixes; /* the shorter before the longer */
+    uint32_t prefix_count;
     uint32_t expansions;
     score_node *root;
     double average_length;
@@ -64,8 +80,12 @@ typedef struct score_run {
 /* score_plan.c: slots and nodes, with the snapshot's statistics. */
 yore_status yr_score_plan(score_run *run, uint64_t documents);
 
-/* score_gather.c: the live postings of a hop for all slots, in document order. */
-yore_status yr_score_gather(score_run *run, const yr_search_hop *hop, score_entry **entries, size_t *count);
+/* score_gather.c. The documents of a hop in parts, so that memory is bounded by `gather_max` postings however many
+ * there are (a part is one in 1,024 of the documents at least). Each part is a walk over all of them. */
+yore_status yr_score_ranges(score_run *run, const yr_search_hop *hop, score_range **ranges, uint32_t *count);
+/* The live postings of a range for all slots, in document order, until the next call. */
+yore_status yr_score_gather(score_run *run, const yr_search_hop *hop, const score_range *range,
+                            score_entry **entries, size_t *count);
 
 /* score_eval.c: does the document in hand match a node? *score is what it adds. False also when run->status < 0. */
 bool yr_score_eval(score_run *run, const score_node *node, double *score);
