@@ -47,6 +47,19 @@ static yore_status plan_term(score_run *run, yore_slice term, uint32_t *out)
 
 /* -- prefixes -- */
 
+/* The words it covers are slots one behind the other, in the order of their bytes. */
+typedef struct plan_prefix {
+    yore_slice text;
+    uint32_t slot;
+    uint32_t slot_count;
+} plan_prefix;
+
+typedef struct plan {
+    score_run *run;
+    plan_prefix *prefixes; /* the shorter before the longer */
+    uint32_t prefix_count;
+} plan;
+
 typedef struct expansion {
     score_run *run;
     yore_slice prefix;
@@ -110,30 +123,101 @@ static void sort_slots(score_slot *slots, uint32_t count)
     }
 }
 
-static yore_status plan_prefix(score_run *run, const yr_query_node *from, score_node *to)
+static bool starts_with(yore_slice text, yore_slice prefix)
 {
-    expansion e = {.run = run, .prefix = from->term};
-    to->slot = run->slot_count;
-    if (from->term.size)
-        yr_dictionary_prefix(&run->request->view.index->dictionary, from->term, expand_word, &e);
+    return text.size >= prefix.size && memcmp(text.data, prefix.data, prefix.size) == 0;
+}
+
+/* The words of `outer` that start with a longer prefix: they lie together. */
+static void narrow(const score_run *run, const plan_prefix *outer, plan_prefix *inner)
+{
+    uint32_t low = outer->slot, end = outer->slot + outer->slot_count;
+    for (uint32_t high = end; low < high;) {
+        uint32_t mid = low + (high - low) / 2;
+        if (yr_slice_order(run->slots[mid].text, inner->text) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    inner->slot = low;
+    while (low < end && starts_with(run->slots[low].text, inner->text)) low++;
+    inner->slot_count = low - inner->slot;
+}
+
+/* The dictionary may hold many words that the snapshot has not, and each costs a look. So no word is looked at twice,
+ * however many prefixes cover it. */
+static yore_status expand_prefix(const plan *p, uint32_t index)
+{
+    score_run *run = p->run;
+    plan_prefix *prefix = &p->prefixes[index];
+    for (uint32_t i = 0; i < index; i++) {
+        if (!p->prefixes[i].text.size || !starts_with(prefix->text, p->prefixes[i].text)) continue;
+        narrow(run, &p->prefixes[i], prefix);
+        return YORE_OK;
+    }
+    expansion e = {.run = run, .prefix = prefix->text};
+    prefix->slot = run->slot_count;
+    if (prefix->text.size)
+        yr_dictionary_prefix(&run->request->view.index->dictionary, prefix->text, expand_word, &e);
     if (e.status < 0) return e.status;
-    to->slot_count = run->slot_count - to->slot;
-    if (to->slot_count) sort_slots(run->slots + to->slot, to->slot_count);
+    prefix->slot_count = run->slot_count - prefix->slot;
+    if (prefix->slot_count) sort_slots(run->slots + prefix->slot, prefix->slot_count);
     return YORE_OK;
+}
+
+static uint32_t count_prefixes(const yr_query_node *node)
+{
+    uint32_t count = node->kind == YR_QUERY_PREFIX;
+    for (uint32_t i = 0; i < node->child_count; i++) count += count_prefixes(&node->children[i]);
+    return count;
+}
+
+/* Shorter ones first, so that each comes after those that cover its words. */
+static void collect_prefixes(plan *p, const yr_query_node *node)
+{
+    for (uint32_t i = 0; i < node->child_count; i++) collect_prefixes(p, &node->children[i]);
+    if (node->kind != YR_QUERY_PREFIX) return;
+    uint32_t at = p->prefix_count++;
+    for (; at && p->prefixes[at - 1].text.size > node->term.size; at--) p->prefixes[at] = p->prefixes[at - 1];
+    p->prefixes[at] = (plan_prefix){.text = node->term};
+}
+
+static yore_status plan_prefixes(plan *p)
+{
+    const score_run *run = p->run;
+    uint32_t count = count_prefixes(run->request->root);
+    p->prefixes = yr_arena_alloc(run->scratch, count * sizeof *p->prefixes);
+    if (!p->prefixes) return no_memory(run);
+    collect_prefixes(p, run->request->root);
+    yore_status status = YORE_OK;
+    for (uint32_t i = 0; i < p->prefix_count && status == YORE_OK; i++) status = expand_prefix(p, i);
+    return status;
+}
+
+static void use_prefix(const plan *p, yore_slice text, score_node *to)
+{
+    const plan_prefix *prefix = p->prefixes;
+    while (yr_slice_order(prefix->text, text) != 0) prefix++;
+    to->slot = prefix->slot;
+    to->slot_count = prefix->slot_count;
 }
 
 /* -- nodes -- */
 
 /* Recursion is bounded by YR_QUERY_NODE_DEPTH_MAX. */
-static yore_status plan_node(score_run *run, const yr_query_node *from, score_node *to)
+static yore_status plan_node(const plan *p, const yr_query_node *from, score_node *to)
 {
+    score_run *run = p->run;
     *to = (score_node){.kind = from->kind, .occur = from->occur, .offset = from->offset};
     if (from->kind == YR_QUERY_TERM) return plan_term(run, from->term, &to->slot);
-    if (from->kind == YR_QUERY_PREFIX) return plan_prefix(run, from, to);
+    if (from->kind == YR_QUERY_PREFIX) {
+        use_prefix(p, from->term, to);
+        return YORE_OK;
+    }
     to->children = yr_arena_alloc(run->scratch, from->child_count * sizeof *to->children);
     if (!to->children) return no_memory(run);
     for (uint32_t i = 0; i < from->child_count; i++) {
-        yore_status status = plan_node(run, &from->children[i], &to->children[i]);
+        yore_status status = plan_node(p, &from->children[i], &to->children[i]);
         if (status < 0) return status;
         to->child_count++;
     }
@@ -144,7 +228,9 @@ yore_status yr_score_plan(score_run *run, uint64_t documents)
 {
     run->root = yr_arena_alloc(run->scratch, sizeof *run->root);
     if (!run->root) return no_memory(run);
-    yore_status status = plan_node(run, run->request->root, run->root);
+    plan p = {.run = run};
+    yore_status status = plan_prefixes(&p);
+    if (status == YORE_OK) status = plan_node(&p, run->request->root, run->root);
     if (status < 0) return status;
     for (uint32_t i = 0; i < run->slot_count; i++) {
         double df = (double)run->slots[i].df;

@@ -86,23 +86,39 @@ static yore_db *open_in(const yore_env *env, uint64_t search_bytes_max)
     return db;
 }
 
-static yore_status search(yore_db *db, const char *text, uint64_t *matches)
+static yore_status search_best(yore_db *db, const char *text, uint64_t *matches, double *best)
 {
     yore_query query = YORE_QUERY_INIT;
     yore_search_info info = {.struct_size = sizeof info};
+    yore_hit hit;
     yore_iter *iter;
     yore_snap *snap;
+    size_t n;
     query.text = yore_str(text);
     query.wait_ns = -1;
     ok(yore_snap_open(db, NULL, &snap, NULL, &err));
     yore_status status = yore_search(snap, &query, &iter, &err);
     if (status == YORE_OK) {
         ok(yore_search_info_get(iter, &info, &err));
+        *best = yore_search_next(iter, &hit, sizeof hit, 1, &n, &err) == YORE_OK ? hit.score : 0;
         yore_iter_close(iter);
     }
     yore_snap_close(snap);
     *matches = info.matches;
     return status;
+}
+
+static yore_status search(yore_db *db, const char *text, uint64_t *matches)
+{
+    double ignored;
+    return search_best(db, text, matches, &ignored);
+}
+
+static double best_score(yore_db *db, const char *text, uint64_t *matches)
+{
+    double best = 0;
+    ok(search_best(db, text, matches, &best));
+    return best;
 }
 
 /* -- memory -- */
@@ -184,6 +200,32 @@ static void test_the_memory_limit_counts_everything_the_index_holds(void **state
     free(text);
 }
 
+/* A word is looked up once, however many prefixes of the query cover it. */
+static void test_prefixes_that_cover_the_same_words_share_them(void **state)
+{
+    (void)state;
+    enum { WORDS = 1000, TIMES = 200 };
+    yore_env env = counting_env();
+    yore_db *db = open_in(&env, 0);
+    char text[WORDS * 8] = "";
+    size_t size = 0;
+    for (int i = 0; i < WORDS; i++) size += (size_t)snprintf(text + size, sizeof text - size, "ab%d ", i);
+    ok(yore_db_put(db, yore_str(""), yore_str_key("k"), yore_bytes(text, size), NULL, &err));
+    ok(yore_db_put(db, yore_str(""), yore_str_key("l"), yore_str("ab7 b"), NULL, &err));
+    size = 0;
+    for (int i = 0; i < TIMES; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, "ab%.*s* ", i % 3, "777");
+    double once[3], sum = 0;
+    const char *const prefixes[] = {"ab*", "ab7*", "ab77*"};
+    uint64_t matches;
+    for (int i = 0; i < 3; i++) once[i] = best_score(db, prefixes[i], &matches);
+    for (int i = 0; i < TIMES; i++) sum += once[i % 3];
+    double all = best_score(db, text, &matches); /* 66,000 words if each were counted for itself */
+    assert_int_equal(matches, 2);
+    assert_true(all > sum * (1 - 1e-9) && all < sum * (1 + 1e-9));
+    yore_close(db);
+}
+
 /* -- threads -- */
 
 static int64_t closing_clock(void *ctx)
@@ -233,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_phrase_takes_no_memory_for_the_length_of_a_text),
         cmocka_unit_test(test_the_memory_limit_counts_everything_the_index_holds),
+        cmocka_unit_test(test_prefixes_that_cover_the_same_words_share_them),
         cmocka_unit_test(test_a_first_search_that_is_overtaken_by_a_close_leaves_no_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
