@@ -40,6 +40,7 @@ bool yr_art_cancel_later(yr_art *art, yr_ref entry)
     if (count == 0 || atomic_load_explicit(&art->later[count - 1], memory_order_relaxed) != entry)
         return false;
     atomic_store_explicit(&art->later_count, count - 1, memory_order_release);
+    if (count == 1) yr_region_give_back(art->region); /* nobody else waits for it (L2) */
     return true;
 }
 

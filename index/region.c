@@ -152,8 +152,9 @@ bool yr_region_wants_pages(const yr_region *region)
 {
     uint64_t used = atomic_load_explicit(&region->used, memory_order_relaxed);
     uint64_t ahead = ahead_of(used);
+    uint64_t mark = atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
     /* half of it gone: so that each wake-up is worth its cost */
-    return ahead && used + ahead / 2 > atomic_load_explicit(&region->prefaulted, memory_order_relaxed);
+    return ahead && used + ahead / 2 > mark && mark < region->capacity;
 }
 
 bool yr_region_prefault_ahead(yr_region *region)

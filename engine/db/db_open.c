@@ -392,7 +392,7 @@ yore_status yore_refresh(yore_db *db, yore_error *err)
 {
     yore_status status = yr_db_usable(db, err);
     if (status < 0 || !db->store.read_only || !db->wal) return status;
-    yr_store_lead(&db->store); /* replay writes the memtable: it takes the leader's place */
+    yr_store_lead(&db->store);               /* replay writes the memtable: it takes the leader's place */
     (void)yr_art_settle(db->store.mem->art); /* what open left: a refresh reads, syncs and may sleep */
     if (db->refresh_failed) {
         status = yr_fail(err, YORE_ERR_POISONED, "an earlier refresh of '%s' failed half way; open it again",

@@ -91,6 +91,22 @@ static void test_the_last_one_can_be_taken_back_until_it_is_settled(void **state
     yr_region_deinit(&region);
 }
 
+static void test_room_is_not_kept_for_what_was_taken_back(void **state)
+{
+    (void)state;
+    yr_region region;
+    assert_true(yr_region_init(&region, fixture_env(), UINT64_C(1) << 20));
+    yr_art *art = yr_art_create(fixture_env(), &region);
+    yr_ref a = fixture_entry(&region, 1, YORE_KV, "a", 1);
+    assert_int_equal(yr_art_insert_later(art, a), YORE_OK);
+    uint64_t left = region.capacity - atomic_load(&region.used);
+    assert_int_equal(yr_region_alloc(&region, left), 0);
+    assert_true(yr_art_cancel_later(art, a));
+    assert_true(yr_region_alloc(&region, left) != 0);
+    yr_art_destroy(art);
+    yr_region_deinit(&region);
+}
+
 /* Fill a small region with entries: whatever was taken can be settled, up to the last byte. */
 static void test_a_full_region_settles_what_it_took(void **state)
 {
@@ -130,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_waits_is_found_and_settling_puts_it_in_order),
         cmocka_unit_test(test_the_last_one_can_be_taken_back_until_it_is_settled),
+        cmocka_unit_test(test_room_is_not_kept_for_what_was_taken_back),
         cmocka_unit_test(test_a_full_region_settles_what_it_took),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

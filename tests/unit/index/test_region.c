@@ -185,6 +185,42 @@ static void test_a_refused_reservation_is_reported(void **state)
     fixture_memory_left = INT64_MAX;
 }
 
+static const yr_region *asked_of;
+static uint64_t asked_to; /* the end of the pages asked for */
+
+static void note_pages(void *ctx, void *base, size_t size)
+{
+    (void)ctx;
+    uint64_t from = (uint64_t)((uint8_t *)base - asked_of->base);
+    assert_true(from < asked_of->capacity && size <= asked_of->capacity - from);
+    if (from + size > asked_to) asked_to = from + size;
+}
+
+/* A store stays full for long: who looks after every commit must not find something to do each time. */
+static void test_pages_are_asked_for_some_way_ahead_and_not_beyond_the_end(void **state)
+{
+    (void)state;
+    const uint64_t capacity = UINT64_C(40) << 20, step = 4096;
+    yr_region region;
+    yore_env env = *fixture_env();
+    env.vm_prefault = note_pages;
+    asked_of = &region;
+    asked_to = 0;
+    assert_true(yr_region_init(&region, &env, capacity));
+    while (yr_region_alloc(&region, step)) {
+        uint64_t used = atomic_load(&region.used);
+        if (yr_region_wants_pages(&region)) {
+            while (yr_region_prefault_ahead(&region)) {}
+            assert_true(asked_to > used);
+        }
+        assert_false(yr_region_wants_pages(&region));
+        uint64_t most = used + (UINT64_C(7) << 20); /* an eighth or 4 MiB, and what one call asks for */
+        assert_true(asked_to <= (most < capacity ? most : capacity));
+    }
+    assert_int_equal(asked_to, capacity);
+    yr_region_deinit(&region);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -194,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_a_full_region_returns_0_and_works_again_after_a_free),
         cmocka_unit_test(test_a_retired_block_is_not_reused_while_a_reader_is_inside),
         cmocka_unit_test(test_a_refused_reservation_is_reported),
+        cmocka_unit_test(test_pages_are_asked_for_some_way_ahead_and_not_beyond_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
