@@ -37,7 +37,7 @@ static int show_version(void *arg, const yore_row *given)
     cli_table_cell_text(v->table, branch);
     cli_table_cell_text(v->table, row.op == YORE_OP_DEL ? "del" : "put");
     cli_table_cell_u64(v->table, row.op == YORE_OP_PUT ? row.value.size : 0);
-    cli_table_cell(v->table, note);
+    cli_table_cell(v->table, cli_note_cell(v->c, note));
     if (v->values) cli_table_cell(v->table, row.value);
     return 0;
 }

@@ -1,6 +1,5 @@
 /* yore log: commits, newest first. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli/args.h"
 #include "cli/commit_record.h"
@@ -19,13 +18,6 @@ typedef struct log_view {
     size_t columns;
 } log_view;
 
-/* On a terminal a note is its first line; a pipe gets all of it. */
-static yore_slice shown_note(const cli *c, yore_slice note)
-{
-    const char *end = note.size > 0 && c->tty_out ? memchr(note.data, '\n', note.size) : NULL;
-    return end == NULL ? note : yore_bytes(note.data, (size_t)(end - (const char *)note.data));
-}
-
 static void show_row(log_view *v, const yore_commit_info *info, const cli_commit_sums *sums)
 {
     cli_table *t = v->table;
@@ -42,7 +34,7 @@ static void show_row(log_view *v, const yore_commit_info *info, const cli_commit
     }
     if (v->system) cli_table_cell_text(t, cli_commit_kind(info->kind));
     cli_table_cell(t, info->author);
-    cli_table_cell(t, shown_note(v->c, info->note));
+    cli_table_cell(t, cli_note_cell(v->c, info->note));
     if (v->drawn && v->below.size > 0) {
         cli_table_cell_drawn(t, cli_bytes_slice(&v->below));
         for (size_t i = 1; i < v->columns; i++) cli_table_cell_text(t, "");

@@ -72,5 +72,7 @@ void cli_record_members(cli_json *j, const cli_record *record);
 yore_slice cli_key_cell(const cli *c, const char *branch, const yore_row *row);
 /* The note of a commit, empty when there is none. */
 yore_slice cli_note_of(cli *c, uint64_t version);
+/* What a list shows of a note: on a terminal its first line, in a pipe all of it. */
+yore_slice cli_note_cell(const cli *c, yore_slice note);
 
 #endif

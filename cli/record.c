@@ -10,6 +10,12 @@ yore_slice cli_note_of(cli *c, uint64_t version)
     return info.note;
 }
 
+yore_slice cli_note_cell(const cli *c, yore_slice note)
+{
+    const char *end = note.size > 0 && c->tty_out ? memchr(note.data, '\n', note.size) : NULL;
+    return end == NULL ? note : yore_bytes(note.data, (size_t)(end - (const char *)note.data));
+}
+
 static void put_address(cli_bytes *address, const char *branch, const yore_row *row)
 {
     const char *primitive = cli_primitive_name(row->primitive);

@@ -96,6 +96,11 @@ def main():
         check("search says when there are more hits", b"1 of 2 hits; -k shows more" in shown, shown)
         quietly("del", "sea", folder=folder)
 
+        quietly("put", "noted", "-", "-m", "subject\n\nbody", folder=folder, data=b"1")
+        for words in (["history", "noted"], ["log", "-n", "1"]):
+            shown, _ = play(words, folder)
+            check(f"{words[0]} shows the first line of a note", shown.endswith(b"subject\n"), shown)
+
         shown, _ = play(["at", "@now"], folder, env=[("TZ", "Asia/Kolkata")])
         check("times are in the display zone", b"+05:30" in shown, shown)
         shown, _ = play(["at", "@now"], folder, env=[("TZ", "UTC")])
