@@ -3,10 +3,10 @@
  *   test_search_random [--queries N] [--seed S] [--planted]
  *
  * A history is 60 to 400 commits on up to 8 branches: puts (some expire), deletes, overwrites that change little or
- * all, transactions of several keys, forks of tips, of the past and of forks, deleted branches, reopening. Every few
- * commits, and at its end, snapshots are taken by version, by time between commits and now, and queries of every kind
- * the language has are asked of each. `--planted` (in the build that has them) runs known-wrong variants of the
- * index and fails unless each is caught. */
+ * all, transactions of several keys, forks of tips, of the past and of forks, deleted branches, reopening, a
+ * reader beside the writer. Every few commits, and at its end, snapshots are taken by version, by time between commits
+ * and now, and queries of every kind the language has are asked of each. `--planted` (in the build that has them) runs
+ * known-wrong variants of the index and fails unless each is caught. */
 #define _DEFAULT_SOURCE
 #include <inttypes.h>
 #include <math.h>
@@ -41,15 +41,23 @@ enum { WORDS = sizeof words / sizeof words[0] };
 
 static const char *const languages[] = {"english", "none", "german"};
 
+/* Of keys, whose search.index is changed; the first is the whole store. */
+static const char *const prefixes[] = {"", "a", "ab", "abc1", "doc/", "doc/x", "z", "nobody has it"};
+enum { PREFIXES = sizeof prefixes / sizeof prefixes[0] };
+
 typedef struct world {
     yr_rng rng;
     uint64_t seed;
     char path[64];
     bool on_disk;
     yore_db *db;
+    yore_db *reader; /* of a store on disk: a handle that follows; NULL until it is wanted */
+    yore_db *asked;  /* one of the two */
     const char *language;
     double k1, b;
     yr_analyzer *analyzer;
+    reference_rule rules[PREFIXES];
+    size_t rule_count;
     uint32_t branches; /* ids 1 .. branches */
     int64_t time_ns;
     uint64_t queries, snapshots, hits, commits;
@@ -92,6 +100,14 @@ static void add_text(char *text, const char *more)
     snprintf(text + used, TEXT_MAX - used, "%s", more);
 }
 
+/* Bytes that mean something to somebody: operators, UTF-8 cut in the middle, marks, white space. */
+static void random_bytes(world *w, char text[TEXT_MAX], uint64_t length)
+{
+    static const char alphabet[] = "ab\"+-*()OR :~^\t\xc3\xa9\xe6\x97\xa5\xcc\x81\xf0\x9f\xd7\xa9'.,_7";
+    for (uint64_t i = 0; i < length; i++) text[i] = alphabet[pick(w, sizeof alphabet - 1)];
+    text[length] = 0;
+}
+
 static yore_slice random_value(world *w, char text[TEXT_MAX])
 {
     static const char *const odd[] = {"", "12345", "3.14", "the of and", "\xff\xfe binary", "nul", "  ", "😀"};
@@ -100,6 +116,10 @@ static yore_slice random_value(world *w, char text[TEXT_MAX])
         const char *value = odd[pick(w, sizeof odd / sizeof odd[0])];
         if (strcmp(value, "nul") == 0) return yore_bytes("storm\0damage", 12);
         return yore_str(value);
+    }
+    if (chance(w, 4)) {
+        random_bytes(w, text, pick(w, 60));
+        return yore_str(text);
     }
     uint64_t count = chance(w, 10) ? 1 : 1 + pick(w, 14);
     for (uint64_t i = 0; i < count; i++) {
@@ -244,6 +264,22 @@ static void change_settings(world *w)
          &err);
 }
 
+/* What is indexed, for a prefix. */
+static void change_prefix(world *w)
+{
+    static const char *const values[] = {"none", "text", ""};
+    yore_error err = YORE_ERROR_INIT;
+    yore_slice prefix = yore_str(prefixes[pick(w, PREFIXES)]);
+    uint64_t value = pick(w, 3);
+    need(w, yore_config_set_prefix(w->db, "search.index", prefix, values[value], NULL, &err), "search.index",
+         &err);
+    size_t i = 0;
+    while (i < w->rule_count && !yr_slice_equal(w->rules[i].prefix, prefix)) i++;
+    w->rules[i] = (reference_rule){.prefix = prefix, .is_indexed = value == 1};
+    if (i == w->rule_count) w->rule_count++;
+    if (value == 2) w->rules[i] = w->rules[--w->rule_count];
+}
+
 /* -- questions -- */
 
 static void random_clause(world *w, char text[TEXT_MAX], int depth)
@@ -281,6 +317,10 @@ static void random_clause(world *w, char text[TEXT_MAX], int depth)
 static void random_query(world *w, char text[TEXT_MAX])
 {
     text[0] = 0;
+    if (chance(w, 5)) {
+        random_bytes(w, text, 1 + pick(w, 40));
+        return;
+    }
     for (uint64_t i = 0, n = 1 + pick(w, 4); i < n; i++) {
         if (i) add_text(text, chance(w, 20) ? " OR " : " ");
         random_clause(w, text, 2);
@@ -394,8 +434,8 @@ static bool check_index(world *w, const question *q)
     yr_search_settings settings;
     const yr_index *index;
     const char *problem = NULL;
-    yr_search_settings_get(w->db, yr_store_visible(&w->db->store), &settings);
-    yr_follower *follower = yr_follower_peek(w->db);
+    yr_search_settings_get(w->asked, yr_store_visible(&w->asked->store), &settings);
+    yr_follower *follower = yr_follower_peek(w->asked);
     need(w, yr_follower_hold(follower, 0, &settings.index, -1, &index, &err), "hold", &err);
     bool good = yr_index_check(index, &problem);
     yr_follower_release(follower);
@@ -407,8 +447,8 @@ static bool ask_snapshot(world *w, question *q)
     yore_error err = YORE_ERROR_INIT;
     yore_snap *snap;
     reference r;
-    need(w, yore_snap_open(w->db, &q->at, &snap, NULL, &err), "snapshot", &err);
-    reference_load(&r, snap, w->analyzer);
+    need(w, yore_snap_open(w->asked, &q->at, &snap, NULL, &err), "snapshot", &err);
+    reference_load(&r, snap, w->analyzer, w->rules, w->rule_count);
     bool same = true;
     for (int i = 0; i < 6 && same; i++) {
         random_query(w, q->text);
@@ -428,8 +468,23 @@ static bool ask_snapshot(world *w, question *q)
     return same && check_index(w, q);
 }
 
+/* The handle that asks: the writer's, or for a store on disk also a reader's that has just caught up. */
+static void choose_handle(world *w)
+{
+    yore_error err = YORE_ERROR_INIT;
+    w->asked = w->db;
+    if (!w->on_disk || chance(w, 60)) return;
+    yore_open_options options = YORE_OPEN_OPTIONS_INIT;
+    options.read_only = true;
+    options.memory_bytes_max = 256u << 20;
+    if (!w->reader) need(w, yore_open(w->path, &options, &w->reader, &err), "open the reader", &err);
+    need(w, yore_refresh(w->reader, &err), "refresh", &err);
+    w->asked = w->reader;
+}
+
 static bool ask_somewhere(world *w)
 {
+    choose_handle(w);
     question q;
     q.at = (yore_at)YORE_AT_INIT;
     q.at.branch_id = 1 + (uint32_t)pick(w, w->branches);
@@ -460,6 +515,7 @@ static bool run_history(world *w, uint64_t seed)
     w->branches = 1;
     w->time_ns = INT64_C(1000000000000);
     w->commits = 0;
+    w->rule_count = 0;
     snprintf(w->path, sizeof w->path, "/tmp/yore-search-XXXXXX");
     if (w->on_disk && !mkdtemp(w->path)) give_up(w, "mkdtemp", &err);
     open_store(w);
@@ -474,6 +530,8 @@ static bool run_history(world *w, uint64_t seed)
             step_delete_branch(w);
         else if (kind < 50)
             change_settings(w);
+        else if (kind < 60)
+            change_prefix(w);
         else
             step_commit(w);
         if (w->on_disk && chance(w, 1)) {
@@ -483,6 +541,8 @@ static bool run_history(world *w, uint64_t seed)
         if (i % every == 0) same = ask_somewhere(w);
     }
     for (int i = 0; i < 12 && same; i++) same = ask_somewhere(w);
+    yore_close(w->reader);
+    w->reader = NULL;
     yore_close(w->db);
     if (w->on_disk) {
         snprintf(command, sizeof command, "rm -r '%s'", w->path);
