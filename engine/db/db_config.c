@@ -21,6 +21,9 @@ const yore_setting *yore_settings(size_t *count)
     return SETTINGS;
 }
 
+/* Those of SETTINGS that can differ by key prefix. */
+static const char BY_PREFIX[] = "search.index";
+
 static yore_status check_name(const char *name, yore_error *err)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
@@ -58,6 +61,15 @@ static bool is_one_of(const char *words, const char *value)
         if ((p == words || p[-1] == ' ') && (p[size] == ' ' || !p[size])) return !strchr(value, ' ');
     }
     return false;
+}
+
+/* The setting is known, and may have values by prefix. */
+static yore_status check_by_prefix(const char *name, yore_error *err)
+{
+    yore_status status = check_name(name, err);
+    if (status < 0 || is_one_of(BY_PREFIX, name)) return status;
+    yr_fail(err, YORE_ERR_INPUT, "'%s' is one for the whole store; a prefix can have: %s", name, BY_PREFIX);
+    return YORE_ERR_INPUT;
 }
 
 /* The languages are search/analysis's, which is above this layer; a test holds the two lists together. */
@@ -110,6 +122,13 @@ void yr_setting_get(const yore_db *db, const char *name, uint64_t version, char 
     value[size] = 0;
 }
 
+yore_slice yr_setting_prefixes(const yore_db *db, const char *name, uint64_t version)
+{
+    yr_found found;
+    if (yr_registry_get(db, 'p', yore_str(name), version, &found) != YORE_OK) return yore_bytes(NULL, 0);
+    return yr_version_value(found.version);
+}
+
 yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at, char *value, size_t size,
                             yore_error *err)
 {
@@ -127,34 +146,161 @@ yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at, ch
     return YORE_OK;
 }
 
+/* -- by prefix: reading -- */
+
+/* The table at a point; the rest of what the calls have in common. */
+static yore_status table_at(yore_db *db, const char *name, const yore_at *at, const yore_config_value *out,
+                            uint64_t *cap, yore_slice *table, yore_error *err)
+{
+    yr_point_found point;
+    if (!out) return yr_fail(err, YORE_ERR_MISUSE, "room for a value is needed");
+    yore_status status = yr_out_check(out->struct_size, sizeof *out, err);
+    if (status == YORE_OK) status = check_name(name, err);
+    if (status == YORE_OK) status = yr_at_find(db, at, &point, err);
+    if (status != YORE_OK) return status;
+    *cap = point.cap;
+    *table = yr_setting_prefixes(db, name, point.cap);
+    return YORE_OK;
+}
+
+static void fill_value(const yr_prefix_value *value, yore_config_value *out)
+{
+    *out = (yore_config_value){.struct_size = sizeof *out, .prefix_size = (uint32_t)value->prefix.size};
+    if (value->prefix.size) memcpy(out->prefix, value->prefix.data, value->prefix.size);
+    memcpy(out->value, value->text.data, value->text.size);
+}
+
+yore_status yore_config_get_prefix(yore_db *db, const char *name, yore_slice key, const yore_at *at,
+                                   yore_config_value *out, yore_error *err)
+{
+    yr_prefix_value value = {.prefix = yore_bytes(NULL, 0)};
+    yore_slice table;
+    uint64_t cap;
+    yr_found found;
+    yore_status status = table_at(db, name, at, out, &cap, &table, err);
+    if (status != YORE_OK) return status;
+    if (!yr_prefix_table_find(table, key, &value)) {
+        if (yr_registry_get(db, 'c', yore_str(name), cap, &found) != YORE_OK) return YORE_NOT_FOUND;
+        value.text = yr_version_value(found.version);
+        if (value.text.size >= sizeof out->value)
+            return yr_fail(err, YORE_ERR_LIMIT, "the value of '%s' takes %zu bytes", name,
+                           value.text.size + 1);
+    }
+    fill_value(&value, out);
+    return YORE_OK;
+}
+
+yore_status yore_config_next_prefix(yore_db *db, const char *name, yore_slice after, const yore_at *at,
+                                    yore_config_value *out, yore_error *err)
+{
+    yr_prefix_value value;
+    yore_slice table;
+    uint64_t cap;
+    yore_status status = table_at(db, name, at, out, &cap, &table, err);
+    if (status != YORE_OK) return status;
+    for (size_t i = 0; yr_prefix_table_next(table, &i, &value);) {
+        if (yr_slice_compare(value.prefix, after) <= 0) continue;
+        fill_value(&value, out);
+        return YORE_OK;
+    }
+    return YORE_END;
+}
+
+/* -- changing -- */
+
 typedef struct config_plan {
+    yore_db *db;
     const char *name, *value;
+    yore_slice prefix; /* empty: the store's */
 } config_plan;
+
+/* One row, which the caller gives its value. */
+static yore_status plan_row(yr_store *store, yr_request *request, char kind, bool is_set)
+{
+    const config_plan *plan = request->plan_arg;
+    uint8_t *key = yr_arena_alloc(&store->scratch, YR_REGISTRY_KEY_MAX);
+    request->rows = yr_arena_alloc(&store->scratch, sizeof *request->rows);
+    if (!key || !request->rows) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for a setting");
+    request->rows[0] = (yr_row){.key = {key, yr_registry_key(kind, yore_str(plan->name), key)},
+                                .branch = YR_REGISTRY_BRANCH,
+                                .primitive = YORE_SYSTEM,
+                                .op = is_set ? YORE_OP_PUT : YORE_OP_DEL};
+    request->row_count = 1;
+    return YORE_OK;
+}
 
 static yore_status plan_config(yr_store *store, yr_request *request, uint64_t version, int64_t wall_ns)
 {
     (void)version;
     (void)wall_ns;
     const config_plan *plan = request->plan_arg;
-    uint8_t *key = yr_arena_alloc(&store->scratch, YR_REGISTRY_KEY_MAX);
-    request->rows = yr_arena_alloc(&store->scratch, sizeof *request->rows);
-    if (!key || !request->rows) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for a setting");
-    request->rows[0] = (yr_row){.key = {key, yr_registry_key('c', yore_str(plan->name), key)},
-                                .value = yore_str(plan->value),
-                                .branch = YR_REGISTRY_BRANCH,
-                                .primitive = YORE_SYSTEM,
-                                .op = plan->value[0] ? YORE_OP_PUT : YORE_OP_DEL};
-    request->row_count = 1;
+    yore_status status = plan_row(store, request, 'c', plan->value[0]);
+    if (status == YORE_OK) request->rows[0].value = yore_str(plan->value);
+    return status;
+}
+
+/* The values of a table with the plan's put in, or taken out when it is empty. `values` has room for one more. */
+static size_t change_values(yore_slice table, const config_plan *plan, yr_prefix_value *values)
+{
+    yr_prefix_value each, change = {.prefix = plan->prefix, .text = yore_str(plan->value)};
+    size_t count = 0;
+    bool is_in = !change.text.size;
+    for (size_t at = 0; yr_prefix_table_next(table, &at, &each);) {
+        int order = yr_slice_compare(each.prefix, plan->prefix);
+        if (order >= 0 && !is_in) {
+            values[count++] = change;
+            is_in = true;
+        }
+        if (order != 0) values[count++] = each;
+    }
+    if (!is_in) values[count++] = change;
+    return count;
+}
+
+/* The leader judges against what is committed, published or not. */
+static yore_status plan_prefix(yr_store *store, yr_request *request, uint64_t version, int64_t wall_ns)
+{
+    (void)wall_ns;
+    const config_plan *plan = request->plan_arg;
+    yore_slice before = yr_setting_prefixes(plan->db, plan->name, version);
+    yr_prefix_value *values =
+        yr_arena_alloc(&store->scratch, (YORE_CONFIG_PREFIXES_MAX + 1) * sizeof *values);
+    if (!values) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for a setting");
+    size_t count = change_values(before, plan, values);
+    if (count > YORE_CONFIG_PREFIXES_MAX)
+        return yr_fail(request->err, YORE_ERR_LIMIT, "'%s' has values for %u prefixes, and can have no more",
+                       plan->name, YORE_CONFIG_PREFIXES_MAX);
+    yore_status status = plan_row(store, request, 'p', count);
+    if (status < 0 || !count) return status;
+    size_t size = yr_prefix_table_bytes(values, count);
+    uint8_t *table = yr_arena_alloc(&store->scratch, size);
+    if (!table) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for a setting");
+    yr_prefix_table_encode(values, count, yr_prefix_table_since(before), table);
+    if (size != before.size || memcmp(table, before.data, size) != 0)
+        yr_prefix_table_encode(values, count, version, table);
+    request->rows[0].value = yore_bytes(table, size);
     return YORE_OK;
+}
+
+yore_status yore_config_set_prefix(yore_db *db, const char *name, yore_slice prefix, const char *value,
+                                   yore_where *where, yore_error *err)
+{
+    yore_status status = prefix.size ? check_by_prefix(name, err) : check_name(name, err);
+    if (status == YORE_OK && prefix.size > YORE_CONFIG_PREFIX_MAX)
+        status = yr_fail(err, YORE_ERR_LIMIT, "the prefix of a setting has at most %u bytes, not %zu",
+                         YORE_CONFIG_PREFIX_MAX, prefix.size);
+    if (status == YORE_OK) status = check_value(name, value, err);
+    if (status < 0) return status;
+    config_plan plan = {.db = db, .name = name, .value = value, .prefix = prefix};
+    yr_request request = {.err = err,
+                          .plan = prefix.size ? plan_prefix : plan_config,
+                          .plan_arg = &plan,
+                          .kind = YORE_COMMIT_CONFIG};
+    return yr_registry_commit(db, &request, YORE_SYNC_DEFAULT, where);
 }
 
 yore_status yore_config_set(yore_db *db, const char *name, const char *value, yore_where *where,
                             yore_error *err)
 {
-    yore_status status = check_name(name, err);
-    if (status == YORE_OK) status = check_value(name, value, err);
-    if (status < 0) return status;
-    config_plan plan = {name, value};
-    yr_request request = {.err = err, .plan = plan_config, .plan_arg = &plan, .kind = YORE_COMMIT_CONFIG};
-    return yr_registry_commit(db, &request, YORE_SYNC_DEFAULT, where);
+    return yore_config_set_prefix(db, name, yore_bytes(NULL, 0), value, where, err);
 }

@@ -110,12 +110,13 @@ void yr_pin_fill(yore_db *db, const yr_found *found, yore_pin *out);
 yore_status yr_registry_commit(yore_db *db, yr_request *request, uint32_t sync, yore_where *where);
 
 /* The value of a setting at a version, its default when it is not set. `value` is NUL-terminated. */
-#define YR_SETTING_SIZE 64u
 void yr_setting_get(const yore_db *db, const char *name, uint64_t version, char value[YR_SETTING_SIZE]);
+/* Its values by key prefix: a table of registry_format.h, empty when there are none. Borrows the store's memory. */
+yore_slice yr_setting_prefixes(const yore_db *db, const char *name, uint64_t version);
 /* "1.2" to 1.2: digits with at most one point, 9 behind it, from 0 to `max`. Every locale reads it alike. */
 bool yr_setting_number(const char *text, double max, double *out);
 
-/* The registry's value of a key ("t" or "c" and a name) at a version. YORE_OK or YORE_NOT_FOUND. */
+/* The registry's value of a key ("t", "c" or "p" and a name) at a version. YORE_OK or YORE_NOT_FOUND. */
 yore_status yr_registry_get(const yore_db *db, char kind, yore_slice name, uint64_t version, yr_found *out);
 
 #endif

@@ -74,3 +74,87 @@ size_t yr_registry_key(char kind, yore_slice name, uint8_t out[YR_REGISTRY_KEY_M
     if (name.size) memcpy(out + 1, name.data, name.size);
     return name.size + 1;
 }
+
+/* -- settings by prefix -- */
+
+size_t yr_prefix_table_bytes(const yr_prefix_value *values, size_t count)
+{
+    size_t bytes = YR_PREFIX_TABLE_FIXED;
+    for (size_t i = 0; i < count; i++)
+        bytes += YR_PREFIX_VALUE_FIXED + values[i].prefix.size + values[i].text.size;
+    return bytes;
+}
+
+void yr_prefix_table_encode(const yr_prefix_value *values, size_t count, uint64_t since, uint8_t *out)
+{
+    YR_ASSERT(count >= 1 && count <= YORE_CONFIG_PREFIXES_MAX);
+    memset(out, 0, YR_PREFIX_TABLE_FIXED);
+    out[0] = RECORD_VERSION;
+    yr_put_le16(out + 2, (uint16_t)count);
+    yr_put_le64(out + 8, since);
+    out += YR_PREFIX_TABLE_FIXED;
+    for (size_t i = 0; i < count; i++) {
+        const yr_prefix_value *value = &values[i];
+        yr_put_le16(out, (uint16_t)value->prefix.size);
+        yr_put_le16(out + 2, (uint16_t)value->text.size);
+        memcpy(out + YR_PREFIX_VALUE_FIXED, value->prefix.data, value->prefix.size);
+        out += YR_PREFIX_VALUE_FIXED + value->prefix.size;
+        memcpy(out, value->text.data, value->text.size);
+        out += value->text.size;
+    }
+}
+
+bool yr_prefix_table_check(yore_slice table)
+{
+    const uint8_t *p = table.data;
+    if (table.size < YR_PREFIX_TABLE_FIXED || p[0] != RECORD_VERSION) return false;
+    size_t count = yr_get_le16(p + 2), at = YR_PREFIX_TABLE_FIXED;
+    yore_slice last = yore_bytes(NULL, 0); /* before every prefix */
+    if (count < 1 || count > YORE_CONFIG_PREFIXES_MAX) return false;
+    for (; count; count--) {
+        if (table.size - at < YR_PREFIX_VALUE_FIXED) return false;
+        size_t prefix_size = yr_get_le16(p + at), text_size = yr_get_le16(p + at + 2);
+        at += YR_PREFIX_VALUE_FIXED;
+        if (prefix_size < 1 || prefix_size > YORE_CONFIG_PREFIX_MAX || text_size < 1 ||
+            text_size >= YR_SETTING_SIZE || table.size - at < prefix_size + text_size)
+            return false;
+        yore_slice prefix = yore_bytes(p + at, prefix_size);
+        if (yr_slice_compare(last, prefix) >= 0 || memchr(p + at + prefix_size, 0, text_size)) return false;
+        last = prefix;
+        at += prefix_size + text_size;
+    }
+    return at == table.size;
+}
+
+uint64_t yr_prefix_table_since(yore_slice table)
+{
+    return table.size ? yr_get_le64((const uint8_t *)table.data + 8) : 0;
+}
+
+bool yr_prefix_table_next(yore_slice table, size_t *at, yr_prefix_value *out)
+{
+    const uint8_t *p = table.data;
+    if (*at == 0) *at = YR_PREFIX_TABLE_FIXED;
+    if (*at >= table.size) return false;
+    size_t prefix_size = yr_get_le16(p + *at), text_size = yr_get_le16(p + *at + 2);
+    *at += YR_PREFIX_VALUE_FIXED;
+    YR_ASSERT(table.size - *at >= prefix_size + text_size);
+    out->prefix = yore_bytes(p + *at, prefix_size);
+    out->text = yore_bytes(p + *at + prefix_size, text_size);
+    *at += prefix_size + text_size;
+    return true;
+}
+
+/* Of two prefixes of one key the longer is the later. */
+bool yr_prefix_table_find(yore_slice table, yore_slice key, yr_prefix_value *out)
+{
+    yr_prefix_value value;
+    bool found = false;
+    for (size_t at = 0; yr_prefix_table_next(table, &at, &value);) {
+        if (value.prefix.size > key.size || memcmp(value.prefix.data, key.data, value.prefix.size) != 0)
+            continue;
+        *out = value;
+        found = true;
+    }
+    return found;
+}

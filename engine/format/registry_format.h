@@ -3,6 +3,7 @@
  *   key "b" + branch id (4, big endian)   a branch record
  *   key "t" + tag name                    a tag record
  *   key "c" + setting name                the setting's text
+ *   key "p" + setting name                the setting's texts for keys with a prefix, all of them
  *
  *   branch record  off size
  *                   0   1  record version, 1
@@ -19,13 +20,22 @@
  *                   4   4  branch id
  *                   8   8  version
  *                  16   8  created, wall clock ns
+ *   prefix table    0   1  record version, 1
+ *                   1   1  zero
+ *                   2   2  n, 1 .. 256
+ *                   4   4  zero
+ *                   8   8  version of the commit since which it says the same
+ *                  16      n times, by ascending prefix: prefix bytes (2), text bytes (2), prefix, text
+ *
+ * The prefixes of a setting are one row, so that finding out whether they changed is one look at its version 8..15,
+ * and all of them are read at one point: readers ask before every search.
  */
 #ifndef YR_REGISTRY_FORMAT_H
 #define YR_REGISTRY_FORMAT_H
 
 #include "engine/base/bytes.h"
 
-#include <yore/types.h>
+#include <yore/db.h>
 
 #define YR_REGISTRY_BRANCH 0u /* the id of the branch that holds the registry */
 #define YR_DEFAULT_BRANCH 1u  /* the id of `default` */
@@ -38,6 +48,10 @@
 #define YR_BRANCH_KEY_BYTES 5u
 #define YR_TAG_RECORD_BYTES 24u
 #define YR_REGISTRY_KEY_MAX (1u + YORE_BRANCH_NAME_MAX)
+
+#define YR_SETTING_SIZE 64u /* of a setting's text and its NUL */
+#define YR_PREFIX_TABLE_FIXED 16u
+#define YR_PREFIX_VALUE_FIXED 4u
 
 typedef struct yr_branch_record {
     uint32_t parent;
@@ -63,7 +77,23 @@ bool yr_branch_key_decode(yore_slice key, uint32_t *id);
 void yr_tag_record_encode(const yr_tag_record *record, uint8_t out[YR_TAG_RECORD_BYTES]);
 bool yr_tag_record_decode(yore_slice bytes, yr_tag_record *record);
 
-/* "t" or "c" and a name; the name must fit. Returns the key's bytes. */
+/* A setting's text for the keys that begin with a prefix. */
+typedef struct yr_prefix_value {
+    yore_slice prefix; /* 1 .. YORE_CONFIG_PREFIX_MAX bytes */
+    yore_slice text;   /* 1 .. YR_SETTING_SIZE - 1 bytes */
+} yr_prefix_value;
+
+size_t yr_prefix_table_bytes(const yr_prefix_value *values, size_t count);
+void yr_prefix_table_encode(const yr_prefix_value *values, size_t count, uint64_t since, uint8_t *out);
+/* Is it one? What follows takes nothing else, but for an empty slice, which is a table without values. */
+bool yr_prefix_table_check(yore_slice table);
+uint64_t yr_prefix_table_since(yore_slice table);
+/* The value at *at, which moves on to the next; 0 is the first. False at the end. */
+bool yr_prefix_table_next(yore_slice table, size_t *at, yr_prefix_value *out);
+/* The value with the longest prefix that `key` begins with. False when there is none. */
+bool yr_prefix_table_find(yore_slice table, yore_slice key, yr_prefix_value *out);
+
+/* "t", "c" or "p" and a name; the name must fit. Returns the key's bytes. */
 size_t yr_registry_key(char kind, yore_slice name, uint8_t out[YR_REGISTRY_KEY_MAX]);
 
 #endif

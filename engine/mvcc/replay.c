@@ -70,6 +70,13 @@ static bool is_legal_tag(const yr_store *store, const yr_row *row, yore_slice na
            tag.version >= 1 && tag.version < version;
 }
 
+static bool is_legal_prefix_table(const yr_row *row, uint64_t version)
+{
+    if (row->op == YORE_OP_DEL) return true;
+    return row->op == YORE_OP_PUT && yr_prefix_table_check(row->value) &&
+           yr_prefix_table_since(row->value) >= 1 && yr_prefix_table_since(row->value) <= version;
+}
+
 /* A registry row changes the catalog too; tags and settings are read from the rows themselves. */
 static yore_status replay_registry_row(yr_store *store, const yr_row *row, uint64_t version, yore_error *err)
 {
@@ -80,7 +87,9 @@ static yore_status replay_registry_row(yr_store *store, const yr_row *row, uint6
         return replay_branch(store, row, id, version, err);
     }
     if (key[0] == 't' && is_legal_tag(store, row, name, version)) return YORE_OK;
-    if (key[0] == 'c' && name.size >= 1 && name.size <= YORE_BRANCH_NAME_MAX) return YORE_OK;
+    bool is_named = name.size >= 1 && name.size <= YORE_BRANCH_NAME_MAX;
+    if (key[0] == 'c' && is_named) return YORE_OK;
+    if (key[0] == 'p' && is_named && is_legal_prefix_table(row, version)) return YORE_OK;
     return bad_commit(err, "a registry row cannot be read", version);
 }
 

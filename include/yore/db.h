@@ -163,6 +163,44 @@ YORE_API YORE_NODISCARD yore_status yore_config_get(yore_db *db, const char *nam
 YORE_API YORE_NODISCARD yore_status yore_config_set(yore_db *db, const char *name, const char *value,
                                                     yore_where *where, yore_error *err);
 
+/* Some settings (`search.index`) take values for the keys that begin with a prefix. For a key the value with the
+ * longest prefix holds, else that of the whole store, else the default. At most: */
+#define YORE_CONFIG_PREFIX_MAX 1024u  /* bytes of a prefix */
+#define YORE_CONFIG_PREFIXES_MAX 256u /* prefixes of one setting */
+#define YORE_CONFIG_VALUE_SIZE 64u    /* a value that was set for a prefix, with its NUL */
+
+/* Change a setting for the keys that begin with `prefix`: one system commit. An empty value takes the prefix's value
+ * away again; an empty prefix is yore_config_set.
+ * prefix   any bytes; borrowed for the call.
+ * Returns YORE_OK; YORE_ERR_INPUT also for a setting that is one for the whole store, YORE_ERR_LIMIT for a prefix
+ *         that is too long or one too many; else as yore_config_set.
+ * Threads any.   Blocks as a commit.   Cost one commit, and O(prefixes of the setting). */
+YORE_API YORE_NODISCARD yore_status yore_config_set_prefix(yore_db *db, const char *name, yore_slice prefix,
+                                                           const char *value, yore_where *where,
+                                                           yore_error *err);
+
+typedef struct yore_config_value {
+    uint32_t struct_size;
+    uint32_t prefix_size; /* 0: set for the whole store */
+    uint8_t prefix[YORE_CONFIG_PREFIX_MAX];
+    char value[YORE_CONFIG_VALUE_SIZE];
+} yore_config_value;
+
+/* What is in force for a key, or for the keys that begin with it but for longer prefixes, as of `at` (NULL = now).
+ * out      struct_size set by the caller; the value and the prefix that it was set for.
+ * Returns YORE_OK; YORE_NOT_FOUND when nothing that holds for the key was set (the default holds).
+ * Threads any.   Blocks never.   Cost O(prefixes of the setting). */
+YORE_API YORE_NODISCARD yore_status yore_config_get_prefix(yore_db *db, const char *name, yore_slice key,
+                                                           const yore_at *at, yore_config_value *out,
+                                                           yore_error *err);
+
+/* The prefixes that a setting has values for, in byte order: the first one after `after` (empty = the first), as of
+ * `at` (NULL = now).
+ * Returns YORE_OK; YORE_END.   Threads any.   Blocks never.   Cost O(prefixes of the setting). */
+YORE_API YORE_NODISCARD yore_status yore_config_next_prefix(yore_db *db, const char *name, yore_slice after,
+                                                            const yore_at *at, yore_config_value *out,
+                                                            yore_error *err);
+
 typedef struct yore_setting {
     const char *name;
     const char *default_value;

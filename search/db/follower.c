@@ -19,6 +19,7 @@ void yr_search_settings_get(const yore_db *db, uint64_t version, yr_search_setti
     yr_setting_get(db, "search.language", version, out->index.language);
     yr_setting_get(db, "search.index", version, text);
     out->index.indexes_text = strcmp(text, "none") != 0;
+    out->index.prefixes_version = yr_prefix_table_since(yr_setting_prefixes(db, "search.index", version));
     /* values are judged when they are set; what a later version allowed counts as the default */
     yr_setting_get(db, "search.k1", version, text);
     if (!yr_setting_number(text, 100, &out->k1)) out->k1 = 1.2;
@@ -26,9 +27,10 @@ void yr_search_settings_get(const yore_db *db, uint64_t version, yr_search_setti
     if (!yr_setting_number(text, 1, &out->b)) out->b = 0.75;
 }
 
-static bool same_settings(const yr_index_settings *a, const yr_index_settings *b)
+bool yr_index_settings_equal(const yr_index_settings *a, const yr_index_settings *b)
 {
-    return a->indexes_text == b->indexes_text && strcmp(a->language, b->language) == 0;
+    return a->indexes_text == b->indexes_text && a->prefixes_version == b->prefixes_version &&
+           strcmp(a->language, b->language) == 0;
 }
 
 /* -- the thread -- */
@@ -75,6 +77,7 @@ static void destroy_follower(yr_companion *companion, bool abandoned)
     if (abandoned) return;
     yr_follower_drop(f);
     yr_analyzer_close(f->analyzer);
+    yr_buf_deinit(&f->prefixes);
     for (size_t i = 0; i < FOLLOWER_ANALYZERS; i++) yr_analyzer_close(f->analyzers[i].analyzer);
     yr_arena_deinit(&f->batch);
     yr_cond_deinit(&f->changed);
@@ -94,6 +97,7 @@ static yr_follower *make_follower(yore_db *db)
     yr_cond_init(&f->changed);
     yr_cond_init(&f->wanted);
     yr_arena_init(&f->batch, db->env);
+    yr_buf_init(&f->prefixes, db->env, SIZE_MAX);
     return f;
 }
 
@@ -184,8 +188,8 @@ static yore_status try_hold(yr_follower *f, uint64_t version, const yr_index_set
     if (f->stop) return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' has been closed", f->db->path);
     yr_search_settings now;
     yr_search_settings_get(f->db, yr_store_visible(&f->db->store), &now);
-    if (!same_settings(&now.index, settings)) return YORE_CONFLICT;
-    if (same_settings(&f->settings, settings)) {
+    if (!yr_index_settings_equal(&now.index, settings)) return YORE_CONFLICT;
+    if (yr_index_settings_equal(&f->settings, settings)) {
         if (f->failure) return failed(f, err);
         if (f->has_index && f->indexed >= version && !f->writing && !f->writer_waits) {
             f->readers++;

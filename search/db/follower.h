@@ -26,8 +26,10 @@
 /* What decides the content of an index. */
 typedef struct yr_index_settings {
     char language[YR_SETTING_SIZE];
-    bool indexes_text; /* search.index is not "none" */
+    bool indexes_text;         /* search.index is not "none" */
+    uint64_t prefixes_version; /* since when its values by key prefix are what they are; 0 = there are none */
 } yr_index_settings;
+bool yr_index_settings_equal(const yr_index_settings *a, const yr_index_settings *b);
 
 /* All of a search's settings, as of a version of the store. */
 typedef struct yr_search_settings {

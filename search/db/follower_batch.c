@@ -113,6 +113,17 @@ static void publish_locked(yr_follower *f, uint64_t indexed)
     f->stats.lag_bytes = f->followed_bytes;
 }
 
+/* Settings hold for every moment, so a key that is not indexed is in no layer: neither as a document nor as one that
+ * a child hides. */
+static bool is_indexed(const yr_follower *f, const yore_row *row)
+{
+    yr_prefix_value value;
+    if (row->primitive != YORE_KV) return false;
+    if (!yr_prefix_table_find(yore_bytes(f->prefixes.data, f->prefixes.size), row->key, &value))
+        return f->settings.indexes_text;
+    return !yr_slice_equal(value.text, yore_str("none"));
+}
+
 /* Count the texts of rows[*at..] and put them into the index; *at moves on. */
 static yore_status take_rows(yr_follower *f, batch *b, size_t *at, yore_error *err)
 {
@@ -123,7 +134,7 @@ static yore_status take_rows(yr_follower *f, batch *b, size_t *at, yore_error *e
     for (; *at < b->row_count && bytes < BATCH_BYTES && status == YORE_OK; ++*at) {
         const yore_row *row = &b->rows[*at];
         bytes += row->value.size;
-        if (row->primitive != YORE_KV || !f->settings.indexes_text) continue;
+        if (!is_indexed(f, row)) continue;
         status = prepare(f, row, &b->items[b->count++], err);
     }
     if (status < 0) return status;
@@ -167,7 +178,11 @@ static yore_status begin_again(yr_follower *f, const yr_index_settings *settings
     close_feed(f);
     yr_analyzer_close(f->analyzer);
     f->analyzer = NULL;
+    yore_slice prefixes = yr_setting_prefixes(f->db, "search.index", settings->prefixes_version);
+    yr_buf_clear(&f->prefixes);
     yore_status status = yr_analyzer_open(f->env, yore_str(settings->language), &f->analyzer, err);
+    if (status == YORE_OK && !yr_buf_append(&f->prefixes, prefixes.data, prefixes.size))
+        status = yr_fail(err, YORE_ERR_NOMEM, "out of memory for the settings of the search index");
     yr_follower_begin_write(f);
     yr_mutex_lock(&f->mutex);
     yr_follower_drop(f);
@@ -210,8 +225,7 @@ void yr_follower_step(yr_follower *f, bool *more)
     yr_search_settings_get(f->db, visible, &settings);
     *more = false;
     yr_mutex_lock(&f->mutex);
-    bool differs = f->settings.indexes_text != settings.index.indexes_text ||
-                   strcmp(f->settings.language, settings.index.language) != 0;
+    bool differs = !yr_index_settings_equal(&f->settings, &settings.index);
     bool is_failed = f->failure != YORE_OK && !differs;
     bool again = differs || (!f->has_index && !is_failed);
     uint64_t indexed = f->indexed;

@@ -45,6 +45,7 @@ struct yr_follower {
 
     /* The writer's alone. */
     yr_analyzer *analyzer;
+    yr_buf prefixes;    /* of search.index, as the index was made with: a table of registry_format.h */
     yr_counter counter; /* its memory is the index's, and goes with it */
     yr_arena batch;     /* the texts in hand; counts with the index */
     yore_iter *feed;

@@ -67,7 +67,22 @@ static void take_row(reference *r, const yore_row *row, yr_analyzer *analyzer)
     r->total_length += in.count;
 }
 
-void reference_load(reference *r, yore_snap *snap, yr_analyzer *analyzer)
+static bool is_indexed(yore_slice key, const reference_rule *rules, size_t rule_count)
+{
+    bool answer = true;
+    size_t longest = 0;
+    for (size_t i = 0; i < rule_count; i++) {
+        yore_slice prefix = rules[i].prefix;
+        if (prefix.size < longest || prefix.size > key.size) continue;
+        if (prefix.size && memcmp(prefix.data, key.data, prefix.size) != 0) continue;
+        answer = rules[i].is_indexed;
+        longest = prefix.size;
+    }
+    return answer;
+}
+
+void reference_load(reference *r, yore_snap *snap, yr_analyzer *analyzer, const reference_rule *rules,
+                    size_t rule_count)
 {
     *r = (reference){0};
     yr_arena_init(&r->arena, yore_env_default());
@@ -77,7 +92,9 @@ void reference_load(reference *r, yore_snap *snap, yr_analyzer *analyzer)
     yore_status status = yore_scan(snap, NULL, &iter, NULL);
     if (status != YORE_OK) give_up("no scan");
     while ((status = yore_next(iter, rows, sizeof rows[0], 32, &n, NULL)) == YORE_OK) {
-        for (size_t i = 0; i < n; i++) take_row(r, &rows[i], analyzer);
+        for (size_t i = 0; i < n; i++) {
+            if (is_indexed(rows[i].key, rules, rule_count)) take_row(r, &rows[i], analyzer);
+        }
     }
     if (status != YORE_END) give_up("a scan failed");
     yore_iter_close(iter);

@@ -28,8 +28,16 @@ typedef struct reference {
     uint64_t total_length;
 } reference;
 
+/* Whether keys with a prefix are indexed. Of the rules for a key the one with the longest prefix decides; without any
+ * it is. */
+typedef struct reference_rule {
+    yore_slice prefix;
+    bool is_indexed;
+} reference_rule;
+
 /* Read a snapshot whole. */
-void reference_load(reference *r, yore_snap *snap, yr_analyzer *analyzer);
+void reference_load(reference *r, yore_snap *snap, yr_analyzer *analyzer, const reference_rule *rules,
+                    size_t rule_count);
 void reference_close(reference *r);
 
 typedef struct reference_hit {

@@ -167,7 +167,7 @@ static bool is_answer(searcher *q, yore_snap *snap, yr_analyzer *analyzer, const
     yr_query_node *root;
     reference_hit *wanted;
     const yr_query_options options = {0};
-    reference_load(&r, snap, analyzer);
+    reference_load(&r, snap, analyzer, NULL, 0);
     yr_arena_init(&arena, yore_env_default());
     need(&q->w, yr_query_parse(text, &options, analyzer, &arena, &root, &err), "parse", &err);
     const reference_question asked = {.root = root, .k1 = info->k1, .b = info->b};

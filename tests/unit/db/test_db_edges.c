@@ -237,6 +237,18 @@ static yr_row tag_row(yore_slice key, uint32_t branch, uint64_t version)
     return row;
 }
 
+static yr_row prefixes_row(const char *key, uint64_t since)
+{
+    const yr_prefix_value value = {.prefix = yore_str("a"), .text = yore_str("none")};
+    yr_prefix_table_encode(&value, 1, since, records[used]);
+    yr_row row = {.key = yore_str(key),
+                  .value = {records[used], yr_prefix_table_bytes(&value, 1)},
+                  .primitive = YORE_SYSTEM,
+                  .op = YORE_OP_PUT};
+    used++;
+    return row;
+}
+
 /* A second commit of these rows behind a good first one is refused at open. */
 static void refused(uint32_t branch, uint8_t kind, const yr_row *rows, uint32_t n)
 {
@@ -284,6 +296,13 @@ static void test_a_log_with_impossible_contents_is_refused(void **state)
     refused(0, YORE_COMMIT_BRANCH, &row, 1); /* a second `default` */
     row = branch_row(5, &(yr_branch_record){.name = yore_str("x")});
     refused(0, YORE_COMMIT_BRANCH, &row, 1); /* a gap in the ids */
+    row = prefixes_row("psearch.index", 3);
+    refused(0, YORE_COMMIT_CONFIG, &row, 1); /* a setting's prefixes of a later version */
+    row = prefixes_row("p", 2);
+    refused(0, YORE_COMMIT_CONFIG, &row, 1); /* of no setting */
+    row = prefixes_row("psearch.index", 2);
+    row.value.size--;
+    refused(0, YORE_COMMIT_CONFIG, &row, 1); /* cut short */
     const yr_row twice[2] = {
         {.key = yore_str("k"), .value = yore_str("1"), .branch = 1, .primitive = YORE_KV, .op = YORE_OP_PUT},
         {.key = yore_str("k"), .value = yore_str("2"), .branch = 1, .primitive = YORE_KV, .op = YORE_OP_PUT}};
