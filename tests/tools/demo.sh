@@ -71,10 +71,12 @@ pick_repository() {
         repo=$temp/copy
         branch=main
     fi
-    # The file with the most commits behind it: something to see in the past.
+    # The file with the most commits behind it: something to see in the past. Markdown last, which looks odd among
+    # commands.
     file=$("${git[@]}" -C "$repo" log --first-parent --no-merges --format= --name-only |
-        { grep -E '^[A-Za-z0-9._/-]+$' || true; } | sort | uniq -c | sort -k1,1nr -k2 |
-        awk '{ print $2 }' | while read -r name; do
+        { grep -E '^[A-Za-z0-9._/-]+$' || true; } | sort | uniq -c |
+        awk '{ print ($2 ~ /\.md$/), $1, $2 }' | sort -k1,1n -k2,2nr -k3 |
+        awk '{ print $3 }' | while read -r name; do
             if "${git[@]}" -C "$repo" cat-file -e "HEAD:$name" 2>/dev/null; then printf '%s\n' "$name"; fi
         done | sed -n 1p)
 }
@@ -104,8 +106,8 @@ show "yore get $file --as-of $branch | wc -c"
 
 say 'an experiment that starts at that moment; the past and the branch it came from do not move'
 show "yore branch create experiment --from $branch@v$version"
-show "yore put $file 'rewritten from the past' -b experiment -m 'try another way'"
-show "yore get $file -b experiment && echo"
+show "echo 'rewritten from the past' | yore put $file - -b experiment -m 'try another way'"
+show "yore get $file -b experiment"
 show "yore get $file -b $branch | wc -c"
 show "yore log experiment -n 2"
 show 'yore branch list'
@@ -122,3 +124,6 @@ say 'does git agree?'
 show "yore get $file --as-of $branch@v$version | cmp - <(git show ${first:0:12}:$file) && echo 'the first is the same'"
 show "yore get $file -b $branch | cmp - <(git show $branch:$file) && echo 'the newest is the same'"
 show 'yore check'
+
+say "all of it was in a temporary directory. The command: $(command -v yore)"
+say 'a store of your own: yore init && yore put greeting hello && yore get greeting; yore help lists the rest'
