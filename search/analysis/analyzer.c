@@ -20,6 +20,7 @@
 /* Our own part of the recipe. Raise it with every change that makes other terms of the same text. */
 #define RULES 1
 #define DESCRIBE_SIZE 128u
+#define CANCEL_EVERY 4096u /* words */
 
 struct yr_analyzer {
     const yore_env *env;
@@ -29,6 +30,7 @@ struct yr_analyzer {
     yr_folder folder;
     uint8_t piece[YR_TERM_BYTES_MAX];
     char describe[DESCRIBE_SIZE];
+    const _Atomic uint32_t *cancel;
 };
 
 /* One call of yr_analyze. */
@@ -109,6 +111,11 @@ void yr_analyzer_close(yr_analyzer *analyzer)
     yr_free(analyzer->env, analyzer, sizeof *analyzer);
 }
 
+void yr_analyzer_cancel_with(yr_analyzer *analyzer, const _Atomic uint32_t *cancel)
+{
+    analyzer->cancel = cancel;
+}
+
 const char *yr_analyzer_describe(const yr_analyzer *analyzer)
 {
     return analyzer->describe;
@@ -138,12 +145,20 @@ static yore_slice without_apostrophe(const yr_language *language, yore_slice wor
     return is_elided ? yore_bytes(first + 1, tail) : word;
 }
 
+static bool is_cancelled(const run *r)
+{
+    /* relaxed: nothing is read on the strength of it */
+    return r->position % CANCEL_EVERY == 0 && r->analyzer->cancel &&
+           atomic_load_explicit(r->analyzer->cancel, memory_order_relaxed);
+}
+
 /* `folded`: 1..YR_TERM_BYTES_MAX bytes. */
 static yore_status emit_term(run *r, yore_slice folded, uint64_t from, uint64_t to)
 {
     yr_analyzer *analyzer = r->analyzer;
     folded = without_apostrophe(analyzer->language, folded);
     yr_token token = {.folded = folded, .from = from, .to = to, .position = r->position++};
+    if (is_cancelled(r)) return yr_fail(r->err, YORE_ERR_CANCELLED, "the store is being closed");
     yore_status status = yr_stemmer_stem(&analyzer->stemmer, folded, &token.term, r->err);
     if (status < 0 || !token.term.size) return status;
     return r->emit(r->context, &token, r->err);

@@ -9,6 +9,7 @@
 #ifndef YR_SEARCH_ANALYZER_H
 #define YR_SEARCH_ANALYZER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <yore.h>
@@ -37,9 +38,14 @@ yore_status yr_analyzer_open(const yore_env *env, yore_slice language, yr_analyz
 void yr_analyzer_close(yr_analyzer *analyzer);
 
 /* The terms of `text`, in order. Invalid UTF-8 separates words and is never part of one.
- * Cost O(text); memory bounded by a window, not by the text. */
+ * Cost O(text); memory bounded by a window, not by the text.
+ * Returns YORE_OK; YORE_ERR_CANCELLED, YORE_ERR_NOMEM, or what `emit` returned. */
 yore_status yr_analyze(yr_analyzer *analyzer, yore_slice text, yr_token_fn emit, void *context,
                        yore_error *err);
+
+/* When *cancel turns 1, yr_analyze ends with YORE_ERR_CANCELLED after some thousand words, stop words too. NULL: never,
+ * as at first. */
+void yr_analyzer_cancel_with(yr_analyzer *analyzer, const _Atomic uint32_t *cancel);
 
 /* Is a stored value text worth indexing? False for empty values, numbers alone, and binary (a NUL, or invalid
  * UTF-8). */

@@ -5,7 +5,7 @@
 #include "engine/base/error.h"
 #include "engine/base/hash.h"
 
-enum { SLOTS_MIN = 256, CANCEL_EVERY = 4096 };
+enum { SLOTS_MIN = 256 };
 
 void yr_counter_init(yr_counter *counter, yr_space *space, uint64_t secret)
 {
@@ -82,10 +82,6 @@ static yore_status count_token(void *context, const yr_token *token, yore_error 
     yr_text_counts *out = counter->out;
     uint64_t hash = yr_hash64(token->folded.data, token->folded.size, counter->secret);
     out->length++;
-    /* relaxed: nothing is read on the strength of it */
-    if (out->length % CANCEL_EVERY == 0 && counter->cancel &&
-        atomic_load_explicit(counter->cancel, memory_order_relaxed))
-        return yr_fail(err, YORE_ERR_CANCELLED, "the store is being closed");
     if (counter->slot_count) {
         uint32_t at = (uint32_t)hash & (counter->slot_count - 1);
         for (; counter->slots[at]; at = (at + 1) & (counter->slot_count - 1)) {
@@ -122,6 +118,7 @@ yore_status yr_count_text(yr_counter *counter, yr_analyzer *analyzer, yore_slice
     counter->arena = arena;
     counter->out = out;
     counter->word_capacity = 0;
+    yr_analyzer_cancel_with(analyzer, counter->cancel);
     yore_status status = yr_analyze(analyzer, value, count_token, counter, err);
     if (counter->slot_count) clear_slots(counter);
     counter->out = NULL;

@@ -14,6 +14,8 @@
 
 #include <yore.h>
 
+#include "search/index/text_counts.h"
+
 static yore_error err = YORE_ERROR_INIT;
 
 static void ok(yore_status status)
@@ -248,6 +250,33 @@ static void counting_thread_join(void *ctx, yore_thread *thread)
     atomic_fetch_sub(&counted.threads, 1);
 }
 
+/* Closing waits for the text in hand: not for the end of it, whatever it is made of. */
+static void test_counting_a_text_of_stop_words_can_be_cancelled(void **state)
+{
+    (void)state;
+    enum { SIZE = 4 * 10000 };
+    static char text[SIZE];
+    const _Atomic uint32_t cancel = 1;
+    yr_analyzer *analyzer;
+    yr_space space;
+    yr_counter counter;
+    yr_arena arena;
+    yr_text_counts counts;
+    for (size_t i = 0; i < SIZE; i += 4) memcpy(text + i, "the ", 4);
+    ok(yr_analyzer_open(yore_env_default(), yore_str("english"), &analyzer, &err));
+    yr_space_init(&space, yore_env_default(), UINT64_MAX);
+    yr_arena_init(&arena, yore_env_default());
+    yr_counter_init(&counter, &space, 0);
+    ok(yr_count_text(&counter, analyzer, yore_bytes(text, SIZE), &arena, &counts, &err));
+    assert_int_equal(counts.length, 0);
+    counter.cancel = &cancel;
+    assert_int_equal(yr_count_text(&counter, analyzer, yore_bytes(text, SIZE), &arena, &counts, &err),
+                     YORE_ERR_CANCELLED);
+    yr_counter_deinit(&counter);
+    yr_arena_deinit(&arena);
+    yr_analyzer_close(analyzer);
+}
+
 /* The close comes after the search has seen the store open, and before there is anything that could be stopped. */
 static void test_a_first_search_that_is_overtaken_by_a_close_leaves_no_thread(void **state)
 {
@@ -276,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_a_phrase_takes_no_memory_for_the_length_of_a_text),
         cmocka_unit_test(test_the_memory_limit_counts_everything_the_index_holds),
         cmocka_unit_test(test_prefixes_that_cover_the_same_words_share_them),
+        cmocka_unit_test(test_counting_a_text_of_stop_words_can_be_cancelled),
         cmocka_unit_test(test_a_first_search_that_is_overtaken_by_a_close_leaves_no_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
