@@ -318,6 +318,58 @@ static void test_index_none_holds_nothing(void **state)
     yore_close(db);
 }
 
+static void index_prefix(yore_db *db, const char *prefix, const char *value)
+{
+    ok(yore_config_set_prefix(db, "search.index", yore_str(prefix), value, NULL, &err));
+}
+
+static void test_what_is_indexed_may_differ_by_prefix_at_every_moment(void **state)
+{
+    (void)state;
+    yore_db *db = open_memory();
+    uint64_t first = put(db, "", "log/1", "storm");
+    put(db, "", "log/keep/1", "storm damage");
+    uint64_t last = put(db, "", "doc/1", "the storm and the damage");
+    put(db, "", "log/1", "calm");
+    finds(db, "", last, "storm", "log/1 log/keep/1 doc/1");
+    index_prefix(db, "log/", "none");
+    finds(db, "", first, "storm", "");
+    finds(db, "", last, "storm", "doc/1");
+    index_prefix(db, "log/keep/", "text");
+    finds(db, "", last, "storm", "log/keep/1 doc/1");
+    answer some = search(db, "", last, "storm damage");
+    assert_true(some.info.documents == 2 && some.info.total_length == 4);
+    /* only what a prefix says */
+    ok(yore_config_set(db, "search.index", "none", NULL, &err));
+    finds(db, "", last, "storm", "log/keep/1");
+    index_prefix(db, "log/keep/", "");
+    finds(db, "", last, "storm", "");
+    ok(yore_config_set(db, "search.index", "", NULL, &err));
+    index_prefix(db, "log/", "");
+    finds(db, "", last, "storm", "log/1 log/keep/1 doc/1");
+    yore_close(db);
+}
+
+/* What a fork hides of its parent is not counted where it was never counted in the parent. */
+static void test_a_fork_counts_by_prefix_as_a_fresh_store_would(void **state)
+{
+    (void)state;
+    yore_db *db = open_memory();
+    put(db, "", "log/1", "storm storm");
+    put(db, "", "doc/1", "storm damage");
+    fork_of(db, "exp", "");
+    put(db, "exp", "log/1", "storm");
+    put(db, "exp", "doc/1", "storm and more damage");
+    index_prefix(db, "log/", "none");
+    answer exp = search(db, "exp", 0, "storm");
+    assert_string_equal(exp.keys, "doc/1");
+    assert_true(exp.info.documents == 1 && exp.info.total_length == 3);
+    index_prefix(db, "log/", "text");
+    exp = search(db, "exp", 0, "storm");
+    assert_true(exp.info.documents == 2 && exp.info.total_length == 4);
+    yore_close(db);
+}
+
 static void test_settings_take_only_what_search_understands(void **state)
 {
     (void)state;
@@ -786,6 +838,8 @@ int main(void)
         cmocka_unit_test(test_a_change_of_language_analyses_all_history_again),
         cmocka_unit_test(test_k1_and_b_apply_at_once_and_to_the_past),
         cmocka_unit_test(test_index_none_holds_nothing),
+        cmocka_unit_test(test_what_is_indexed_may_differ_by_prefix_at_every_moment),
+        cmocka_unit_test(test_a_fork_counts_by_prefix_as_a_fresh_store_would),
         cmocka_unit_test(test_settings_take_only_what_search_understands),
         cmocka_unit_test(test_every_language_of_the_analyzer_is_a_setting_and_the_other_way_round),
         cmocka_unit_test(test_hits_outlive_snapshot_and_store),
