@@ -36,7 +36,7 @@ typedef struct yore_open_options {
     bool must_create; /* with create: fail with YORE_ERR_EXISTS when there is one */
     bool reserved_flag;
     uint32_t wait_ms;          /* how long to wait for another writer; 0 = not at all */
-    uint64_t memory_bytes_max; /* address space of the memory store; 0 = 16 GiB */
+    uint64_t memory_bytes_max; /* address space of the memory store; 0 = 16 GiB, which is the most */
     uint64_t wal_bytes_min; /* size of the first WAL file; 0 = 1 MiB. Later ones double up to the maximum */
     uint64_t wal_bytes_max; /* 0 = 64 MiB */
     uint64_t search_bytes_max; /* memory of the search index; 0 = 4 GiB. Past it a search is YORE_ERR_LIMIT */
@@ -56,7 +56,7 @@ typedef struct yore_open_options {
  * Returns YORE_OK; YORE_ERR_NO_STORE, YORE_ERR_NOT_STORE, YORE_ERR_EXISTS, YORE_ERR_LOCKED (names the
  *         holder), YORE_ERR_FORMAT, YORE_ERR_CORRUPT (names file and offset), YORE_ERR_READONLY,
  *         YORE_ERR_FULL, YORE_ERR_IO, YORE_ERR_NOMEM.
- * Threads any.   Blocks on the lock up to wait_ms, then on reading the log.   Cost O(log size). */
+ * Threads any.   Blocks on the lock up to wait_ms, then on reading the log.   Cost O(bytes in the log). */
 YORE_API YORE_NODISCARD yore_status yore_open(const char *path, const yore_open_options *options,
                                               yore_db **out, yore_error *err);
 
