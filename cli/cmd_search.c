@@ -181,7 +181,10 @@ static int show_hits(searching *s, yore_iter *iter)
     size_t count;
 
     while ((status = yore_search_next(iter, hits, sizeof hits[0], BATCH, &count, &err)) == YORE_OK) {
-        for (size_t i = 0; i < count; i++) hits_write(s->c, &s->style, &hits[i]);
+        for (size_t i = 0; i < count; i++) {
+            hits_write(s->c, &s->style, &hits[i]);
+            cli_explain_row(&s->explain, hits[i].key.user.size, hits[i].value.size);
+        }
         s->shown += count;
     }
     return status < 0 ? cli_fail(s->c, &err) : 0;
@@ -199,12 +202,21 @@ static void show_count(const searching *s)
     }
 }
 
-static bool is_indexed(const searching *s)
+/* What of the store is not indexed, in words; NULL when all of it is. */
+static const char *not_indexed(const searching *s)
 {
-    char value[64] = "";
+    yore_config_value value = {.struct_size = sizeof value};
+    yore_slice none = yore_str("");
+    bool store = yore_config_get_prefix(s->c->db, "search.index", none, NULL, &value, NULL) == YORE_OK &&
+                 strcmp(value.value, "none") == 0;
+    bool differs = false;
 
-    return yore_config_get(s->c->db, "search.index", NULL, value, sizeof value, NULL) != YORE_OK ||
-           strcmp(value, "none") != 0;
+    value.prefix_size = 0;
+    while (yore_config_next_prefix(s->c->db, "search.index", yore_bytes(value.prefix, value.prefix_size),
+                                   NULL, &value, NULL) == YORE_OK)
+        differs = differs || store != (strcmp(value.value, "none") == 0);
+    if (differs) return "not every key is indexed: `yore config list` shows search.index by prefix";
+    return store ? "nothing is indexed: the setting search.index is 'none'" : NULL;
 }
 
 /* Nothing was found: the answer is no, with the reason that people trip over. */
@@ -219,8 +231,8 @@ static int nothing(const searching *s)
     free(shown);
     if (!s->wants_kv) {
         cli_note(s->c, "note: only kv values are searched; nothing else is stored yet");
-    } else if (!is_indexed(s)) {
-        cli_note(s->c, "note: nothing is indexed: the setting search.index is 'none'");
+    } else if (not_indexed(s) != NULL) {
+        cli_note(s->c, "note: %s", not_indexed(s));
     } else if (where->first_data_version > where->snap_version) {
         cli_time_text(s->c, where->first_data_time_ns, time);
         cli_note(s->c, "note: the first data of '%s' is v%" PRIu64 " of %s", where->branch,

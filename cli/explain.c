@@ -82,6 +82,21 @@ int cli_explain_point(cli *c, cli_json *j, const yore_where *where)
     return code;
 }
 
+void cli_explain_read(const cli *c, cli_json *j, const cli_explain *e)
+{
+    if (!c->json) {
+        /* Until there are segments, everything is read from memory. */
+        fprintf(stderr,
+                "  segments  0 touched, 0 skipped\n  read      %" PRIu64 " version%s, %" PRIu64 " B\n",
+                e->versions, e->versions == 1 ? "" : "s", e->bytes);
+        return;
+    }
+    cli_json_u64(j, "segments_touched", 0);
+    cli_json_u64(j, "segments_skipped", 0);
+    cli_json_u64(j, "versions", e->versions);
+    cli_json_u64(j, "bytes", e->bytes);
+}
+
 int cli_explain_end(cli *c, const cli_explain *e, const yore_where *where)
 {
     int64_t elapsed_ns = cli_explain_elapsed_ns(e);
@@ -89,18 +104,11 @@ int cli_explain_end(cli *c, const cli_explain *e, const yore_where *where)
 
     if (!e->wanted) return 0;
     int code = cli_explain_point(c, &j, where);
+    cli_explain_read(c, &j, e);
     if (!c->json) {
-        /* Until there are segments, everything is read from memory. */
-        fprintf(stderr,
-                "  segments  0 touched, 0 skipped\n  read      %" PRIu64 " version%s, %" PRIu64
-                " B\n  time      %" PRId64 " us\n",
-                e->versions, e->versions == 1 ? "" : "s", e->bytes, elapsed_ns / 1000);
+        fprintf(stderr, "  time      %" PRId64 " us\n", elapsed_ns / 1000);
         return code;
     }
-    cli_json_u64(&j, "segments_touched", 0);
-    cli_json_u64(&j, "segments_skipped", 0);
-    cli_json_u64(&j, "versions", e->versions);
-    cli_json_u64(&j, "bytes", e->bytes);
     cli_json_i64(&j, "elapsed_ns", elapsed_ns);
     cli_json_object_end(&j);
     cli_json_line(&j);

@@ -268,8 +268,10 @@ int hits_explain(cli *c, const hits_style *style, const hits_totals *totals)
                 info->documents, info->average_length);
         fprintf(stderr, "  ranking   k1 %g, b %g\n  analyzer  %s\n", info->k1, info->b,
                 totals->stats->analyzer);
-        fprintf(stderr, "  index     %" PRIu64 " B at v%" PRIu64 "\n  time      %" PRId64 " us\n",
-                totals->stats->index_bytes, totals->stats->indexed_version, elapsed_ns / 1000);
+        fprintf(stderr, "  index     %" PRIu64 " B at v%" PRIu64 "\n", totals->stats->index_bytes,
+                totals->stats->indexed_version);
+        cli_explain_read(c, &j, totals->explain);
+        fprintf(stderr, "  time      %" PRId64 " us\n", elapsed_ns / 1000);
         return code;
     }
     cli_json_u64(&j, "docs", info->documents);
@@ -281,6 +283,7 @@ int hits_explain(cli *c, const hits_style *style, const hits_totals *totals)
     cli_json_text(&j, "analyzer", totals->stats->analyzer);
     cli_json_u64(&j, "indexed_version", totals->stats->indexed_version);
     cli_json_u64(&j, "index_bytes", totals->stats->index_bytes);
+    cli_explain_read(c, &j, totals->explain);
     cli_json_i64(&j, "elapsed_ns", elapsed_ns);
     cli_json_object_end(&j);
     cli_json_line(&j);
