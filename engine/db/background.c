@@ -6,6 +6,31 @@
 
 enum { TICK_NS = 50000000, IDLE_TICKS = 10 };
 
+/* The sync that mode `group` was promised, when one is due. False when it failed. */
+static bool sync_group(yr_background *background)
+{
+    yr_store *store = background->store;
+    /* Taken before the sync: a commit made during it is noted again, for the next tick. One made at the same time may
+     * have found the mark still there although its record came too late for the sync: hence once more a tick later,
+     * which costs nothing when there is nothing new. */
+    /* acquire pairs with note_group_commit */
+    bool asked = atomic_exchange_explicit(&store->group_since_ns, 0, memory_order_acquire) != 0;
+    bool due = asked || background->was_asked;
+    background->was_asked = asked;
+    if (!due) return true;
+    uint64_t version = yr_store_visible(store);
+    if (yr_wal_sync(store->wal, NULL) < 0) return false;
+    yr_store_durable(store, version);
+    return true;
+}
+
+/* In the middle of making a log file, which can take as long as mode `group` may wait. A failure has poisoned the log,
+ * which the tick then sees. */
+static void look_in_between(void *arg)
+{
+    (void)sync_group(arg);
+}
+
 /* Sync or seal; returns false when nothing is left to do until somebody commits. */
 static bool tick(yr_background *background, uint64_t *seen_lsn, uint32_t *idle)
 {
@@ -15,22 +40,13 @@ static bool tick(yr_background *background, uint64_t *seen_lsn, uint32_t *idle)
     uint64_t last = yr_wal_last_lsn(wal);
     *idle = last == *seen_lsn ? *idle + 1 : 0;
     *seen_lsn = last;
-    bool failed = false;
-    /* Taken before the sync: a commit made during it is noted again, for the next tick. One made at the same time may
-     * have found the mark still there although its record came too late for the sync: hence once more a tick later,
-     * which costs nothing when there is nothing new. */
-    /* acquire pairs with note_group_commit */
-    bool asked = atomic_exchange_explicit(&store->group_since_ns, 0, memory_order_acquire) != 0;
-    if (asked || background->was_asked) {
-        uint64_t version = yr_store_visible(store);
-        failed = yr_wal_sync(wal, NULL) < 0;
-        if (!failed) yr_store_durable(store, version);
-    }
-    background->was_asked = asked;
+    bool failed = !sync_group(background);
     if (!failed && yr_wal_wants_prepare(wal)) {
         /* after the sync, which has a deadline; a full disk is reported by the commit that needs the space */
-        yore_status ignored = yr_wal_prepare(wal, NULL);
+        const yr_wal_pause pause = {look_in_between, background};
+        yore_status ignored = yr_wal_prepare(wal, &pause, NULL);
         (void)ignored;
+        failed = yr_wal_is_poisoned(wal) || !sync_group(background); /* it may have taken a tick and more */
     }
     if (!failed && *idle >= IDLE_TICKS && !yr_wal_is_sealed(wal)) {
         yr_store_lead(store);

@@ -91,8 +91,15 @@ yore_status yr_wal_append(yr_wal *wal, yore_slice payload, uint64_t *lsn, yore_e
 yore_status yr_wal_sync(yr_wal *wal, yore_error *err);
 /* Append a seal (an empty record) unless the last record is one, and sync, twice-proving the last group (F6). */
 yore_status yr_wal_seal(yr_wal *wal, yore_error *err);
-/* Get the next file ready when enough of the current one is used. Any thread (the background thread's work). */
-yore_status yr_wal_prepare(yr_wal *wal, yore_error *err);
+/* What the caller of long work wants to do in between: called every few milliseconds. It may sync the log, not append. */
+typedef struct yr_wal_pause {
+    void (*look)(void *arg);
+    void *arg;
+} yr_wal_pause;
+
+/* Get the next file ready when enough of the current one is used. Any thread (the background thread's work).
+ * pause  may be NULL. */
+yore_status yr_wal_prepare(yr_wal *wal, const yr_wal_pause *pause, yore_error *err);
 /* Would yr_wal_prepare do anything? Any thread. */
 bool yr_wal_wants_prepare(const yr_wal *wal);
 /* Tell readers in other processes how far they may look: the lsn of the last acknowledged group, rising. The

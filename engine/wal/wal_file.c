@@ -12,6 +12,9 @@
 #include "engine/base/yr_assert.h"
 
 #define ZERO_CHUNK_BYTES (256u << 10)
+/* With somebody who waits for a look in between, so much is synced at a time: a whole file would take longer than mode
+ * `group` may wait. */
+#define ZERO_PIECE_BYTES (UINT64_C(8) << 20)
 
 void yr_wal_file_name(uint64_t id, bool making, char to[YR_WAL_NAME_BYTES])
 {
@@ -139,14 +142,21 @@ yore_status yr_wal_make_finish(yr_wal_making *making, uint64_t from_off, yore_er
     yr_wal_file_name(making->id, true, tmp);
     yr_wal_file_name(making->id, false, name);
 
-    int rc = write_zeros(env, making->file, from_off, making->bytes);
-    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot fill '%s/%s'", place->path, tmp);
-    rc = env->sync(env->ctx, making->file);
-    if (rc < 0) {
-        making->sync_failed = !yr_errno_is_full(rc);
-        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot sync '%s/%s'", place->path, tmp);
+    for (uint64_t off = from_off;;) {
+        bool whole = !making->pause || making->bytes <= off + ZERO_PIECE_BYTES;
+        uint64_t end = whole ? making->bytes : off + ZERO_PIECE_BYTES;
+        int rc = write_zeros(env, making->file, off, end);
+        if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot fill '%s/%s'", place->path, tmp);
+        rc = env->sync(env->ctx, making->file);
+        if (rc < 0) {
+            making->sync_failed = !yr_errno_is_full(rc);
+            return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot sync '%s/%s'", place->path, tmp);
+        }
+        if (whole) break;
+        off = end;
+        making->pause->look(making->pause->arg);
     }
-    rc = env->rename(env->ctx, place->dir, tmp, place->dir, name);
+    int rc = env->rename(env->ctx, place->dir, tmp, place->dir, name);
     if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot name '%s/%s'", place->path, name);
     rc = yr_wal_dir_sync(place);
     if (rc < 0) {

@@ -9,6 +9,7 @@
 
 #include "engine/format/manifest_format.h"
 #include "engine/format/wal_format.h"
+#include "engine/wal/wal.h"
 
 #define YR_WAL_NAME_BYTES 40u
 #define YR_WAL_MANIFEST_NAME "MANIFEST"
@@ -44,7 +45,8 @@ typedef struct yr_wal_making {
     uint64_t id;
     uint64_t bytes;
     uint64_t seed;
-    bool sync_failed; /* the failure was a sync that was no matter of space: F10 */
+    const yr_wal_pause *pause; /* may be NULL */
+    bool sync_failed;          /* the failure was a sync that was no matter of space: F10 */
 } yr_wal_making;
 
 /* `link->bytes` is the size to make. Nothing may be kept when it fails: call abandon. */

@@ -129,7 +129,7 @@ static yore_status list_file(yr_wal *wal, uint64_t id, uint64_t drop_id, yore_er
 }
 
 /* Make and list a file of `bytes`, as the successor of the current one. prepare_mutex held. */
-static yore_status make_next(yr_wal *wal, uint64_t bytes, yore_error *err)
+static yore_status make_next(yr_wal *wal, uint64_t bytes, const yr_wal_pause *pause, yore_error *err)
 {
     const yore_env *env = wal->place.env;
     yr_wal_file *old = atomic_load_explicit(&wal->prepared, memory_order_relaxed);
@@ -138,6 +138,7 @@ static yore_status make_next(yr_wal *wal, uint64_t bytes, yore_error *err)
     yr_wal_link link = {.prev_id = tail->id, .bytes = bytes};
     yore_status status =
         yr_wal_make_begin(&making, &wal->place, wal->uuid, wal->manifest.next_id, &link, err);
+    making.pause = pause;
     if (status == YORE_OK) status = yr_wal_make_finish(&making, YR_WAL_START_OFF, err);
     if (making.sync_failed) yr_wal_poison(wal);
     /* in hand before it is listed: memory that runs out must change nothing */
@@ -167,12 +168,13 @@ static yore_status make_next(yr_wal *wal, uint64_t bytes, yore_error *err)
 }
 
 /* As make_next, content with a smaller file when the disk is nearly full. */
-static yore_status make_next_that_fits(yr_wal *wal, uint64_t need, bool urgent, yore_error *err)
+static yore_status make_next_that_fits(yr_wal *wal, uint64_t need, bool urgent, const yr_wal_pause *pause,
+                                       yore_error *err)
 {
     uint64_t bytes = next_size(wal, wal->prepared_bytes, need);
     for (;;) {
         yore_error why = YORE_ERROR_INIT;
-        yore_status status = make_next(wal, bytes, &why);
+        yore_status status = make_next(wal, bytes, pause, &why);
         uint64_t half = bytes / 2 & ~UINT64_C(7); /* sizes are multiples of 8 */
         bool smaller = status == YORE_ERR_FULL && half >= wal->options.bytes_min && fits(half, need, urgent);
         if (smaller && !yr_wal_is_poisoned(wal)) {
@@ -190,7 +192,7 @@ yore_status yr_wal_switch(yr_wal *wal, uint64_t need, bool urgent, yore_error *e
     yore_status status = YORE_OK;
     yr_wal_file *next = atomic_load_explicit(&wal->prepared, memory_order_relaxed);
     if (!next || !fits(next->bytes, need, urgent)) {
-        status = make_next_that_fits(wal, need, urgent, err);
+        status = make_next_that_fits(wal, need, urgent, NULL, err);
         next = atomic_load_explicit(&wal->prepared, memory_order_relaxed);
     }
     if (status < 0) goto out;
@@ -254,13 +256,13 @@ static yore_status sync_behind(yr_wal *wal, yore_error *err)
     return status;
 }
 
-yore_status yr_wal_prepare(yr_wal *wal, yore_error *err)
+yore_status yr_wal_prepare(yr_wal *wal, const yr_wal_pause *pause, yore_error *err)
 {
     if (!yr_wal_wants_prepare(wal)) return YORE_OK;
     yore_status status = YORE_OK;
     yr_mutex_lock(&wal->prepare_mutex);
     if (yr_wal_wants_prepare(wal)) {
-        status = make_next_that_fits(wal, 0, false, err);
+        status = make_next_that_fits(wal, 0, false, pause, err);
         if (status < 0) { /* ask again when some more is used, not at every commit */
             uint64_t used = atomic_load_explicit(&wal->off, memory_order_relaxed);
             atomic_store_explicit(&wal->prepare_again_off, used + (64u << 10), memory_order_relaxed);

@@ -31,7 +31,7 @@ static void work(wal_kit *kit, progress *p)
     for (int i = 0; i < 40; i++) {
         p->tried = kit->appended + 1;
         check(kit, p, kit_append(kit));
-        if (yr_wal_wants_prepare(kit->wal)) check(kit, p, yr_wal_prepare(kit->wal, &kit->err));
+        if (yr_wal_wants_prepare(kit->wal)) check(kit, p, yr_wal_prepare(kit->wal, NULL, &kit->err));
         yore_status status = YORE_OK;
         if (i % 3 == 1) status = yr_wal_sync(kit->wal, &kit->err);
         if (i % 10 == 9) status = yr_wal_seal(kit->wal, &kit->err);
@@ -178,7 +178,7 @@ static void test_a_failed_sync_poisons_and_is_not_tried_again(void **state)
     assert_status(&kit, YORE_ERR_POISONED, yr_wal_reserve(kit.wal, 10, true, &kit.err));
     assert_status(&kit, YORE_ERR_POISONED, yr_wal_append(kit.wal, (yore_slice){"x", 1}, NULL, &kit.err));
     assert_false(yr_wal_wants_prepare(kit.wal));
-    assert_ok(&kit, yr_wal_prepare(kit.wal, &kit.err));
+    assert_ok(&kit, yr_wal_prepare(kit.wal, NULL, &kit.err));
     assert_int_equal(yr_sim_op_count(kit.sim, YR_SIM_OP_SYNC), syncs);
     kit_close(&kit);
     assert_ok(&kit, kit_open(&kit)); /* the records the cache still has are written anew, elsewhere */

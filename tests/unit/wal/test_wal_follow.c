@@ -50,7 +50,7 @@ static void follow_a_writer(bool mapped)
         refresh(&r, i + 1); /* appended, not acknowledged: not seen */
         publish(&writer);
         if (i % 9 == 3) assert_ok(&writer, yr_wal_seal(writer.wal, &writer.err));
-        if (i % 7 == 2) assert_ok(&writer, yr_wal_prepare(writer.wal, &writer.err));
+        if (i % 7 == 2) assert_ok(&writer, yr_wal_prepare(writer.wal, NULL, &writer.err));
         refresh(&r, i + 2);
         refresh(&r, i + 2);
     }

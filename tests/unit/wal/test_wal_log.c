@@ -42,7 +42,7 @@ static void append_over_reopens(bool mapped, bool sealed)
     for (uint64_t round = 0; round < 12; round++) {
         kit_append_many(&kit, 17 * round);
         if (round % 3 == 1) assert_ok(&kit, yr_wal_sync(kit.wal, &kit.err));
-        if (round % 4 == 2) assert_ok(&kit, yr_wal_prepare(kit.wal, &kit.err));
+        if (round % 4 == 2) assert_ok(&kit, yr_wal_prepare(kit.wal, NULL, &kit.err));
         if (sealed) assert_ok(&kit, yr_wal_seal(kit.wal, &kit.err));
         uint64_t records;
         uint64_t bytes;
@@ -129,7 +129,7 @@ static void test_a_huge_record_gets_a_file_of_its_size(void **state)
     uint8_t *huge = malloc(size);
     assert_non_null(huge);
     memset(huge, 0xA5, size);
-    assert_ok(&kit, yr_wal_prepare(kit.wal, &kit.err));
+    assert_ok(&kit, yr_wal_prepare(kit.wal, NULL, &kit.err));
     for (int i = 0; i < 3; i++) {
         uint64_t lsn;
         assert_ok(&kit, yr_wal_reserve(kit.wal, size, false, &kit.err));
@@ -202,7 +202,7 @@ static void test_the_next_file_is_made_ahead_when_half_is_used(void **state)
     assert_false(yr_wal_wants_prepare(kit.wal));
     while (!yr_wal_wants_prepare(kit.wal)) kit_append_many(&kit, 1);
     assert_true(kit.appended > 3);
-    assert_ok(&kit, yr_wal_prepare(kit.wal, &kit.err));
+    assert_ok(&kit, yr_wal_prepare(kit.wal, NULL, &kit.err));
     assert_false(yr_wal_wants_prepare(kit.wal));
     uint64_t files;
     uint64_t bytes;
@@ -224,7 +224,7 @@ static void test_a_file_prepared_before_a_clean_close_is_used_after_it(void **st
     assert_ok(&kit, kit_create(&kit));
     assert_ok(&kit, kit_open(&kit));
     while (!yr_wal_wants_prepare(kit.wal)) kit_append_many(&kit, 1);
-    assert_ok(&kit, yr_wal_prepare(kit.wal, &kit.err));
+    assert_ok(&kit, yr_wal_prepare(kit.wal, NULL, &kit.err));
     assert_ok(&kit, kit_seal_and_close(&kit));
     assert_ok(&kit, kit_open(&kit));
     assert_int_equal(kit.report.files, 2);

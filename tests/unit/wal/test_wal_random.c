@@ -150,7 +150,7 @@ static bool step(script *s, int number)
         status = acked(s, yr_wal_seal(kit->wal, &kit->err));
         if (what == 13 && !reopen(s, false)) return false;
     } else if (what < 16) {
-        status = yr_wal_prepare(kit->wal, &kit->err);
+        status = yr_wal_prepare(kit->wal, NULL, &kit->err);
     } else if (what == 16) {
         if (!reopen(s, false)) return false;
     } else if (what == 17) {

@@ -510,7 +510,7 @@ static void test_forged_files_with_right_checksums_never_crash_the_open(void **s
         if (status == YORE_OK && round % 2) {
             opened++;
             (void)kit_append(&s.kit);
-            (void)yr_wal_prepare(s.kit.wal, NULL);
+            (void)yr_wal_prepare(s.kit.wal, NULL, NULL);
             (void)yr_wal_seal(s.kit.wal, NULL);
         }
         assert_true(yr_sim_peak_bytes(s.kit.sim) < (8u << 20));

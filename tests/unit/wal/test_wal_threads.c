@@ -37,7 +37,7 @@ static void run_preparer(void *arg)
 {
     world *w = arg;
     while (!atomic_load(&w->is_over)) {
-        if (yr_wal_wants_prepare(w->wal) && yr_wal_prepare(w->wal, NULL) != YORE_OK) abort();
+        if (yr_wal_wants_prepare(w->wal) && yr_wal_prepare(w->wal, NULL, NULL) != YORE_OK) abort();
         uint64_t files;
         uint64_t bytes;
         uint64_t syncs;

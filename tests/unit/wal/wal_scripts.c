@@ -40,7 +40,7 @@ static bool append(wal_kit *kit, uint64_t count, uint64_t every)
 
 static bool prepare(wal_kit *kit)
 {
-    return yr_wal_prepare(kit->wal, &kit->err) == YORE_OK || complain(kit, "prepare");
+    return yr_wal_prepare(kit->wal, NULL, &kit->err) == YORE_OK || complain(kit, "prepare");
 }
 
 static bool seal(wal_kit *kit)
@@ -182,7 +182,7 @@ static bool run_dir_sync_fails(wal_kit *kit, uint64_t nth)
         yore_status status = kit_append(kit);
         if (status == YORE_OK && i % 3 == 2) status = yr_wal_sync(kit->wal, &kit->err);
         if (status == YORE_OK && i % 3 == 2) yr_sim_ack(kit->sim, kit->appended);
-        if (status == YORE_OK && yr_wal_wants_prepare(kit->wal)) status = yr_wal_prepare(kit->wal, &kit->err);
+        if (status == YORE_OK && yr_wal_wants_prepare(kit->wal)) status = yr_wal_prepare(kit->wal, NULL, &kit->err);
         if (status < 0) kit_close(kit);
     }
     return true;
