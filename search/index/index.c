@@ -350,14 +350,13 @@ static uint32_t add_expiring(apply *a, int64_t expiry_ns, int32_t sign, uint32_t
                              const yr_live_word *words, uint32_t count)
 {
     yr_layer *layer = a->layer;
-    if (!yr_space_grow(&a->index->space, &layer->expiring, &layer->expiring_capacity,
-                       (uint64_t)layer->expiring_count + 1, sizeof *layer->expiring)) {
+    uint32_t index = layer->expiring.count;
+    const yr_expiring item = {
+        .expiry_ns = expiry_ns, .begin = a->version, .end = YR_ALIVE, .length = length, .sign = sign};
+    if (!yr_expiring_add(&a->index->space, &layer->expiring, &item)) {
         a->failed = true;
         return 0;
     }
-    uint32_t index = layer->expiring_count++;
-    layer->expiring[index] = (yr_expiring){
-        .expiry_ns = expiry_ns, .begin = a->version, .end = YR_ALIVE, .length = length, .sign = sign};
     for (uint32_t i = 0; i < count; i++) {
         yr_word_list *list = &layer->lists[words[i].list];
         push_expiring(a, &list->frequency, index);
@@ -412,7 +411,7 @@ yore_status yr_index_apply(yr_index *index, const yr_doc_change *change, yore_er
     settle_words(&a, text);
     add_totals(&a, (int64_t)(text->length > 0) - (int64_t)(a.was_length > 0),
                (int64_t)text->length - (int64_t)a.was_length);
-    if (a.newest->expiring) a.layer->expiring[a.newest->expiring - 1].end = a.version;
+    if (a.newest->expiring) yr_expiring_end(&a.layer->expiring, a.newest->expiring - 1, a.version);
     if (a.was_hidden && change->hidden_expiry_ns)
         (void)add_expiring(&a, change->hidden_expiry_ns, -1, a.was_length, index->before, a.was);
     uint32_t expiring = 0;

@@ -98,7 +98,7 @@ void yr_layer_destroy(yr_space *space, yr_layer *layer)
     yr_space_free(space, layer->list_of_term.slots,
                   2 * (size_t)layer->list_of_term.slot_count * sizeof(uint32_t));
     yr_space_free(space, layer->totals, layer->totals_capacity * sizeof *layer->totals);
-    yr_space_free(space, layer->expiring, layer->expiring_capacity * sizeof *layer->expiring);
+    yr_expiring_free(space, &layer->expiring);
     yr_space_free(space, layer, sizeof *layer);
 }
 
@@ -133,16 +133,10 @@ const yr_doc_version *yr_layer_older(const yr_layer *layer, uint32_t index, uint
 bool yr_doc_version_is_live(const yr_layer *layer, const yr_doc_version *version, int64_t time_ns)
 {
     if (!version->length) return false;
-    return !version->expiring || layer->expiring[version->expiring - 1].expiry_ns > time_ns;
+    return !version->expiring || layer->expiring.items[version->expiring - 1].expiry_ns > time_ns;
 }
 
 /* -- counts -- */
-
-/* Events hold the document to its end; what expired before `time_ns` and was not replaced by `cap` comes off. */
-static bool has_expired(const yr_expiring *e, uint32_t cap, int64_t time_ns)
-{
-    return e->begin <= cap && cap < e->end && e->expiry_ns <= time_ns;
-}
 
 static int64_t frequency_at(const yr_layer *layer, const yr_frequency *frequency, uint32_t cap,
                             int64_t time_ns)
@@ -156,12 +150,9 @@ static int64_t frequency_at(const yr_layer *layer, const yr_frequency *frequency
             high = mid;
     }
     int64_t df = low ? frequency->events[low - 1].df : 0;
-    for (uint32_t i = 0; i < frequency->expiring_count; i++) {
-        const yr_expiring *e = &layer->expiring[frequency->expiring[i]];
-        if (e->begin > cap) break; /* L1 */
-        if (has_expired(e, cap, time_ns)) df -= e->sign;
-    }
-    return df;
+    if (!frequency->expiring_count) return df;
+    return df -
+           yr_expiring_sum_of(&layer->expiring, frequency->expiring, frequency->expiring_count, cap, time_ns);
 }
 
 const yr_word_list *yr_layer_list(const yr_layer *layer, uint32_t word)
@@ -201,13 +192,11 @@ void yr_layer_totals(const yr_layer *layer, uint32_t cap, int64_t time_ns, int64
     }
     *documents = low ? layer->totals[low - 1].documents : 0;
     *length = low ? layer->totals[low - 1].length : 0;
-    for (uint32_t i = 0; i < layer->expiring_count; i++) {
-        const yr_expiring *e = &layer->expiring[i];
-        if (e->begin > cap) break; /* L1 */
-        if (!has_expired(e, cap, time_ns) || YR_BUG(SEARCH_EXPIRY)) continue;
-        *documents -= e->sign;
-        *length -= (int64_t)e->sign * e->length;
-    }
+    if (YR_BUG(SEARCH_EXPIRY)) return;
+    int64_t expired, expired_length;
+    yr_expiring_sum(&layer->expiring, cap, time_ns, &expired, &expired_length);
+    *documents -= expired;
+    *length -= expired_length;
 }
 
 /* -- check -- */
@@ -218,7 +207,7 @@ static const char *check_frequency(const yr_layer *layer, const yr_frequency *fr
         if (frequency->events[i - 1].version >= frequency->events[i].version) return "events out of order";
     }
     for (uint32_t i = 0; i < frequency->expiring_count; i++) {
-        if (frequency->expiring[i] >= layer->expiring_count) return "an expiring document that is none";
+        if (frequency->expiring[i] >= layer->expiring.count) return "an expiring document that is none";
         if (i && frequency->expiring[i - 1] >= frequency->expiring[i])
             return "expiring documents out of order";
     }
@@ -273,10 +262,7 @@ bool yr_layer_check(const yr_layer *layer, const yr_dictionary *dictionary, cons
     for (uint32_t i = 1; i < layer->totals_count && !*problem; i++) {
         if (layer->totals[i - 1].version >= layer->totals[i].version) *problem = "totals out of order";
     }
-    for (uint32_t i = 1; i < layer->expiring_count && !*problem; i++) {
-        if (layer->expiring[i - 1].begin > layer->expiring[i].begin)
-            *problem = "expiring documents out of order";
-    }
+    if (!*problem) *problem = yr_expiring_check(&layer->expiring);
     for (uint32_t i = 0; i < layer->list_count && !*problem; i++) {
         *problem = check_list(layer, dictionary, &layer->lists[i]);
     }

@@ -9,11 +9,10 @@
  *   run        one word of one document with one tf, over versions [begin, end): an overwrite that leaves the tf of a
  *              word as it was leaves its run alone
  *   event      the running document frequency of a word or term after a version that changed it
- *   expiring   a document with an expiry: counted by events and totals from `begin` to `end` whatever the time, so a
- *              reader at a time past the expiry takes it off again. Sign -1: a document of the parent that a child
- *              replaced; it was going to expire by itself
+ *   expiring   a document with an expiry: counted by events and totals from its begin to its end whatever the time, so
+ *              a reader at a time past the expiry takes it off again (expiring.h)
  *
- * L1 versions, events, totals and the begins of expiring documents are ascending.
+ * L1 versions, events and totals are ascending.
  * L2 a run's end changes once, from YR_ALIVE to a version above everything published: a reader at or below the
  *    published version gets the same answer before and after.
  * L3 a term's own frequency exists in a layer exactly when two of its words have a list there; with one it is the
@@ -23,8 +22,7 @@
 #define YR_SEARCH_LAYER_H
 
 #include "search/index/dictionary.h"
-
-#define YR_ALIVE UINT32_MAX
+#include "search/index/expiring.h"
 /* Versions fit 32 bits, as they do in the store's memory; the last one is YR_ALIVE. */
 #define YR_INDEX_VERSION_MAX (UINT32_MAX - 1u)
 
@@ -66,14 +64,6 @@ typedef struct yr_totals {
     int64_t documents;
     int64_t length;
 } yr_totals;
-
-typedef struct yr_expiring {
-    int64_t expiry_ns;
-    uint32_t begin;
-    uint32_t end; /* YR_ALIVE, or the version that replaced it */
-    uint32_t length;
-    int32_t sign;
-} yr_expiring;
 
 typedef struct yr_doc_version {
     uint32_t begin;
@@ -120,8 +110,7 @@ typedef struct yr_layer {
     yr_id_map list_of_term;
     yr_totals *totals;
     uint32_t totals_count, totals_capacity;
-    yr_expiring *expiring;
-    uint32_t expiring_count, expiring_capacity;
+    yr_expiring_list expiring;
     /* statistics */
     uint64_t run_total;
     uint64_t document_total;

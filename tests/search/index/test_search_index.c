@@ -194,9 +194,63 @@ static void test_the_counts_of_a_text_have_a_limit(void **state)
     yr_counter_deinit(&counter);
 }
 
+/* -- what expires -- */
+
+static void compare_expiring(const yr_expiring_list *list, yr_rng *rng, uint32_t cap, int64_t time_ns)
+{
+    enum { SPAN = 400 };
+    static uint32_t indexes[SPAN];
+    int64_t signs = 0, length = 0, of = 0, got_signs, got_length;
+    uint32_t count = 0, from = (uint32_t)yr_rng_below(rng, list->count),
+             percent = (uint32_t)yr_rng_below(rng, 101);
+    for (uint32_t i = 0; i < list->count; i++) {
+        const yr_expiring *item = &list->items[i];
+        bool counts = item->begin <= cap && item->end > cap && item->expiry_ns <= time_ns;
+        bool is_taken = i >= from && count < SPAN && yr_rng_below(rng, 100) < percent;
+        if (is_taken) indexes[count++] = i;
+        signs += counts ? item->sign : 0;
+        length += counts ? item->sign * (int64_t)item->length : 0;
+        of += counts && is_taken ? item->sign : 0;
+    }
+    yr_expiring_sum(list, cap, time_ns, &got_signs, &got_length);
+    assert_int_equal(got_signs, signs);
+    assert_int_equal(got_length, length);
+    assert_int_equal(yr_expiring_sum_of(list, indexes, count, cap, time_ns), of);
+}
+
+/* Stretches in which much is replaced and others in which nothing is, so that there are blocks of every kind. */
+static void test_what_has_expired_is_counted_by_blocks_as_one_by_one(void **state)
+{
+    (void)state;
+    enum { ITEMS = 2000 };
+    yr_space space;
+    yr_expiring_list list = {0};
+    yr_rng rng = {first_seed()};
+    yr_space_init(&space, yore_env_default(), UINT64_MAX);
+    for (uint32_t version = 1; version <= ITEMS; version++) {
+        bool replaces = version / 200 % 2, inherits = version / 400 % 2;
+        const yr_expiring item = {.expiry_ns = version + (int64_t)yr_rng_below(&rng, 30),
+                                  .begin = version,
+                                  .end = YR_ALIVE,
+                                  .length = 1 + (uint32_t)yr_rng_below(&rng, 9),
+                                  .sign = inherits && yr_rng_below(&rng, 4) == 0 ? -1 : 1};
+        assert_true(yr_expiring_add(&space, &list, &item));
+        uint32_t old = (uint32_t)yr_rng_below(&rng, list.count);
+        if (replaces && old > 150 && list.items[old].end == YR_ALIVE && old + 1 < list.count)
+            yr_expiring_end(&list, old, version);
+        if (version % 5 != 0) continue;
+        assert_null(yr_expiring_check(&list));
+        uint32_t cap = (uint32_t)yr_rng_below(&rng, 2 * version);
+        compare_expiring(&list, &rng, cap, cap + (int64_t)yr_rng_below(&rng, 60));
+        compare_expiring(&list, &rng, cap, (int64_t)yr_rng_below(&rng, 2 * ITEMS));
+    }
+    yr_expiring_free(&space, &list);
+    assert_int_equal(space.bytes, 0);
+}
+
 /* -- layers against a model -- */
 
-enum { KEYS = 40, TERMS = 300, FORMS = 3, DOC_WORDS = 30, BRANCHES = 4, CHANGES = 1500 };
+enum { KEYS_MAX = 500, TERMS = 300, FORMS = 3, DOC_WORDS = 30, BRANCHES = 4, CHANGES = 1500 };
 
 /* One version of one key of one branch, as the model keeps it: all of them, for ever. */
 typedef struct model_version {
@@ -207,6 +261,7 @@ typedef struct model_version {
 } model_version;
 
 typedef struct model {
+    uint32_t keys; /* few: most versions are replaced; many: most are not */
     model_version *versions;
     size_t count;
     uint32_t fork[BRANCHES]; /* branch b's parent is b - 1, at this version */
@@ -251,7 +306,11 @@ static void random_version(yr_rng *rng, const model *m, model_version *v)
     bool edits = old && yr_rng_below(rng, 2);
     memset(v->tf, 0, sizeof v->tf);
     v->length = 0;
-    v->expiry_ns = yr_rng_below(rng, 3) == 0 ? 1 + (int64_t)yr_rng_below(rng, CHANGES) : 0;
+    v->expiry_ns = 0;
+    if (yr_rng_below(rng, 2) == 0) {
+        bool soon = yr_rng_below(rng, 8) != 0; /* as most do; then blocks of them expire as one */
+        v->expiry_ns = 1 + (int64_t)(soon ? v->version + yr_rng_below(rng, 50) : yr_rng_below(rng, CHANGES));
+    }
     if (yr_rng_below(rng, 6) == 0) return; /* deleted, or no text */
     if (edits) {
         memcpy(v->tf, old->tf, sizeof v->tf);
@@ -324,7 +383,7 @@ static void compare(const yr_index *index, const model *m, uint32_t branch, uint
     int64_t documents, length, wanted_documents = 0, wanted_length = 0;
     memset(word_df, 0, sizeof word_df);
     memset(term_df, 0, sizeof term_df);
-    for (uint32_t key = 0; key < KEYS; key++) {
+    for (uint32_t key = 0; key < m->keys; key++) {
         const model_version *v = model_get(m, branch, key, cap);
         if (!is_live(v, time_ns)) continue;
         wanted_documents++;
@@ -359,14 +418,12 @@ static void compare(const yr_index *index, const model *m, uint32_t branch, uint
     }
 }
 
-static void test_layers_count_like_a_model_that_counts_everything_again(void **state)
+static void compare_with_model(uint64_t seed, uint32_t keys)
 {
-    (void)state;
     yr_index index;
-    yr_rng rng = {first_seed()};
-    model m = {0};
+    yr_rng rng = {seed};
+    model m = {.keys = keys};
     const char *problem;
-    print_message("seed %llu\n", (unsigned long long)first_seed());
     m.versions = calloc(CHANGES, sizeof *m.versions);
     assert_non_null(m.versions);
     yr_index_init(&index, yore_env_default(), SECRET, UINT64_MAX);
@@ -380,7 +437,7 @@ static void test_layers_count_like_a_model_that_counts_everything_again(void **s
         }
         model_version *v = &m.versions[m.count];
         v->branch = (uint32_t)yr_rng_below(&rng, branches);
-        v->key = (uint32_t)yr_rng_below(&rng, KEYS);
+        v->key = (uint32_t)yr_rng_below(&rng, keys);
         v->version = version;
         random_version(&rng, &m, v);
         apply_version(&index, &m, v);
@@ -398,6 +455,14 @@ static void test_layers_count_like_a_model_that_counts_everything_again(void **s
     free(m.versions);
 }
 
+static void test_layers_count_like_a_model_that_counts_everything_again(void **state)
+{
+    (void)state;
+    print_message("seed %llu\n", (unsigned long long)first_seed());
+    compare_with_model(first_seed(), 40);
+    compare_with_model(first_seed() + 1, KEYS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_words_of_one_term_are_listed_with_it),
         cmocka_unit_test(test_each_text_is_counted_by_itself),
         cmocka_unit_test(test_the_counts_of_a_text_have_a_limit),
+        cmocka_unit_test(test_what_has_expired_is_counted_by_blocks_as_one_by_one),
         cmocka_unit_test(test_layers_count_like_a_model_that_counts_everything_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
