@@ -96,7 +96,7 @@ typedef struct yore_stats {
     uint64_t wal_bytes;    /* log bytes in use */
     uint64_t wal_files;
     uint64_t segment_bytes;
-    uint64_t index_bytes;
+    uint64_t index_bytes;     /* 0: the search index is in yore_search_stats */
     uint64_t durable_version; /* newest commit known to be on stable storage */
     uint64_t groups;          /* log records written by this handle */
     uint64_t syncs;           /* syncs done by this handle */
