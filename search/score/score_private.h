@@ -13,13 +13,6 @@ typedef struct score_slot {
     double idf;
 } score_slot;
 
-/* A prefix of the query: the words it covers are slots one behind the other, in the order of their bytes. */
-typedef struct score_prefix {
-    yore_slice text;
-    uint32_t slot;
-    uint32_t slot_count;
-} score_prefix;
-
 /* The query, ready to be asked of one document after another. */
 typedef struct score_node {
     uint8_t kind;  /* enum yr_query_node_kind */
@@ -64,8 +57,6 @@ typedef struct score_run {
     yore_status status; /* of a value that could not be read or analysed */
     score_slot *slots;
     uint32_t slot_count, slot_capacity;
-    score_prefix *prefixes; /* the shorter before the longer */
-    uint32_t prefix_count;
     uint32_t expansions;
     score_node *root;
     double average_length;
