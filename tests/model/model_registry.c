@@ -331,39 +331,80 @@ void step_tag_list(world *w)
 
 /* -- settings -- */
 
-/* Each handle is opened with a durability of its own, so the setting changes nothing else. */
-static const char *const setting_name = "durability";
-static const char *const setting_values[] = {"commit", "group", "os", ""};
+/* Each handle is opened with a durability of its own, and nothing here searches, so settings change nothing else. */
+static const char *const durabilities[] = {"commit", "group", "os", ""};
+static const char *const indexed[] = {"text", "none", ""};
+static const char *const setting_prefixes[] = {"", "a", "ab", "abc", "b"};
+static const char *const setting_keys[] = {"", "a", "aa", "ab", "abc", "abcd", "b", "bb", "c"};
 
 void step_config(world *w)
 {
     yore_where where = YORE_WHERE_INIT;
     yore_error err = YORE_ERROR_INIT;
-    const char *name = setting_name, *value = setting_values[below(w, 4)];
-    world_say(w, "config set %s '%s'", name, value);
-    world_expect(w, yore_config_set(w->db, name, value, &where, &err), YORE_OK, "yore_config_set", &err);
+    const char *name = "durability", *prefix = "", *value = durabilities[below(w, 4)];
+    if (below(w, 3) > 0) {
+        name = "search.index";
+        prefix = setting_prefixes[below(w, 5)];
+        value = indexed[below(w, 3)];
+    }
+    world_say(w, "config set %s '%s' for '%s'", name, value, prefix);
+    world_expect(w, yore_config_set_prefix(w->db, name, yore_str(prefix), value, &where, &err), YORE_OK,
+                 "yore_config_set_prefix", &err);
     uint64_t version = commit_system(w, YORE_COMMIT_CONFIG, &where);
-    model_setting_add(&w->m, name, value, version);
+    model_setting_add(&w->m, name, prefix, value, version);
+}
+
+static void compare_setting(world *w, yore_db *db, const char *name, const char *key, const yore_at *at)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_config_value got = {.struct_size = sizeof got};
+    const model_setting *want = model_setting_at(&w->m, name, key, at->version);
+    yore_status status = yore_config_get_prefix(db, name, yore_str(key), at, &got, &err);
+    world_expect(w, status, want ? YORE_OK : YORE_NOT_FOUND, "yore_config_get_prefix", &err);
+    if (status != YORE_OK) return;
+    if (strcmp(got.value, want->value) != 0 || got.prefix_size != strlen(want->prefix) ||
+        memcmp(got.prefix, want->prefix, got.prefix_size) != 0)
+        world_fail(w, "setting %s is '%s' for '%s' at v%" PRIu64 ", expected '%s' of '%s'", name, got.value,
+                   key, at->version, want->value, want->prefix);
+}
+
+/* The prefixes that have a value, by byte order. */
+static void compare_prefixes(world *w, yore_db *db, const yore_at *at)
+{
+    static const char *const name = "search.index";
+    yore_error err = YORE_ERROR_INIT;
+    yore_config_value got = {.struct_size = sizeof got};
+    for (size_t i = 1; i < 5; i++) {
+        const model_setting *want = model_setting_at(&w->m, name, setting_prefixes[i], at->version);
+        if (!want || strcmp(want->prefix, setting_prefixes[i]) != 0) continue;
+        yore_slice after = yore_bytes(got.prefix, got.prefix_size);
+        world_expect(w, yore_config_next_prefix(db, name, after, at, &got, &err), YORE_OK,
+                     "yore_config_next_prefix", &err);
+        if (got.prefix_size != strlen(want->prefix) ||
+            memcmp(got.prefix, want->prefix, got.prefix_size) != 0 || strcmp(got.value, want->value) != 0)
+            world_fail(w, "'%.*s' and '%s' where '%s' has '%s' at v%" PRIu64, (int)got.prefix_size,
+                       (const char *)got.prefix, got.value, want->prefix, want->value, at->version);
+    }
+    yore_slice after = yore_bytes(got.prefix, got.prefix_size);
+    world_expect(w, yore_config_next_prefix(db, name, after, at, &got, &err), YORE_END,
+                 "yore_config_next_prefix", &err);
 }
 
 void world_compare_settings(world *w, yore_db *db)
 {
     for (size_t i = 0; i < 3; i++) {
         char got[64];
-        const char *want = "";
         yore_error err = YORE_ERROR_INIT;
         yore_at at = YORE_AT_INIT;
         at.kind = YORE_AT_VERSION;
         at.version = 1 + below(w, model_last_version(&w->m));
-        for (size_t j = 0; j < w->m.setting_count; j++) {
-            const model_setting *setting = &w->m.settings[j];
-            if (setting->version <= at.version && strcmp(setting->name, setting_name) == 0)
-                want = setting->value;
-        }
-        yore_status status = yore_config_get(db, setting_name, &at, got, sizeof got, &err);
-        world_expect(w, status, want[0] ? YORE_OK : YORE_NOT_FOUND, "yore_config_get", &err);
-        if (status == YORE_OK && strcmp(got, want) != 0)
-            world_fail(w, "setting %s is '%s' at v%" PRIu64 ", expected '%s'", setting_name, got, at.version,
-                       want);
+        const model_setting *want = model_setting_at(&w->m, "durability", "", at.version);
+        yore_status status = yore_config_get(db, "durability", &at, got, sizeof got, &err);
+        world_expect(w, status, want ? YORE_OK : YORE_NOT_FOUND, "yore_config_get", &err);
+        if (status == YORE_OK && strcmp(got, want->value) != 0)
+            world_fail(w, "durability is '%s' at v%" PRIu64 ", expected '%s'", got, at.version, want->value);
+        compare_setting(w, db, "search.index", setting_keys[below(w, 9)], &at);
+        compare_setting(w, db, "durability", setting_keys[below(w, 9)], &at);
+        compare_prefixes(w, db, &at);
     }
 }

@@ -133,13 +133,39 @@ model_branch *model_branch_add(model *m, const char *name, uint32_t parent, uint
     return branch;
 }
 
-void model_setting_add(model *m, const char *name, const char *value, uint64_t version)
+void model_setting_add(model *m, const char *name, const char *prefix, const char *value, uint64_t version)
 {
     m->settings = grown(m->settings, m->setting_count, &m->setting_cap, sizeof *m->settings);
     model_setting *setting = &m->settings[m->setting_count++];
     setting->version = version;
     snprintf(setting->name, sizeof setting->name, "%s", name);
+    snprintf(setting->prefix, sizeof setting->prefix, "%s", prefix);
     snprintf(setting->value, sizeof setting->value, "%s", value);
+}
+
+static const model_setting *newest_of_prefix(const model *m, const char *name, const char *prefix,
+                                             uint64_t version)
+{
+    for (size_t i = m->setting_count; i > 0; i--) {
+        const model_setting *setting = &m->settings[i - 1];
+        if (setting->version <= version && strcmp(setting->name, name) == 0 &&
+            strcmp(setting->prefix, prefix) == 0)
+            return setting;
+    }
+    return NULL;
+}
+
+const model_setting *model_setting_at(const model *m, const char *name, const char *key, uint64_t version)
+{
+    char prefix[sizeof m->settings->prefix];
+    for (size_t size = strlen(key) + 1; size > 0; size--) {
+        if (size > sizeof prefix) continue;
+        memcpy(prefix, key, size - 1);
+        prefix[size - 1] = 0;
+        const model_setting *setting = newest_of_prefix(m, name, prefix, version);
+        if (setting && setting->value[0]) return setting;
+    }
+    return NULL;
 }
 
 /* -- branches -- */

@@ -64,7 +64,8 @@ typedef struct model_tag {
 typedef struct model_setting {
     uint64_t version;
     char name[32];
-    char value[32]; /* empty = the default again */
+    char prefix[16]; /* empty = the whole store's */
+    char value[32];  /* empty = taken back */
 } model_setting;
 
 typedef struct model {
@@ -100,7 +101,9 @@ uint64_t model_commit_data(model *m, uint32_t branch, int64_t time_ns, const mod
                            uint32_t note, int64_t source_time_ns);
 model_branch *model_branch_add(model *m, const char *name, uint32_t parent, uint64_t fork_version,
                                uint64_t version);
-void model_setting_add(model *m, const char *name, const char *value, uint64_t version);
+void model_setting_add(model *m, const char *name, const char *prefix, const char *value, uint64_t version);
+/* What holds for a key: the value of the longest prefix that has one. NULL: the default. */
+const model_setting *model_setting_at(const model *m, const char *name, const char *key, uint64_t version);
 
 /* -- branches -- */
 model_branch *model_branch_by_id(const model *m, uint32_t id);
