@@ -165,12 +165,13 @@ static yore_status search_hop(score_run *run, uint32_t hop, best *b, uint64_t *m
 
 /* -- the answer -- */
 
-static size_t count_leaves(const score_node *node)
+/* What a document of at most so many entries can add to a score. */
+static size_t count_leaves(const score_node *node, uint32_t entries)
 {
     if (node->kind == YR_QUERY_TERM) return 1;
-    if (node->kind == YR_QUERY_PREFIX) return node->slot_count;
+    if (node->kind == YR_QUERY_PREFIX) return node->slot_count < entries ? node->slot_count : entries;
     size_t count = 0;
-    for (uint32_t i = 0; i < node->child_count; i++) count += count_leaves(&node->children[i]);
+    for (uint32_t i = 0; i < node->child_count; i++) count += count_leaves(&node->children[i], entries);
     return count;
 }
 
@@ -239,7 +240,10 @@ yore_status yr_score(const yr_score_request *request, yr_arena *scratch, yr_aren
         status = search_hop(&run, i, &b, &answer->matches);
     }
     if (status == YORE_OK && request->explain) {
-        run.term_capacity = count_leaves(run.root);
+        uint32_t entries = 0;
+        for (size_t i = 0; i < b.count; i++)
+            if (b.heap[i].entry_count > entries) entries = b.heap[i].entry_count;
+        run.term_capacity = count_leaves(run.root, entries);
         run.terms = yr_arena_alloc(scratch, run.term_capacity * sizeof *run.terms);
         if (!run.terms) status = yr_fail(err, YORE_ERR_NOMEM, "out of memory for a search");
     }

@@ -20,13 +20,23 @@ static double slot_score(score_run *run, uint32_t index)
     return score;
 }
 
+/* The document's own words only, which are in the order of slots: a prefix may cover thousands of others. A word has
+ * one entry. */
 static bool eval_prefix(score_run *run, const score_node *node, double *score)
 {
+    const score_entry *entries = run->doc.entries;
+    uint32_t at = 0, high = run->doc.entry_count, end = node->slot + node->slot_count;
+    while (at < high) { /* the first that is not below the prefix */
+        uint32_t mid = at + (high - at) / 2;
+        if (entries[mid].slot < node->slot)
+            at = mid + 1;
+        else
+            high = mid;
+    }
     bool any = false;
-    for (uint32_t i = node->slot; i < node->slot + node->slot_count; i++) {
-        if (!run->tf[i]) continue;
+    for (; at < run->doc.entry_count && entries[at].slot < end; at++) {
         any = true;
-        *score += slot_score(run, i);
+        *score += slot_score(run, entries[at].slot);
     }
     return any;
 }
