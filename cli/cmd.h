@@ -56,6 +56,7 @@ extern const size_t cmd_global_flag_count;
 
 /* The entries: each lives in the file of its verb (cmd_get.c has cmd_get_entry), related small verbs together. */
 extern const cmd cmd_at_entry;
+extern const cmd cmd_backup_entry;
 extern const cmd cmd_branch_entry;
 extern const cmd cmd_cas_entry;
 extern const cmd cmd_check_entry;

@@ -6,6 +6,7 @@
  *   yore/snap.h     snapshots: get, scan, history, log, change feed
  *   yore/txn.h      transactions: put, del, incr, append, cas, commit
  *   yore/branch.h   branches and tags
+ *   yore/backup.h   backups: make, verify, restore
  *   yore/search.h   search: ranked hits on any branch as of any moment
  *   yore/time.h     times and spans as text
  *   yore/env.h      the environment: files, clock, memory, threads
@@ -16,6 +17,7 @@
 #ifndef YORE_H
 #define YORE_H
 
+#include <yore/backup.h>
 #include <yore/branch.h>
 #include <yore/db.h>
 #include <yore/env.h>

@@ -173,7 +173,10 @@ static int posix_rename(void *ctx, yore_dir *dir, const char *from, yore_dir *to
 static int posix_unlink(void *ctx, yore_dir *dir, const char *name)
 {
     (void)ctx;
-    return unlinkat(dir->fd, name, 0) == 0 ? 0 : -errno;
+    if (unlinkat(dir->fd, name, 0) == 0) return 0;
+    if (errno != EISDIR && errno != EPERM) return -errno;
+    int failed = -errno;
+    return unlinkat(dir->fd, name, AT_REMOVEDIR) == 0 ? 0 : errno == ENOTDIR ? failed : -errno;
 }
 
 /* -- files -- */

@@ -49,7 +49,7 @@ typedef struct yore_env {
     /* Call `each` for every name but "." and ".."; stops early when it returns non-zero. */
     int (*dir_list)(void *ctx, yore_dir *dir, int (*each)(void *arg, const char *name), void *arg);
     int (*rename)(void *ctx, yore_dir *dir, const char *from, yore_dir *to_dir, const char *to);
-    int (*unlink)(void *ctx, yore_dir *dir, const char *name);
+    int (*unlink)(void *ctx, yore_dir *dir, const char *name); /* a file, or an empty directory */
 
     /* -- files -- */
     /* Anything but a regular file is refused: -EINVAL, -ELOOP for a symbolic link. */

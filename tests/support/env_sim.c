@@ -259,7 +259,7 @@ static int sim_unlink(void *ctx, yore_dir *dir, const char *name)
     if (failed) return failed;
     uint32_t ino = yr_sim_image_find(&sim->image, dir->ino, name);
     if (ino == YR_SIM_NONE) return -ENOENT;
-    if (sim->image.nodes[ino]->is_dir) return -EISDIR;
+    if (sim->image.nodes[ino]->is_dir && sim->image.nodes[ino]->entry_count > 0) return -ENOTEMPTY;
     yr_sim_image_unlink(&sim->image, dir->ino, name);
     record(sim, (yr_sim_op){.kind = YR_SIM_TRACE_UNLINK, .dir = dir->ino, .ino = ino}, name, NULL, NULL);
     yr_sim_name_gone(sim, ino);

@@ -1,0 +1,89 @@
+/* A store's commits, one after the other, as the frames its log holds. What a commit wrote is read through the change
+ * feed, so this depends neither on the log's files nor on where rows are kept. */
+#include <inttypes.h>
+
+#include "engine/backup/backup_private.h"
+#include "engine/base/error.h"
+
+#define FRAME_KEEP ((size_t)1 << 20)
+#define ITER_COMMITS 1024u /* an iterator keeps what it gave alive: a new one now and then */
+
+void yr_backup_source_init(yr_backup_source *source, yore_db *db, uint64_t after_version)
+{
+    source->db = db;
+    source->iter = NULL;
+    source->version = after_version;
+    source->iter_commits = 0;
+    source->row_count = source->row = 0;
+    source->frame_rows = 0;
+    yr_buf_init(&source->frame, db->env, YR_BACKUP_FRAME_MAX);
+}
+
+void yr_backup_source_deinit(yr_backup_source *source)
+{
+    yore_iter_close(source->iter);
+    source->iter = NULL;
+    yr_buf_deinit(&source->frame);
+}
+
+/* The next row of the change feed, which must be of `version`. */
+static yore_status next_row(yr_backup_source *source, uint64_t version, const yore_row **out, yore_error *err)
+{
+    if (source->row == source->row_count) {
+        source->row = source->row_count = 0;
+        yore_status status = yore_next(source->iter, source->rows, sizeof source->rows[0],
+                                       YR_BACKUP_SOURCE_ROWS, &source->row_count, err);
+        if (status < 0) return status;
+    }
+    if (source->row_count == 0 || source->rows[source->row].version != version) {
+        return yr_fail(err, YORE_ERR_CORRUPT, "v%" PRIu64 " of '%s' has fewer rows than it counts", version,
+                       source->db->path);
+    }
+    *out = &source->rows[source->row++];
+    return YORE_OK;
+}
+
+static yore_status open_iter(yr_backup_source *source, yore_error *err)
+{
+    yore_iter_close(source->iter);
+    source->iter = NULL;
+    source->row = source->row_count = 0;
+    source->iter_commits = 0;
+    return yore_changes(source->db, source->version, NULL, &source->iter, err);
+}
+
+yore_status yr_backup_source_next(yr_backup_source *source, yore_error *err)
+{
+    yr_buf *out = &source->frame;
+    yr_buf_trim(out, FRAME_KEEP);
+    yr_buf_clear(out);
+    if (!source->iter || source->iter_commits == ITER_COMMITS) {
+        yore_status status = open_iter(source, err);
+        if (status < 0) return status;
+    }
+    uint64_t version = source->version + 1;
+    yr_commit_head head;
+    size_t at;
+    yr_commit_describe(&source->db->store.mem->commits, version, &head);
+    bool fits = yr_frame_begin(out, &head, &at);
+    for (uint32_t i = 0; fits && i < head.row_count; i++) {
+        const yore_row *row;
+        yore_status status = next_row(source, version, &row, err);
+        if (status < 0) return status;
+        const yr_row frame_row = {.key = row->key,
+                                  .value = row->value,
+                                  .meta = row->meta,
+                                  .expiry_ns = row->expiry_ns,
+                                  .branch = head.branch,
+                                  .primitive = (uint8_t)row->primitive,
+                                  .op = (uint8_t)row->op,
+                                  .type = (uint8_t)row->type};
+        fits = yr_frame_row(out, &frame_row);
+    }
+    if (!fits) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for commit v%" PRIu64, version);
+    yr_frame_finish(out, at);
+    source->frame_rows = head.row_count;
+    source->version = version;
+    source->iter_commits++;
+    return YORE_OK;
+}
