@@ -15,6 +15,7 @@ BELOW = {
     "index": ["engine/base"],
     "engine/format": ["engine/base"],
     "engine/wal": ["engine/format"],
+    "engine/segment": ["engine/format", "index"],
     "engine/mem": ["index", "engine/format"],
     "engine/branch": ["engine/mem"],
     "engine/mvcc": ["engine/branch", "engine/wal"],
@@ -29,6 +30,7 @@ BELOW = {
 }
 # Libraries that a folder may call, by their headers.
 LIBRARIES = {
+    "engine/segment": {"xxhash.h", "zdict.h", "zstd.h", "zstd_errors.h"},
     "search/analysis": {"libstemmer.h", "unictype.h", "unistring/version.h", "uniwbrk.h", "utf8proc.h"},
     "search/snippet": {"unictype.h", "unigbrk.h", "unistr.h", "utf8proc.h"},
 }

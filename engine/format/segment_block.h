@@ -1,0 +1,116 @@
+/* Main and history blocks: direct records. docs/format.md has the tables.
+ *
+ * A main record is a key with its newest version and where its older ones are; a history chunk is a run of older
+ * versions of one key, newest first. Both are 4-aligned. A block ends with the offset of every 16th record and the
+ * number of records, so that it can be searched without reading all of it.
+ * Pure functions over bytes; decoders judge every length before they use it. */
+#ifndef YR_SEGMENT_BLOCK_H
+#define YR_SEGMENT_BLOCK_H
+
+#include "engine/base/buf.h"
+#include "engine/base/bytes.h"
+#include "engine/format/segment_format.h"
+
+#define YR_RECORD_HEADER 16u
+#define YR_BLOCK_RESTART 16u
+
+/* One version of a key. Slices borrow. */
+typedef struct yr_segment_row {
+    yore_slice tree_key; /* branch (4, big endian), primitive, user key */
+    yore_slice value;
+    yore_slice meta;
+    uint64_t version;
+    int64_t expiry_ns; /* 0 = never */
+    uint8_t op;        /* YORE_OP_... */
+    uint8_t type;      /* YORE_TYPE_... */
+} yr_segment_row;
+
+/* Where a key's older versions are: `older` of them, from the chunk at `off` of history block `block` on, through
+ * `span` further blocks, each of which begins with the key's next chunk. */
+typedef struct yr_history_ref {
+    uint32_t older;
+    uint32_t block;
+    uint32_t off;
+    uint32_t span;
+} yr_history_ref;
+
+typedef struct yr_record {
+    yr_segment_row row;
+    yr_history_ref history; /* older = 0: the key has one version */
+    uint32_t bytes;         /* up to the next record */
+} yr_record;
+
+/* Bytes of a main record, padding included. */
+uint32_t yr_record_bytes(const yr_segment_row *row, bool has_history);
+bool yr_record_append(yr_buf *out, const yr_segment_row *row, const yr_history_ref *history);
+/* Take the record at the beginning of `bytes`, which reach to the end of the block's records. */
+bool yr_record_take(yore_slice bytes, yr_record *record);
+/* Only its key and size: what a search compares. */
+bool yr_record_key(yore_slice bytes, yore_slice *tree_key, uint32_t *record_bytes);
+
+/* A chunk that decoded. */
+typedef struct yr_chunk {
+    yore_slice tree_key;
+    uint64_t version; /* the newest */
+    uint32_t count;
+    uint32_t bytes;       /* up to the next chunk */
+    const uint8_t *table; /* count x {newest minus version u32, end of value u32} */
+    yore_slice values;
+} yr_chunk;
+
+bool yr_chunk_take(yore_slice bytes, yr_chunk *chunk);
+/* The position of the newest version <= cap; count when there is none. Damage may make the answer wrong, never the
+ * position out of range. */
+uint32_t yr_chunk_seek(const yr_chunk *chunk, uint64_t cap);
+/* Version i (0 = newest). False when its bytes are damaged. */
+bool yr_chunk_row(const yr_chunk *chunk, uint32_t i, yr_segment_row *row);
+
+/* A chunk being made: versions are added newest first. */
+typedef struct yr_chunk_maker {
+    yr_buf table;
+    yr_buf values;
+    uint64_t version;
+    uint32_t count;
+} yr_chunk_maker;
+
+void yr_chunk_maker_init(yr_chunk_maker *maker, const yore_env *env);
+void yr_chunk_maker_deinit(yr_chunk_maker *maker);
+/* Bytes of the chunk if this row (NULL: none) were added. */
+uint32_t yr_chunk_maker_bytes(const yr_chunk_maker *maker, size_t key_bytes, const yr_segment_row *row);
+/* False when memory is out. The row's version is below all versions added, by less than 2^32 from the first. */
+bool yr_chunk_maker_add(yr_chunk_maker *maker, const yr_segment_row *row);
+/* Append the chunk to a block and start over. */
+bool yr_chunk_maker_append(yr_chunk_maker *maker, yore_slice tree_key, yr_buf *out);
+
+/* A block of records. */
+typedef struct yr_block {
+    const uint8_t *data;
+    uint32_t records_end;
+    uint32_t count;
+} yr_block;
+
+/* False when the trailer is damaged. */
+bool yr_block_open(yore_slice raw, yr_block *block);
+/* The offset of record 16 * i; i <= (count - 1) / 16. May be anything up to records_end. */
+uint32_t yr_block_restart(const yr_block *block, uint32_t i);
+static inline yore_slice yr_block_from(const yr_block *block, uint32_t off)
+{
+    return yore_bytes(block->data + off, block->records_end - off);
+}
+
+/* A block being made. */
+typedef struct yr_block_maker {
+    yr_buf body;
+    yr_buf restarts;
+    uint32_t count;
+} yr_block_maker;
+
+void yr_block_maker_init(yr_block_maker *maker, const yore_env *env);
+void yr_block_maker_deinit(yr_block_maker *maker);
+/* Call before each record is appended to `body`: notes where it begins. False when memory is out. */
+bool yr_block_maker_begin(yr_block_maker *maker);
+/* Append the trailer: `body` is the block then. */
+bool yr_block_maker_finish(yr_block_maker *maker);
+void yr_block_maker_clear(yr_block_maker *maker);
+
+#endif

@@ -1,0 +1,210 @@
+#include "engine/segment/segment_verify.h"
+
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "engine/base/mem.h"
+#include "engine/format/segment_commits.h"
+#include "engine/format/segment_hash.h"
+#include "engine/segment/segment_file.h"
+#include "engine/segment/segment_private.h"
+#include "engine/segment/segment_verify_private.h"
+
+#define READ_BYTES (256u << 10)
+#define CACHE_BYTES (8u << 20)
+
+/* -- the whole file -- */
+
+/* Hash [0, size) of a file, or of an image. */
+static yore_status hash_bytes(const yore_env *env, yore_file *file, const uint8_t *image, const char *name,
+                              uint64_t size, yr_file_hash *hash, yore_error *err)
+{
+    yore_status status = YORE_OK;
+    if (!file) {
+        yr_file_hash_add(hash, image, size);
+        return YORE_OK;
+    }
+    uint8_t *buffer = yr_alloc(env, READ_BYTES);
+    if (!buffer) return yr_fail(err, YORE_ERR_NOMEM, "no memory to verify segment '%s'", name);
+    for (uint64_t off = 0; off < size && status == YORE_OK;) {
+        size_t n = size - off < READ_BYTES ? (size_t)(size - off) : READ_BYTES;
+        int64_t got = yr_segment_read_all(env, file, buffer, n, off);
+        if (got < 0) status = yr_fail_errno(err, YORE_ERR_IO, (int)-got, "cannot read segment '%s'", name);
+        if (got >= 0 && (size_t)got < n)
+            status = yr_fail(err, YORE_ERR_CORRUPT, "segment '%s': truncated", name);
+        if (status == YORE_OK) yr_file_hash_add(hash, buffer, n);
+        off += n;
+    }
+    yr_free(env, buffer, READ_BYTES);
+    return status;
+}
+
+static yore_status hash_check(const yore_env *env, yore_file *file, const uint8_t *image, const char *name,
+                              uint64_t file_bytes, const uint8_t file_hash[16], yore_error *err)
+{
+    uint8_t found[16];
+    yr_file_hash *hash = yr_file_hash_create(env);
+    if (!hash) return yr_fail(err, YORE_ERR_NOMEM, "no memory to verify segment '%s'", name);
+    uint64_t covered = file_bytes - YR_SEGMENT_FOOTER_BYTES + YR_SEGMENT_HASH_OFF;
+    yore_status status = hash_bytes(env, file, image, name, covered, hash, err);
+    yr_file_hash_get(hash, found);
+    yr_file_hash_destroy(env, hash);
+    if (status == YORE_OK && memcmp(found, file_hash, sizeof found) != 0)
+        status = yr_fail(err, YORE_ERR_CORRUPT, "segment '%s': the hash of the whole file differs", name);
+    return status;
+}
+
+yore_status yr_segment_verify_hash(const yore_env *env, yore_file *file, const char *name,
+                                   uint64_t file_bytes, const uint8_t file_hash[16], yore_error *err)
+{
+    uint8_t footer[YR_SEGMENT_FOOTER_BYTES];
+    int64_t size = env->size(env->ctx, file);
+    if (size < 0) return yr_fail_errno(err, YORE_ERR_IO, (int)-size, "cannot read segment '%s'", name);
+    if ((uint64_t)size != file_bytes)
+        return yr_fail(err, YORE_ERR_CORRUPT, "segment '%s': wrong size after writing", name);
+    int64_t got = yr_segment_read_all(env, file, footer, sizeof footer, file_bytes - sizeof footer);
+    if (got < 0) return yr_fail_errno(err, YORE_ERR_IO, (int)-got, "cannot read segment '%s'", name);
+    if (got < (int64_t)sizeof footer || memcmp(footer + YR_SEGMENT_HASH_OFF, file_hash, 16) != 0)
+        return yr_fail(err, YORE_ERR_CORRUPT, "segment '%s': another footer than was written", name);
+    return hash_check(env, file, NULL, name, file_bytes, file_hash, err);
+}
+
+/* -- commits -- */
+
+typedef struct commit_walk {
+    uint64_t count;
+    uint64_t version;
+    int64_t time_ns;
+} commit_walk;
+
+static const char *commit_check(const yr_segment *segment, const yr_commits *commits, uint32_t i,
+                                commit_walk *walk)
+{
+    const yr_segment_footer *footer = &segment->footer;
+    yr_commit_head head;
+    uint64_t prev;
+    if (!yr_commits_describe(commits, i, &head, &prev)) return "damaged commit";
+    if (head.version <= footer->after_version || head.version > footer->last_version)
+        return "a version out of range";
+    if (walk->count == 0 && head.time_ns != footer->first_time_ns)
+        return "another first time than the footer";
+    if (walk->count > 0 && (head.version <= walk->version || head.time_ns <= walk->time_ns))
+        return "commits out of order";
+    *walk = (commit_walk){walk->count + 1, head.version, head.time_ns};
+    return NULL;
+}
+
+static yore_status verify_commits(yr_segment *segment, yore_error *err)
+{
+    commit_walk walk = {0};
+    for (uint32_t b = 0; b < segment->layout.block_count[YR_STREAM_COMMITS]; b++) {
+        yr_block_pin pin = {0};
+        yr_commits commits;
+        yr_segment_entry entry;
+        yore_status status = yr_segment_entry_get(segment, YR_STREAM_COMMITS, b, &entry, err);
+        if (status == YORE_OK) status = yr_segment_block_get(segment, YR_STREAM_COMMITS, b, &pin, err);
+        if (status < 0) return status;
+        const char *problem = NULL;
+        if (!yr_commits_open(yore_bytes(pin.data, pin.size), &commits)) {
+            problem = "damaged commits";
+        } else if (entry.first != walk.count || entry.key != yr_commits_get(&commits, YR_COLUMN_VERSION, 0)) {
+            problem = "not what its table says";
+        }
+        for (uint32_t i = 0; !problem && i < commits.count; i++)
+            problem = commit_check(segment, &commits, i, &walk);
+        yr_block_pin_release(&pin);
+        if (problem) return yr_segment_bad_block(segment, YR_STREAM_COMMITS, b, problem, err);
+    }
+    if (walk.count != segment->footer.commits || (walk.count && walk.time_ns != segment->footer.last_time_ns))
+        return yr_segment_bad(segment, segment->footer.file_bytes, "commits differ from the footer", err);
+    return YORE_OK;
+}
+
+/* -- changes -- */
+
+/* Each change has its row (the reader sees to that), all differ, and there are as many as rows: they are the rows. */
+static yore_status verify_changes(yr_segment *segment, yore_error *err)
+{
+    yr_segment_changes changes;
+    yr_segment_row row;
+    uint64_t count = 0, version = segment->footer.after_version, ordinal = 0;
+    yore_status status = yr_segment_changes_open(segment, 0, &changes, err);
+    while (status == YORE_OK) {
+        bool was_open = changes.is_open;
+        status = yr_segment_changes_next(&changes, &row, err);
+        if (status != YORE_OK) break;
+        bool is_next = changes.list.version > version ||
+                       (count && changes.list.version == version && changes.list.ordinal > ordinal);
+        if (!was_open && is_next) {
+            yr_segment_entry entry;
+            status = yr_segment_entry_get(segment, YR_STREAM_CHANGES, changes.block - 1, &entry, err);
+            if (status == YORE_OK && entry.key != changes.list.version) is_next = false;
+        }
+        if (status == YORE_OK && !is_next)
+            status = yr_segment_bad_block(segment, YR_STREAM_CHANGES, changes.block - 1,
+                                          "changes out of order", err);
+        version = changes.list.version;
+        ordinal = changes.list.ordinal;
+        count++;
+    }
+    yr_segment_changes_close(&changes);
+    if (status < 0) return status;
+    if (count == segment->footer.rows) return YORE_OK;
+    return yr_segment_bad(segment, segment->footer.file_bytes, "fewer changes than rows", err);
+}
+
+/* -- hash index: keys were looked up; here, that there is nothing else in it -- */
+
+static yore_status verify_buckets(yr_segment *segment, yore_error *err)
+{
+    uint64_t used = 0;
+    uint64_t off = segment->layout.section_off[YR_SECTION_HASH];
+    for (uint32_t b = 0; b < segment->layout.bucket_count; b++, off += YR_BUCKET_BYTES) {
+        uint8_t scratch[YR_BUCKET_BYTES];
+        const uint8_t *bucket;
+        yr_block_pin pin = {0};
+        yore_status status = yr_segment_index_read(segment, off, sizeof scratch, scratch, &pin, &bucket, err);
+        if (status < 0) return status;
+        used += YR_BUCKET_SLOTS - (uint32_t)__builtin_popcount(yr_bucket_match(bucket, 0));
+        yr_block_pin_release(&pin);
+    }
+    if (used <= segment->footer.keys) return YORE_OK;
+    return yr_segment_bad(segment, segment->layout.section_off[YR_SECTION_HASH],
+                          "hash index: more than the keys", err);
+}
+
+yore_status yr_segment_verify(yr_segment *segment, yore_error *err)
+{
+    yore_status status = hash_check(segment->env, segment->file, segment->image, segment->name,
+                                    segment->footer.file_bytes, segment->footer.file_hash, err);
+    if (status == YORE_OK) status = yr_segment_verify_rows(segment, err);
+    if (status == YORE_OK) status = verify_buckets(segment, err);
+    if (status == YORE_OK) status = verify_commits(segment, err);
+    if (status == YORE_OK) status = verify_changes(segment, err);
+    return status;
+}
+
+yore_status yr_segment_verify_file(const yore_env *env, yore_file *file, const char *name,
+                                   const yr_segment_footer *expected, yore_error *err)
+{
+    yr_block_cache *cache = NULL;
+    yr_decoders *decoders = NULL;
+    yr_segment *segment = NULL;
+    yore_status status = yr_block_cache_create(env, CACHE_BYTES, &cache, err);
+    if (status == YORE_OK) status = yr_decoders_create(env, &decoders, err);
+    if (status < 0) goto out;
+    yr_segment_open_options options = {
+        .env = env, .cache = cache, .decoders = decoders, .borrows_file = true};
+    status = yr_segment_open(&options, file, name, &segment, err);
+    if (status < 0) goto out;
+    if (memcmp(segment->footer.file_hash, expected->file_hash, 16) != 0) {
+        status = yr_fail(err, YORE_ERR_CORRUPT, "segment '%s': another footer than was written", name);
+        goto out;
+    }
+    status = yr_segment_verify(segment, err);
+out:
+    yr_segment_close(segment);
+    yr_decoders_destroy(decoders);
+    yr_block_cache_destroy(cache);
+    return status;
+}

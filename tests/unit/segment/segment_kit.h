@@ -1,0 +1,99 @@
+/* A model of a segment: all rows in a sorted array, all commits in another. Made from a seed and a shape, written with
+ * the builder on a simulated disk, and asked the same questions as the reader. */
+#ifndef SEGMENT_KIT_H
+#define SEGMENT_KIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/base/rng.h"
+#include "engine/segment/segment.h"
+#include "engine/segment/segment_builder.h"
+#include "engine/segment/segment_verify.h"
+#include "tests/support/env_sim.h"
+
+#define KIT_NAME "000001.seg"
+#define KIT_PATH "db/000001.seg"
+
+typedef struct kit_shape {
+    const char *name;
+    uint32_t keys;
+    uint32_t commits;
+    uint32_t rows_per_commit; /* at most */
+    uint32_t key_bytes;       /* at most, behind the 5 of branch and primitive */
+    uint32_t value_bytes;     /* at most */
+    uint32_t branches;
+    uint32_t hot_keys; /* of the keys: most writes go to these; 0 = all alike */
+    bool has_prefixes; /* keys that begin with other keys, and long common beginnings */
+    bool has_gaps;     /* versions without a commit, commits without rows */
+    bool is_compressible;
+} kit_shape;
+
+extern const kit_shape kit_shapes[];
+extern const size_t kit_shape_count;
+
+typedef struct kit_commit {
+    yr_commit_head head;
+    uint64_t prev;
+} kit_commit;
+
+typedef struct kit_model {
+    const kit_shape *shape;
+    yr_segment_row *rows; /* by key, newest first */
+    uint32_t row_count;
+    uint32_t *key_rows; /* first row of each key that was written, and one past the last */
+    uint32_t key_count;
+    kit_commit *commits;
+    uint32_t commit_count;
+    uint64_t after_version;
+    uint64_t last_version;
+    uint32_t *by_version; /* rows in order of version, then key */
+    void **blocks;        /* allocated bytes */
+    uint32_t block_count;
+} kit_model;
+
+void kit_model_make(kit_model *model, const kit_shape *shape, uint64_t seed);
+void kit_model_free(kit_model *model);
+/* Index of the newest row of key k with version <= cap; UINT32_MAX = none. */
+uint32_t kit_model_find(const kit_model *model, uint32_t k, uint64_t cap);
+
+typedef struct kit {
+    yr_sim *sim;
+    const yore_env *env;
+    yore_dir *dir;
+    yr_block_cache *cache;
+    yr_decoders *decoders;
+    yr_segment *segment;
+    uint8_t *image; /* the file's bytes */
+    size_t image_bytes;
+    yore_error err;
+} kit;
+
+#define kit_ok(k, call) assert_kit_status((k), YORE_OK, (call), #call, __LINE__)
+void assert_kit_status(const kit *k, yore_status want, yore_status status, const char *what, int line);
+
+void kit_init(kit *k, uint64_t seed, uint64_t cache_bytes);
+/* Closes everything; what was not given back fails the test. */
+void kit_deinit(kit *k);
+void kit_options(const kit_model *model, enum yr_segment_form form, yr_segment_build_options *options);
+/* Build under the final name. The first failure's status. */
+yore_status kit_build(kit *k, const kit_model *model, const yr_segment_build_options *options);
+/* Copy the file's bytes to k->image. */
+void kit_load(kit *k);
+enum kit_way { KIT_PREAD, KIT_IMAGE, KIT_WAY_COUNT };
+yore_status kit_open(kit *k, enum kit_way way);
+void kit_close(kit *k);
+
+bool kit_same_row(const yr_segment_row *a, const yr_segment_row *b);
+uint64_t kit_hash(const kit *k, yore_slice tree_key);
+/* Ask everything there is to ask; caps and starting keys are drawn. */
+void kit_compare(kit *k, const kit_model *model, uint64_t seed);
+
+#endif
