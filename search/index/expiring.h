@@ -1,7 +1,7 @@
 /* Documents that expire by themselves, between commits: which of them have, at a version and a time.
  *
- * Events and totals count such a document from its begin to the version that replaces it, whatever the time. A reader at
- * a time past its expiry takes it off again. The list grows with history, so it is looked at in blocks of 32, which
+ * Events and totals count such a document from its begin to the version that replaces it, whatever the time. A reader
+ * at a time past its expiry takes it off again. The list grows with history, so it is looked at in blocks of 32, which
  * say of themselves when nobody or everybody in them is to be taken off: that is nearly always so, for what was
  * replaced before the reader's version, and for what has long expired.
  *
