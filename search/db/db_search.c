@@ -252,7 +252,10 @@ yore_status yore_search_next(yore_iter *base, yore_hit *rows, size_t row_size, s
                         .term_count = found->term_count,
                         .length = found->length};
         yore_status status = iter->plan ? add_snippet(iter, &hit, err) : YORE_OK;
-        if (status < 0) return status;
+        if (status < 0) { /* nothing was given: the next call begins with the same hit */
+            iter->given -= count;
+            return status;
+        }
         memcpy((uint8_t *)rows + count * row_size, &hit, row_size < sizeof hit ? row_size : sizeof hit);
     }
     *n = count;

@@ -29,7 +29,8 @@ static void ok(yore_status status)
 static struct {
     _Atomic uint64_t bytes, peak;
     _Atomic uint32_t threads;
-    yore_db *closes; /* closed by the next look at the clock */
+    uint64_t fails_in; /* the n-th allocation from now fails, and those behind it; 0: none */
+    yore_db *closes;   /* closed by the next look at the clock */
 } counted;
 
 static void count_bytes(uint64_t more, uint64_t less)
@@ -39,8 +40,16 @@ static void count_bytes(uint64_t more, uint64_t less)
     while (now > peak && !atomic_compare_exchange_weak(&counted.peak, &peak, now)) continue;
 }
 
+static bool fails(void)
+{
+    if (!counted.fails_in || --counted.fails_in) return false;
+    counted.fails_in = 1;
+    return true;
+}
+
 static void *counting_alloc(void *ctx, size_t size)
 {
+    if (fails()) return NULL;
     void *block = yore_env_default()->alloc(ctx, size);
     if (block) count_bytes(size, 0);
     return block;
@@ -48,6 +57,7 @@ static void *counting_alloc(void *ctx, size_t size)
 
 static void *counting_realloc(void *ctx, void *old, size_t old_size, size_t size)
 {
+    if (fails()) return NULL;
     void *block = yore_env_default()->realloc(ctx, old, old_size, size);
     if (block) count_bytes(size, old ? old_size : 0);
     return block;
@@ -202,6 +212,52 @@ static void test_the_memory_limit_counts_everything_the_index_holds(void **state
     free(text);
 }
 
+/* A snippet that finds no memory takes no hits with it. */
+static void test_hits_that_could_not_be_given_are_given_by_the_next_call(void **state)
+{
+    (void)state;
+    enum { HITS = 40 };
+    yore_env env = counting_env();
+    char key[16], text[4096];
+    memset(text, 0, sizeof text);
+    for (size_t i = 0; i + 8 < sizeof text; i += 6) memcpy(text + i, "storm ", 6);
+    yore_db *db = open_in(&env, 0);
+    for (int i = 0; i < HITS; i++) {
+        snprintf(key, sizeof key, "k%02d", i);
+        ok(yore_db_put(db, yore_str(""), yore_str_key(key), yore_str(text), NULL, &err));
+    }
+    yore_query query = YORE_QUERY_INIT;
+    query.text = yore_str("storm");
+    query.snippet_bytes = YORE_SNIPPET_FULL;
+    query.k = HITS;
+    yore_snap *snap;
+    ok(yore_snap_open(db, NULL, &snap, NULL, &err));
+    uint32_t failures = 0;
+    for (uint64_t n = 1; n < 60; n++) {
+        yore_iter *iter;
+        yore_hit hits[HITS];
+        size_t count = 0;
+        ok(yore_search(snap, &query, &iter, &err));
+        counted.fails_in = n;
+        yore_status status = yore_search_next(iter, hits, sizeof hits[0], HITS, &count, &err);
+        counted.fails_in = 0;
+        if (status < 0) {
+            failures++;
+            assert_int_equal(status, YORE_ERR_NOMEM);
+            ok(yore_search_next(iter, hits, sizeof hits[0], HITS, &count, &err));
+        }
+        assert_int_equal(count, HITS);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(hits[i].rank, i + 1);
+            assert_int_equal(hits[i].value_span_count, (sizeof text - 8 + 5) / 6);
+        }
+        yore_iter_close(iter);
+    }
+    assert_in_range(failures, 3, 50);
+    yore_snap_close(snap);
+    yore_close(db);
+}
+
 /* A word is looked up once, however many prefixes of the query cover it. */
 static void test_prefixes_that_cover_the_same_words_share_them(void **state)
 {
@@ -304,6 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_phrase_takes_no_memory_for_the_length_of_a_text),
         cmocka_unit_test(test_the_memory_limit_counts_everything_the_index_holds),
+        cmocka_unit_test(test_hits_that_could_not_be_given_are_given_by_the_next_call),
         cmocka_unit_test(test_prefixes_that_cover_the_same_words_share_them),
         cmocka_unit_test(test_counting_a_text_of_stop_words_can_be_cancelled),
         cmocka_unit_test(test_a_first_search_that_is_overtaken_by_a_close_leaves_no_thread),
