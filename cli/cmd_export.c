@@ -153,7 +153,8 @@ static int run_export(cli *c)
 static const cmd_flag FLAGS[] = {
     {"format", "FORMAT", "jsonl (the default; import reads it back) or csv", 0},
     {"as-of", "SPEC", "the keys and values of then", 0},
-    {"all-versions", NULL, "every commit of every branch, with forks and tags (with -b: of one branch)", 0},
+    {"all-versions", NULL,
+     "every commit of every branch, with forks, tags and settings (with -b: of one branch)", 0},
     {"since", "SPEC", "the branch's commits after that point", 0},
     {"output", "FILE", "write to FILE, which appears when it is complete", 'o'},
 };
@@ -165,7 +166,7 @@ const cmd cmd_export_entry = {
     .details =
         "One stored-value record a line, in key order. With --all-versions the store comes out commit by commit:\n"
         "`yore export --all-versions | yore -d NEW import - --create` gives the same log, the same answers as of any\n"
-        "moment, the same branches and tags.",
+        "moment, the same branches, tags and settings.",
     CMD_ENTRY_FLAGS(FLAGS),
     .run = run_export,
     .store = CMD_READS,

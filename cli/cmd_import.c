@@ -158,6 +158,7 @@ static void write_record(import *im)
     cli_json_u64(&j, "branches", im->branches);
     cli_json_u64(&j, "hidden_branches", im->hidden_branches);
     cli_json_u64(&j, "tags", im->tags);
+    cli_json_u64(&j, "settings", im->settings);
     cli_json_u64(&j, "merges", im->merges);
     cli_json_u64(&j, "skipped_records", im->skipped_records);
     cli_json_u64(&j, "skipped_refs", im->skipped_refs);
@@ -189,6 +190,7 @@ static void tell(import *im)
     count_words(&more, im->branches, "branch", "branches");
     count_words(&more, im->hidden_branches, "hidden side branch", "hidden side branches");
     count_words(&more, im->tags, "tag", "tags");
+    count_words(&more, im->settings, "setting", "settings");
     count_words(&more, im->skipped_records, "record skipped", "records skipped");
     count_words(&more, im->skipped_refs, "ref outside heads and tags skipped",
                 "refs outside heads and tags skipped (--all-refs takes them)");
@@ -307,8 +309,8 @@ const cmd cmd_import_entry = {
         "jsonl  one event a line: {\"key\", \"value\"|\"value_b64\"|\"delete\":true, \"time\"?, \"branch\"?,\n"
         "       \"commit\"?, \"note\"?, \"author\"?, \"source\"?}; lines with the same commit are one atomic\n"
         "       commit. Also {\"fork\":\"exp\",\"from\":\"default@v12\"}, {\"merge\":\"exp\",\"into\":\"default\"},\n"
-        "       {\"tag\":\"rel-1\"}, and what `yore export` writes. With --key /path any JSON lines, each\n"
-        "       stored as it is.\n"
+        "       {\"tag\":\"rel-1\"}, {\"config\":\"search.index\",\"prefix\":\"log/\",\"value\":\"none\"}, and what\n"
+        "       `yore export` writes. With --key /path any JSON lines, each stored as it is.\n"
         "csv    RFC 4180 with column names; each row becomes a JSON object under the key in its\n"
         "       --key column. Without --key what `yore export --format csv` writes.\n"
         "tsv    the same with TABs and the escapes of yore's own lists.\n"

@@ -2,7 +2,8 @@
  *
  * Branches have their names of now. A deleted branch is left out, unless a commit that stays has a parent on it or a
  * tag names a point of it: then it is written too, under a name nobody else has, and dropped again at the end. Fork
- * points and parents are versions of this store; the importer translates them. Tags come last: they are names of now.
+ * points and parents are versions of this store; the importer translates them. Tags and settings come last: they are
+ * those of now.
  */
 #include "cli/export.h"
 
@@ -240,6 +241,45 @@ static int write_tags(all_run *all)
     return status < 0 ? cli_fail(all->run->c, &err) : EXIT_DONE;
 }
 
+static void write_setting(all_run *all, const char *name, const yore_config_value *value)
+{
+    cli_json j = {.to = all->run->to};
+    cli_json_begin(&j);
+    cli_json_u64(&j, "schema", 1);
+    cli_json_text(&j, "config", name);
+    if (value->prefix_size > 0) {
+        cli_json_bytes(&j, "prefix", yore_bytes(value->prefix, value->prefix_size));
+    }
+    cli_json_text(&j, "value", value->value);
+    export_end(all->run, &j);
+}
+
+/* What was set, for the store and by prefix; a default is not written. */
+static int write_settings(all_run *all)
+{
+    cli *c = all->run->c;
+    yore_error err = YORE_ERROR_INIT;
+    size_t count;
+    const yore_setting *settings = yore_settings(&count);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = settings[i].name;
+        yore_config_value value = {.struct_size = sizeof value};
+        yore_status status = yore_config_get_prefix(c->db, name, yore_str(""), NULL, &value, &err);
+        if (status == YORE_OK) {
+            write_setting(all, name, &value);
+        }
+        while (status >= 0 &&
+               (status = yore_config_next_prefix(c->db, name, yore_bytes(value.prefix, value.prefix_size),
+                                                 NULL, &value, &err)) == YORE_OK) {
+            write_setting(all, name, &value);
+        }
+        if (status < 0) {
+            return cli_fail(c, &err);
+        }
+    }
+    return EXIT_DONE;
+}
+
 /* Children before their parents, as a parent with children cannot go. */
 static void write_drops(all_run *all)
 {
@@ -268,6 +308,9 @@ int export_everything(export_run *run)
     }
     if (code == EXIT_DONE) {
         code = write_tags(&all);
+    }
+    if (code == EXIT_DONE) {
+        code = write_settings(&all);
     }
     if (code == EXIT_DONE) {
         write_drops(&all);

@@ -64,6 +64,7 @@ typedef struct import {
     uint64_t branches;
     uint64_t hidden_branches;
     uint64_t tags;
+    uint64_t settings;
     uint64_t merges;
     uint64_t skipped_records;
     uint64_t skipped_refs;

@@ -79,7 +79,7 @@ static int copy_tree(const char *from, const char *to)
 static void forget_counts(import *im)
 {
     im->commits = im->puts = im->dels = im->bytes = im->merges = 0;
-    im->branches = im->hidden_branches = im->tags = 0;
+    im->branches = im->hidden_branches = im->tags = im->settings = 0;
     im->skipped_records = im->skipped_refs = im->skipped_tags = 0;
     im->cut_notes = im->cut_parents = 0;
     im->has_last_data = false;

@@ -24,7 +24,9 @@ typedef struct event_parse {
     bool is_fork;
     bool is_merge;
     bool is_tag;
+    bool is_config;
     bool is_drop;
+    bool has_prefix;
 } event_parse;
 
 static bool wrong(event_parse *p, const json_member *at, const char *message)
@@ -166,6 +168,7 @@ typedef enum member_id {
     M_BRANCH,
     M_BYTES,
     M_COMMIT,
+    M_CONFIG,
     M_DELETE,
     M_DROP,
     M_EMPTY,
@@ -184,6 +187,8 @@ typedef enum member_id {
     M_NOTE_B64,
     M_OP,
     M_PARENTS,
+    M_PREFIX,
+    M_PREFIX_B64,
     M_PRIMITIVE,
     M_SCHEMA,
     M_SOURCE,
@@ -200,11 +205,11 @@ typedef enum member_id {
 } member_id;
 
 static const char *const MEMBER_NAMES[M_COUNT] = {
-    "address", "address_b64", "author",  "author_b64", "branch",     "bytes",       "commit",   "delete",
-    "drop",    "empty",       "expires", "expiry",     "fork",       "from",        "hidden",   "into",
-    "key",     "key_b64",     "merge",   "meta",       "meta_b64",   "note",        "note_b64", "op",
-    "parents", "primitive",   "schema",  "source",     "source_b64", "source_time", "tag",      "time",
-    "ttl",     "type",        "value",   "value_b64",  "version"};
+    "address",     "address_b64", "author",  "author_b64", "branch",    "bytes",    "commit",    "config",
+    "delete",      "drop",        "empty",   "expires",    "expiry",    "fork",     "from",      "hidden",
+    "into",        "key",         "key_b64", "merge",      "meta",      "meta_b64", "note",      "note_b64",
+    "op",          "parents",     "prefix",  "prefix_b64", "primitive", "schema",   "source",    "source_b64",
+    "source_time", "tag",         "time",    "ttl",        "type",      "value",    "value_b64", "version"};
 
 static member_id member_of(yore_slice name)
 {
@@ -232,6 +237,9 @@ static bool take_what(event_parse *p, member_id id)
     case M_MERGE: p->is_merge = true; return take_name(p, &out->name);
     case M_TAG: p->is_tag = true; return take_name(p, &out->name);
     case M_DROP: p->is_drop = true; return take_name(p, &out->name);
+    case M_CONFIG: p->is_config = true; return take_name(p, &out->name);
+    case M_PREFIX:
+    case M_PREFIX_B64: p->has_prefix = true; return take_bytes(p, id == M_PREFIX_B64, &out->prefix);
     case M_INTO:
     case M_BRANCH: return take_name(p, &out->branch);
     case M_OP: p->op = p->at; return true;
@@ -332,6 +340,21 @@ static bool take_members(event_parse *p)
     return true;
 }
 
+static bool has_nul(yore_slice text)
+{
+    return text.size > 0 && memchr(text.data, 0, text.size) != NULL;
+}
+
+/* A setting: its value is text, and nothing of the line is a key's. */
+static bool settle_config(event_parse *p)
+{
+    const event *out = p->out;
+    if (!p->has_value || out->type == YORE_TYPE_JSON || has_nul(out->value) || has_nul(out->name)) {
+        return wrong(p, NULL, "a setting needs a name, and a 'value' that is text");
+    }
+    return true;
+}
+
 /* The kind of a data event. `delete` and `op` may both be there if they agree. */
 static bool settle_data(event_parse *p)
 {
@@ -357,7 +380,7 @@ static bool settle_data(event_parse *p)
                wrong(p, p->op, "a row with op \"none\" has no key and no value");
     }
     if (!p->has_key) {
-        return wrong(p, NULL, "no 'key' (and no 'fork', 'merge' or 'tag')");
+        return wrong(p, NULL, "no 'key' (and no 'fork', 'merge', 'tag' or 'config')");
     }
     if (out->kind == EVENT_DEL) {
         return !p->has_value || wrong(p, NULL, "both a value and a delete");
@@ -381,9 +404,14 @@ bool event_read(event_reader *reader, yore_slice line, event *out, import_proble
     if (!take_members(&p)) {
         return false;
     }
-    int records = (int)p.is_fork + (int)p.is_merge + (int)p.is_tag + (int)p.is_drop;
-    if (records > 1 || (records == 1 && (p.has_key || p.has_value || p.has_delete || p.op != NULL))) {
-        return wrong(&p, NULL, "one line says one thing: a key's change, a fork, a merge or a tag");
+    int records = (int)p.is_fork + (int)p.is_merge + (int)p.is_tag + (int)p.is_config + (int)p.is_drop;
+    bool has_data = p.has_key || (p.has_value && !p.is_config) || p.has_delete || p.op != NULL;
+    if (records > 1 || (records == 1 && has_data)) {
+        return wrong(&p, NULL,
+                     "one line says one thing: a key's change, a fork, a merge, a tag or a setting");
+    }
+    if (p.has_prefix && !p.is_config) {
+        return wrong(&p, NULL, "'prefix' goes with 'config', the name of a setting");
     }
     if (p.is_merge && json_in_find(&reader->json, "into") == NULL) {
         return wrong(&p, NULL, "a merge needs 'into', the branch it goes to");
@@ -391,8 +419,12 @@ bool event_read(event_reader *reader, yore_slice line, event *out, import_proble
     if (records == 0) {
         return settle_data(&p);
     }
-    out->kind = p.is_fork ? EVENT_FORK : p.is_merge ? EVENT_MERGE : p.is_tag ? EVENT_TAG : EVENT_DROP;
-    return true;
+    out->kind = p.is_fork    ? EVENT_FORK
+                : p.is_merge ? EVENT_MERGE
+                : p.is_tag   ? EVENT_TAG
+                : p.is_drop  ? EVENT_DROP
+                             : EVENT_CONFIG;
+    return !p.is_config || settle_config(&p);
 }
 
 void event_reader_deinit(event_reader *reader)

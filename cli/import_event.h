@@ -12,6 +12,7 @@ typedef enum event_kind {
     EVENT_FORK,
     EVENT_MERGE,
     EVENT_TAG,
+    EVENT_CONFIG,
     EVENT_DROP
 } event_kind;
 
@@ -42,7 +43,8 @@ typedef struct event {
     yore_slice author;
     yore_slice source;
     yore_slice parents; /* a JSON array, size 0 = none */
-    yore_slice name;    /* of the fork, tag or merged branch */
+    yore_slice name;    /* of the fork, tag, setting or merged branch */
+    yore_slice prefix;  /* of keys, which a setting is for; size 0 = the store */
     yore_slice from;    /* a SPEC, size 0 = none */
 } event;
 

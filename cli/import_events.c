@@ -1,4 +1,4 @@
-/* Importing JSON change streams: lines become commits, forks, merges and tags, in the order of the stream.
+/* Importing JSON change streams: lines become commits, forks, merges, tags and settings, in the stream's order.
  *
  * A pending commit is one open transaction: lines join it while they name the same commit (or the same branch and
  * version, in a row of an export). It is committed when a line belongs elsewhere, so nothing of it is visible before;
@@ -432,7 +432,7 @@ static int take_data(event_run *run, const event *e, yore_slice raw, uint64_t li
     return e->has_version || e->commit.size > 0 ? EXIT_DONE : flush(run);
 }
 
-/* -- forks, tags, merges -- */
+/* -- forks, tags, settings, merges -- */
 
 /* A point the stream names: its vN are its own when its rows carry versions. */
 static bool read_point(event_run *run, const event *e, yore_at *at, import_problem *problem)
@@ -494,6 +494,23 @@ static bool take_tag(event_run *run, const event *e, import_problem *problem)
     return true;
 }
 
+/* --prefix stands before the keys of a setting as before all others. */
+static bool take_config(event_run *run, const event *e, import_problem *problem)
+{
+    yore_error err = YORE_ERROR_INIT;
+    char *name = cli_strdup_slice(e->name);
+    char *value = cli_strdup_slice(e->value);
+    yore_slice prefix = e->prefix.size > 0 ? import_key(run->im, e->prefix) : e->prefix;
+    yore_status status = yore_config_set_prefix(run->im->c->db, name, prefix, value, NULL, &err);
+    free(name);
+    free(value);
+    if (status < 0) {
+        return import_refuse_error(problem, &err);
+    }
+    run->im->settings++;
+    return true;
+}
+
 static bool take_drop(event_run *run, const event *e, import_problem *problem)
 {
     yore_error err = YORE_ERROR_INIT;
@@ -529,6 +546,7 @@ static int take_record(event_run *run, const event *e, yore_slice raw, uint64_t 
     switch (e->kind) {
     case EVENT_FORK: good = take_fork(run, e, &problem); break;
     case EVENT_TAG: good = take_tag(run, e, &problem); break;
+    case EVENT_CONFIG: good = take_config(run, e, &problem); break;
     case EVENT_DROP: good = take_drop(run, e, &problem); break;
     default: good = take_merge(run, e, &problem); break;
     }

@@ -174,7 +174,7 @@ static int write_reject(import *im, yore_slice raw)
 
 bool import_kept_something(const import *im)
 {
-    return !im->rehearsal && im->commits + im->branches + im->hidden_branches + im->tags > 0;
+    return !im->rehearsal && im->commits + im->branches + im->hidden_branches + im->tags + im->settings > 0;
 }
 
 /* ": line 3, column 7"; nothing for what is not about a line. free() it. */

@@ -143,6 +143,30 @@ class ExportTest(unittest.TestCase):
             self.assertEqual(where.run("get", "a", "--as-of", "tag:t").stdout, b"3")
             self.assertEqual([b["name"] for b in where.rows("branch", "list", "--json")], ["default"])
 
+    def settings(self, store):
+        keys = ("name", "value", "prefix", "prefix_b64")
+        return [{key: row[key] for key in keys if key in row} for row in store.rows("config", "list", "--json")]
+
+    def test_settings_of_now_come_along_with_their_prefixes(self):
+        store = self.build_mixture()
+        store.run("config", "set", "search.k1", "2")
+        store.run("config", "set", "search.k1", "1.5")
+        store.run("config", "set", "search.language", "german")
+        store.run("config", "set", "search.language", "")
+        store.run("config", "set", "durability", "os")
+        store.run("config", "set", "search.index", "none")
+        store.run("config", "set", "search.index", "text", "--prefix", "log/")
+        store.run("config", "set", "search.index", "none", "--prefix", "log/old/")
+        store.run("config", "set", "search.index", "text", "--prefix", "00ff0a", "--key-hex")
+        store.run("config", "set", "search.index", "text", "--prefix", "gone")
+        store.run("config", "set", "search.index", "", "--prefix", "gone")
+        copy = self.copy(store)
+        self.check_same(store, copy)
+        self.assertEqual(self.settings(copy), self.settings(store))
+        self.assertEqual(sum("prefix" in row or "prefix_b64" in row for row in self.settings(copy)), 3)
+        again = self.copy(copy)
+        self.assertEqual(self.settings(again), self.settings(store))
+
     def test_a_store_without_data_is_read_back(self):
         store = support.Store(self)
         store.run("init", str(store.path))
