@@ -54,7 +54,7 @@ bool yr_is_text(yore_slice value);
 /* Is `word` (folded) a stop word of the analyzer's language? */
 bool yr_analyzer_is_stop(const yr_analyzer *analyzer, yore_slice word);
 
-/* "english, snowball 2.2.0, unicode 15.0, unistring 1.0, rules 1": two analyzers that say the same make the same terms
+/* "english, snowball 2.2.0, unicode 15.0, unistring 1.0, rules 2": two analyzers that say the same make the same terms
  * of the same text. NUL-terminated, the analyzer's. */
 const char *yr_analyzer_describe(const yr_analyzer *analyzer);
 

@@ -76,6 +76,12 @@ static bool is_newline(int property)
     return property == WBP_CR || property == WBP_LF || property == WBP_NEWLINE;
 }
 
+/* The Han characters that are symbols by their general category; most fold to the letter they are a part of. */
+static bool is_radical(uint32_t code)
+{
+    return code >= 0x2E80 && code <= 0x2FD5;
+}
+
 /* A letter or number by its general category, or what only the word rules take for one (circled letters, squared
  * Katakana words). */
 static bool is_wordish(const mark *m)
@@ -83,6 +89,7 @@ static bool is_wordish(const mark *m)
     if (m->code < 0x80) return is_letter_or_digit(m->property);
     if (m->property == WBP_ALETTER || m->property == WBP_KATAKANA) return true;
     if (m->property == INVALID || is_ignored(m->property)) return false;
+    if (is_radical(m->code)) return true;
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)m->code);
     return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
            (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO);

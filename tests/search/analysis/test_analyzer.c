@@ -99,6 +99,8 @@ static void test_every_han_and_kana_character_is_a_word(void **state)
 {
     (void)state;
     expect_places("none", "漢字カナ ひら", "0:漢@0-3 1:字@3-6 2:カ@6-9 3:ナ@9-12 4:ひ@13-16 5:ら@16-19");
+    /* radicals, as texts taken from PDF files have them: the letters they look like, or themselves */
+    expect_places("none", "\u2F00\u2F64\u2E80", "0:一@0-3 1:用@3-6 2:\u2E80@6-9");
     expect_terms("none", "データ", "デ ー タ");
     expect_terms("none", "ﾃﾞｰﾀ", "デ ー タ"); /* half width, the voice mark a character of its own */
     expect_terms("none", "か\xE3\x82\x99", "が");
