@@ -30,7 +30,7 @@ typedef struct yr_wal_options {
     const yore_env *env;
     yore_dir *dir;      /* borrowed, must outlive the log */
     const char *path;   /* for messages, borrowed as well */
-    uint64_t bytes_min; /* first file, 0 = 1 MiB; four times as large up to */
+    uint64_t bytes_min; /* first file, 0 = 1 MiB; then twice as large up to */
     uint64_t bytes_max; /* 0 = 64 MiB */
     bool read_only;
     bool mapped; /* append through a mapping where the file system allows (modes os and group) */

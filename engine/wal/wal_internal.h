@@ -80,8 +80,11 @@ struct yr_wal {
         judged_lsn; /* the end of the log that was last looked at closely; 0 = not in this manifest's files */
 };
 
-/* How much of ended, unsynced files is left behind in the modes that do not sync. */
-#define YR_WAL_BEHIND_MAX (UINT64_C(256) << 20)
+/* How much of ended, unsynced files is left behind in the modes that do not sync: 256 MiB by default. */
+static inline uint64_t yr_wal_behind_max(const yr_wal *wal)
+{
+    return wal->options.bytes_max * 4; /* a file is 2^40 bytes at most */
+}
 
 static inline uint64_t yr_wal_spare_bytes(uint64_t file_bytes)
 {

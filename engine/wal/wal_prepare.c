@@ -240,7 +240,7 @@ static yore_status sync_behind(yr_wal *wal, yore_error *err)
          file = atomic_load_explicit(&file->next, memory_order_acquire)) {
         behind += file->bytes;
     }
-    while (status == YORE_OK && behind > YR_WAL_BEHIND_MAX && !yr_wal_is_poisoned(wal)) {
+    while (status == YORE_OK && behind > yr_wal_behind_max(wal) && !yr_wal_is_poisoned(wal)) {
         yr_wal_file *file = wal->sync_from;
         status = yr_wal_sync_files(wal, file, err);
         if (status < 0) break;

@@ -90,6 +90,19 @@ static bool run_prepared_switches(wal_kit *kit)
     return true;
 }
 
+/* So many files end unsynced that a preparation syncs the oldest ones. */
+static bool run_synced_behind(wal_kit *kit)
+{
+    kit->options.bytes_max = 4096;
+    if (!reopen(kit)) return false;
+    for (int i = 0; i < 32; i++) {
+        if (!append(kit, 5, 0) || !prepare(kit)) return false;
+    }
+    uint64_t proven = yr_wal_durable_lsn(kit->wal);
+    if (proven < 20) return complain(kit, "nothing was synced behind"); /* else nothing was tested */
+    return reopen(kit) && append(kit, 6, 2);
+}
+
 static bool run_kill_and_reopen(wal_kit *kit)
 {
     for (uint64_t i = 0; i < 5; i++) {
@@ -182,7 +195,8 @@ static bool run_dir_sync_fails(wal_kit *kit, uint64_t nth)
         yore_status status = kit_append(kit);
         if (status == YORE_OK && i % 3 == 2) status = yr_wal_sync(kit->wal, &kit->err);
         if (status == YORE_OK && i % 3 == 2) yr_sim_ack(kit->sim, kit->appended);
-        if (status == YORE_OK && yr_wal_wants_prepare(kit->wal)) status = yr_wal_prepare(kit->wal, NULL, &kit->err);
+        if (status == YORE_OK && yr_wal_wants_prepare(kit->wal))
+            status = yr_wal_prepare(kit->wal, NULL, &kit->err);
         if (status < 0) kit_close(kit);
     }
     return true;
@@ -218,6 +232,7 @@ const wal_script wal_scripts[] = {
     {"no sync, mapped", run_no_sync},
     {"no sync, then a seal", run_no_sync_then_seal},
     {"prepared switches", run_prepared_switches},
+    {"synced behind", run_synced_behind},
     {"kill and reopen", run_kill_and_reopen},
     {"close and reopen", run_close_and_reopen},
     {"one record a session", run_one_record_a_session},
