@@ -165,8 +165,9 @@ static void test_a_refresh_that_reads_has_settled(void **state)
     for (int i = 0; i < 3; i++) put_new(db, YORE_SYNC_OS);
     watch.reader = opened(sim, 0, true);
     uint64_t led = watch.led;
-    for (int i = 0; i < 300; i++) {
-        for (int j = 0; j < i % 3; j++) put_new(db, YORE_SYNC_OS);
+    for (int i = 0; i < 50; i++) {
+        int puts = i == 30 ? 500 : i % 3; /* 500 fill several files */
+        for (int j = 0; j < puts; j++) put_new(db, YORE_SYNC_OS);
         assert_int_equal(yore_refresh(watch.reader, NULL), YORE_OK);
     }
     expect(led);
