@@ -176,8 +176,6 @@ static yore_status failed(yr_follower *f, yore_error *err)
     yore_status status = f->failure;
     yr_fail(err, status, "%s", f->failure_words.message);
     if (f->failure_words.hint[0]) yr_hint(err, "%s", f->failure_words.hint);
-    /* memory may be there the next time */
-    if (status == YORE_ERR_NOMEM) f->failure = YORE_OK;
     return status;
 }
 
@@ -204,6 +202,8 @@ yore_status yr_follower_hold(yr_follower *f, uint64_t version, const yr_index_se
 {
     yore_status status;
     yr_mutex_lock(&f->mutex);
+    /* what failed for an earlier search, or when none was there: memory may be there by now */
+    if (f->failure == YORE_ERR_NOMEM) f->failure = YORE_OK;
     while ((status = try_hold(f, version, settings, err)) == YORE_NOT_FOUND) {
         int64_t left = until_ns < 0 ? INT64_MAX : until_ns - f->env->monotonic_ns(f->env->ctx);
         if (left <= 0) {

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -306,6 +307,40 @@ static void counting_thread_join(void *ctx, yore_thread *thread)
     atomic_fetch_sub(&counted.threads, 1);
 }
 
+static _Atomic bool others_fail;
+static _Thread_local bool is_main;
+
+static void *alloc_of_main(void *ctx, size_t size)
+{
+    return atomic_load(&others_fail) && !is_main ? NULL : yore_env_default()->alloc(ctx, size);
+}
+
+/* Nobody searched when the index found no memory: whoever searches next, when there is some, never hears of it. */
+static void test_a_search_does_not_fail_for_memory_that_is_there_again(void **state)
+{
+    (void)state;
+    yore_env env = *yore_env_default();
+    env.alloc = alloc_of_main;
+    is_main = true;
+    yore_db *db = open_in(&env, 0);
+    yore_search_stats stats = {.struct_size = sizeof stats};
+    uint64_t matches;
+    ok(yore_db_put(db, yore_str(""), yore_str_key("a"), yore_str("storm"), NULL, &err));
+    ok(search(db, "storm", &matches));
+    atomic_store(&others_fail, true);
+    ok(yore_db_put(db, yore_str(""), yore_str_key("b"), yore_str("storm"), NULL, &err));
+    for (int i = 0; i < 2000; i++) {
+        ok(yore_search_stats_get(db, &stats, &err));
+        if (!stats.indexed_version) break; /* it was dropped */
+        env.sleep_ns(env.ctx, 5000000);
+    }
+    assert_int_equal(stats.indexed_version, 0);
+    atomic_store(&others_fail, false);
+    ok(search(db, "storm", &matches));
+    assert_int_equal(matches, 2);
+    yore_close(db);
+}
+
 /* Closing waits for the text in hand: not for the end of it, whatever it is made of. */
 static void test_counting_a_text_of_stop_words_can_be_cancelled(void **state)
 {
@@ -362,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_the_memory_limit_counts_everything_the_index_holds),
         cmocka_unit_test(test_hits_that_could_not_be_given_are_given_by_the_next_call),
         cmocka_unit_test(test_prefixes_that_cover_the_same_words_share_them),
+        cmocka_unit_test(test_a_search_does_not_fail_for_memory_that_is_there_again),
         cmocka_unit_test(test_counting_a_text_of_stop_words_can_be_cancelled),
         cmocka_unit_test(test_a_first_search_that_is_overtaken_by_a_close_leaves_no_thread),
     };
