@@ -107,7 +107,8 @@ void yr_prefix_table_encode(const yr_prefix_value *values, size_t count, uint64_
 bool yr_prefix_table_check(yore_slice table)
 {
     const uint8_t *p = table.data;
-    if (table.size < YR_PREFIX_TABLE_FIXED || p[0] != RECORD_VERSION) return false;
+    if (table.size < YR_PREFIX_TABLE_FIXED || p[0] != RECORD_VERSION || p[1] || yr_get_le32(p + 4))
+        return false;
     size_t count = yr_get_le16(p + 2), at = YR_PREFIX_TABLE_FIXED;
     yore_slice last = yore_bytes(NULL, 0); /* before every prefix */
     if (count < 1 || count > YORE_CONFIG_PREFIXES_MAX) return false;

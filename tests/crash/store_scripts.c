@@ -246,6 +246,9 @@ static void run_tags_and_settings(script_run *run)
     NEED(yore_config_set(run->db, "durability", "commit", &where, &err), err);
     script_committed(run, where.version);
     begin(run);
+    NEED(yore_config_set_prefix(run->db, "search.index", yore_str("a"), "none", &where, &err), err);
+    script_committed(run, where.version);
+    begin(run);
     NEED(yore_tag_delete(run->db, yore_str("rel-1"), &where, &err), err);
     script_committed(run, where.version);
 }

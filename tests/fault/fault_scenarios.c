@@ -500,6 +500,11 @@ static void run_tags_and_settings(fault_run *run)
                           &err);
     (void)fault_committed(run, "unset", yore_config_set(run->db, "durability", "", &where, &err), &where,
                           &err);
+    for (const char *const *prefix = (const char *const[]){"b", "a", NULL}; *prefix; prefix++) {
+        yore_status status =
+            yore_config_set_prefix(run->db, "search.index", yore_str(*prefix), "none", &where, &err);
+        (void)fault_committed(run, "set by prefix", status, &where, &err);
+    }
 }
 
 static void run_reads(fault_run *run)

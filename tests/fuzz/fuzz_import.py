@@ -25,6 +25,7 @@ JSONL = b"""\
 {"key":"a","value":{"x":[1,2.50,"\\u00e9"]},"branch":"exp"}
 {"merge":"exp","into":"default"}
 {"tag":"rel-1"}
+{"config":"search.index","prefix":"a","value":"none"}
 """
 CSV = b"""\
 id,name,"a ""quoted"" one",note
