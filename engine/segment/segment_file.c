@@ -1,13 +1,7 @@
-/* XXH3 is compiled in, as in engine/base/hash.c: nothing is exported or linked. */
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "engine/segment/segment_file.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "engine/base/mem.h"
 #include "engine/base/yr_assert.h"
 
 int yr_segment_write_all(const yore_env *env, yore_file *file, const void *from, size_t size, uint64_t off)
@@ -39,32 +33,4 @@ int64_t yr_segment_read_all(const yore_env *env, yore_file *file, void *to, size
         done += (size_t)n;
     }
     return (int64_t)done;
-}
-
-struct yr_file_hash {
-    XXH3_state_t state; /* 64-aligned */
-};
-
-yr_file_hash *yr_file_hash_create(const yore_env *env)
-{
-    yr_file_hash *hash = yr_alloc_lines(env, sizeof *hash);
-    if (hash) (void)XXH3_128bits_reset(&hash->state);
-    return hash;
-}
-
-void yr_file_hash_destroy(const yore_env *env, yr_file_hash *hash)
-{
-    yr_free_lines(env, hash, sizeof *hash);
-}
-
-void yr_file_hash_add(yr_file_hash *hash, const void *bytes, size_t size)
-{
-    (void)XXH3_128bits_update(&hash->state, bytes, size);
-}
-
-void yr_file_hash_get(const yr_file_hash *hash, uint8_t out[16])
-{
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(&hash->state));
-    memcpy(out, canonical.digest, 16);
 }

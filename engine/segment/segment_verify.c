@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/hash128.h"
 #include "engine/base/mem.h"
 #include "engine/format/segment_commits.h"
 #include "engine/format/segment_hash.h"
@@ -17,11 +18,11 @@
 
 /* Hash [0, size) of a file, or of an image. */
 static yore_status hash_bytes(const yore_env *env, yore_file *file, const uint8_t *image, const char *name,
-                              uint64_t size, yr_file_hash *hash, yore_error *err)
+                              uint64_t size, yr_hash128 *hash, yore_error *err)
 {
     yore_status status = YORE_OK;
     if (!file) {
-        yr_file_hash_add(hash, image, size);
+        yr_hash128_update(hash, image, size);
         return YORE_OK;
     }
     uint8_t *buffer = yr_alloc(env, READ_BYTES);
@@ -32,7 +33,7 @@ static yore_status hash_bytes(const yore_env *env, yore_file *file, const uint8_
         if (got < 0) status = yr_fail_errno(err, YORE_ERR_IO, (int)-got, "cannot read segment '%s'", name);
         if (got >= 0 && (size_t)got < n)
             status = yr_fail(err, YORE_ERR_CORRUPT, "segment '%s': truncated", name);
-        if (status == YORE_OK) yr_file_hash_add(hash, buffer, n);
+        if (status == YORE_OK) yr_hash128_update(hash, buffer, n);
         off += n;
     }
     yr_free(env, buffer, READ_BYTES);
@@ -43,12 +44,12 @@ static yore_status hash_check(const yore_env *env, yore_file *file, const uint8_
                               uint64_t file_bytes, const uint8_t file_hash[16], yore_error *err)
 {
     uint8_t found[16];
-    yr_file_hash *hash = yr_file_hash_create(env);
+    yr_hash128 *hash = yr_hash128_create(env);
     if (!hash) return yr_fail(err, YORE_ERR_NOMEM, "no memory to verify segment '%s'", name);
     uint64_t covered = file_bytes - YR_SEGMENT_FOOTER_BYTES + YR_SEGMENT_HASH_OFF;
     yore_status status = hash_bytes(env, file, image, name, covered, hash, err);
-    yr_file_hash_get(hash, found);
-    yr_file_hash_destroy(env, hash);
+    yr_hash128_digest(hash, found);
+    yr_hash128_destroy(env, hash);
     if (status == YORE_OK && memcmp(found, file_hash, sizeof found) != 0)
         status = yr_fail(err, YORE_ERR_CORRUPT, "segment '%s': the hash of the whole file differs", name);
     return status;
@@ -122,35 +123,45 @@ static yore_status verify_commits(yr_segment *segment, yore_error *err)
 
 /* -- changes -- */
 
-/* Each change has its row (the reader sees to that), all differ, and there are as many as rows: they are the rows. */
-static yore_status verify_changes(yr_segment *segment, yore_error *err)
+/* Take a block's changes; they go on from (version, ordinal), which move. */
+static const char *changes_check(yore_slice raw, uint64_t key, uint64_t *version, uint64_t *ordinal,
+                                 uint64_t *count, uint64_t *print)
 {
-    yr_segment_changes changes;
-    yr_segment_row row;
-    uint64_t count = 0, version = segment->footer.after_version, ordinal = 0;
-    yore_status status = yr_segment_changes_open(segment, 0, &changes, err);
-    while (status == YORE_OK) {
-        bool was_open = changes.is_open;
-        status = yr_segment_changes_next(&changes, &row, err);
-        if (status != YORE_OK) break;
-        bool is_next = changes.list.version > version ||
-                       (count && changes.list.version == version && changes.list.ordinal > ordinal);
-        if (!was_open && is_next) {
-            yr_segment_entry entry;
-            status = yr_segment_entry_get(segment, YR_STREAM_CHANGES, changes.block - 1, &entry, err);
-            if (status == YORE_OK && entry.key != changes.list.version) is_next = false;
-        }
-        if (status == YORE_OK && !is_next)
-            status = yr_segment_bad_block(segment, YR_STREAM_CHANGES, changes.block - 1,
-                                          "changes out of order", err);
-        version = changes.list.version;
-        ordinal = changes.list.ordinal;
-        count++;
+    yr_changes changes;
+    bool is_first = true;
+    if (!yr_changes_open(raw, &changes)) return "damaged change list";
+    for (;; is_first = false) {
+        enum yr_changes_step step = yr_changes_next(&changes);
+        if (step == YR_CHANGES_END) return is_first ? "an empty change list" : NULL;
+        if (step == YR_CHANGES_BAD) return "damaged change list";
+        if (is_first && changes.version != key) return "not what its table says";
+        if (changes.version < *version ||
+            (changes.version == *version && changes.ordinal <= *ordinal && *count))
+            return "changes out of order";
+        *version = changes.version;
+        *ordinal = changes.ordinal;
+        ++*count;
+        *print += yr_segment_change_print(changes.version, changes.ordinal);
     }
-    yr_segment_changes_close(&changes);
-    if (status < 0) return status;
-    if (count == segment->footer.rows) return YORE_OK;
-    return yr_segment_bad(segment, segment->footer.file_bytes, "fewer changes than rows", err);
+}
+
+/* All changes differ, there are as many as rows, and their prints add up to what the rows' do: they are the rows. */
+static yore_status verify_changes(yr_segment *segment, uint64_t rows_print, yore_error *err)
+{
+    uint64_t count = 0, print = 0, version = segment->footer.after_version + 1, ordinal = 0;
+    for (uint32_t b = 0; b < segment->layout.block_count[YR_STREAM_CHANGES]; b++) {
+        yr_block_pin pin = {0};
+        yr_segment_entry entry;
+        yore_status status = yr_segment_entry_get(segment, YR_STREAM_CHANGES, b, &entry, err);
+        if (status == YORE_OK) status = yr_segment_block_get(segment, YR_STREAM_CHANGES, b, &pin, err);
+        if (status < 0) return status;
+        yore_slice raw = yore_bytes(pin.data, pin.size);
+        const char *problem = changes_check(raw, entry.key, &version, &ordinal, &count, &print);
+        yr_block_pin_release(&pin);
+        if (problem) return yr_segment_bad_block(segment, YR_STREAM_CHANGES, b, problem, err);
+    }
+    if (count == segment->footer.rows && print == rows_print) return YORE_OK;
+    return yr_segment_bad(segment, segment->footer.file_bytes, "the change list differs from the rows", err);
 }
 
 /* -- hash index: keys were looked up; here, that there is nothing else in it -- */
@@ -175,12 +186,13 @@ static yore_status verify_buckets(yr_segment *segment, yore_error *err)
 
 yore_status yr_segment_verify(yr_segment *segment, yore_error *err)
 {
+    uint64_t rows_print = 0;
     yore_status status = hash_check(segment->env, segment->file, segment->image, segment->name,
                                     segment->footer.file_bytes, segment->footer.file_hash, err);
-    if (status == YORE_OK) status = yr_segment_verify_rows(segment, err);
+    if (status == YORE_OK) status = yr_segment_verify_rows(segment, &rows_print, err);
     if (status == YORE_OK) status = verify_buckets(segment, err);
     if (status == YORE_OK) status = verify_commits(segment, err);
-    if (status == YORE_OK) status = verify_changes(segment, err);
+    if (status == YORE_OK) status = verify_changes(segment, rows_print, err);
     return status;
 }
 

@@ -12,6 +12,7 @@ typedef struct row_walk {
     yr_buf key; /* the last one */
     uint64_t keys;
     uint64_t rows;
+    uint64_t print; /* of version and ordinal of all rows */
     /* history: where the next chunk must be */
     uint32_t history_block;
     uint32_t history_off;
@@ -53,6 +54,7 @@ static yore_status group_check(row_walk *walk, yore_error *err)
 static void group_count_row(row_walk *walk, const yr_segment_row *row)
 {
     walk->rows++;
+    walk->print += yr_segment_change_print(row->version, walk->keys - 1);
     walk->group.rows++;
     walk->group.deletes += row->op == YORE_OP_DEL;
     walk->group.value_bytes += row->value.size + row->meta.size;
@@ -246,7 +248,7 @@ static yore_status totals_check(row_walk *walk, yore_error *err)
     return status;
 }
 
-yore_status yr_segment_verify_rows(yr_segment *segment, yore_error *err)
+yore_status yr_segment_verify_rows(yr_segment *segment, uint64_t *print, yore_error *err)
 {
     row_walk walk = {.segment = segment, .held = UINT32_MAX};
     yr_buf_init(&walk.key, segment->env, YR_SEGMENT_TREE_KEY_MAX);
@@ -254,5 +256,6 @@ yore_status yr_segment_verify_rows(yr_segment *segment, yore_error *err)
     yr_block_pin_release(&walk.older_pin);
     if (status == YORE_OK) status = totals_check(&walk, err);
     yr_buf_deinit(&walk.key);
+    *print = walk.print;
     return status;
 }

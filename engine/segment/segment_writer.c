@@ -33,7 +33,7 @@ static yore_status write_out(yr_segment_writer *writer, const void *bytes, size_
         return yr_fail(err, YORE_ERR_LIMIT, "segment '%s' would be larger than 16 GiB", writer->name);
     int rc = yr_segment_write_all(writer->env, writer->file, bytes, size, writer->off);
     if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write segment '%s'", writer->name);
-    yr_file_hash_add(writer->hash, bytes, size);
+    yr_hash128_update(writer->hash, bytes, size);
     writer->off += size;
     return YORE_OK;
 }
@@ -54,7 +54,7 @@ yore_status yr_segment_writer_init(yr_segment_writer *writer, const yore_env *en
     yr_buf_init(&writer->scratch, env, YR_SEGMENT_BLOCK_BYTES_MAX);
     yr_buf_init(&writer->page, env, YR_SEGMENT_PAGE_BYTES);
     yr_buf_init(&writer->page_sums, env, TABLE_BYTES_MAX);
-    writer->hash = yr_file_hash_create(env);
+    writer->hash = yr_hash128_create(env);
     if (!writer->hash) return no_memory(writer, err);
     writer->is_trained = form == YR_SEGMENT_HOT || sample_bytes == 0;
     if (form == YR_SEGMENT_COLD) {
@@ -85,7 +85,7 @@ void yr_segment_writer_deinit(yr_segment_writer *writer)
     yr_buf_deinit(&writer->page_sums);
     yr_compressor_destroy(writer->compressor);
     yr_compressor_destroy(writer->plain);
-    yr_file_hash_destroy(writer->env, writer->hash);
+    yr_hash128_destroy(writer->env, writer->hash);
     *writer = (yr_segment_writer){0};
 }
 
@@ -344,8 +344,8 @@ yore_status yr_segment_writer_finish(yr_segment_writer *writer, yore_error *err)
     footer->file_bytes = yr_segment_lay_out(footer, &layout);
     YR_ASSERT(footer->file_bytes == writer->off + YR_SEGMENT_FOOTER_BYTES);
     yr_segment_footer_encode(footer, writer->seed, bytes);
-    yr_file_hash_add(writer->hash, bytes, YR_SEGMENT_HASH_OFF);
-    yr_file_hash_get(writer->hash, footer->file_hash);
+    yr_hash128_update(writer->hash, bytes, YR_SEGMENT_HASH_OFF);
+    yr_hash128_digest(writer->hash, footer->file_hash);
     yr_segment_footer_encode(footer, writer->seed, bytes);
     int rc = yr_segment_write_all(writer->env, writer->file, bytes, sizeof bytes, writer->off);
     if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write segment '%s'", writer->name);

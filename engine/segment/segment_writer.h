@@ -9,6 +9,7 @@
 #define YR_SEGMENT_WRITER_H
 
 #include "engine/base/buf.h"
+#include "engine/base/hash128.h"
 #include "engine/format/segment_format.h"
 #include "engine/segment/segment_codec.h"
 #include "engine/segment/segment_file.h"
@@ -26,7 +27,7 @@ typedef struct yr_segment_writer {
     uint64_t seed;
     uint64_t off; /* bytes written */
     yr_segment_footer footer;
-    yr_file_hash *hash;
+    yr_hash128 *hash;
     yr_extent extent[YR_STREAM_COUNT];
     /* cold */
     yr_compressor *compressor; /* with the dictionary, once there is one */

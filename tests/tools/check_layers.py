@@ -30,7 +30,7 @@ BELOW = {
 }
 # Libraries that a folder may call, by their headers.
 LIBRARIES = {
-    "engine/segment": {"xxhash.h", "zdict.h", "zstd.h", "zstd_errors.h"},
+    "engine/segment": {"zdict.h", "zstd.h", "zstd_errors.h"},
     "search/analysis": {"libstemmer.h", "unictype.h", "unistring/version.h", "uniwbrk.h", "utf8proc.h"},
     "search/snippet": {"unictype.h", "unigbrk.h", "unistr.h", "utf8proc.h"},
 }

@@ -1,0 +1,341 @@
+/* Times segments alone: one thread, keys "user:%016llx", one row a commit, against the figures of the prototype. Not a
+ * test; build it optimised.
+ *
+ *     segment_bench DIR [KEYS] [GETS]     (1000000 and 300000)
+ *
+ * Two loads: KEYS keys of one version, and KEYS / 20 of 20 versions. Values are 100 bytes, half of them random; a
+ * version changes 8 of them. The clock is the thread's processor time, which other load on the machine disturbs less;
+ * reads are of a warm page cache. Sizes are bytes a key (of all its versions). */
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "engine/base/mem.h"
+#include "engine/base/rng.h"
+#include "engine/segment/segment.h"
+#include "engine/segment/segment_builder.h"
+#include "engine/segment/segment_verify.h"
+
+#define VALUE_BYTES 100u
+#define TREE_KEY_BYTES 26u
+#define NAME "bench.seg"
+#define SCAN_ROWS 100u
+
+typedef struct load {
+    const char *name;
+    uint32_t keys;
+    uint32_t versions; /* of each */
+    uint64_t *ids;     /* ascending */
+} load;
+
+typedef struct bench {
+    const yore_env *env;
+    const char *path; /* of the directory */
+    yore_dir *dir;
+    yr_block_cache *cache;
+    yr_decoders *decoders;
+    yr_segment *segment;
+    void *map;
+    size_t map_bytes;
+    uint32_t gets;
+    yore_error err;
+    uint64_t sum; /* of what was read, so that reading is not optimised away */
+} bench;
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0) abort();
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void must(const bench *b, yore_status status)
+{
+    if (status == YORE_OK) return;
+    fprintf(stderr, "segment_bench: %s: %s\n", yore_status_name(status), b->err.message);
+    exit(1);
+}
+
+/* As sprintf("user:%016llx") behind branch 1 and primitive kv, but faster. */
+static void make_key(uint64_t id, uint8_t to[TREE_KEY_BYTES])
+{
+    static const char digits[] = "0123456789abcdef";
+    memcpy(to, "\0\0\0\1\1user:", 10);
+    for (uint32_t i = 0; i < 16; i++) to[10 + i] = (uint8_t)digits[id >> (60 - 4 * i) & 15];
+}
+
+static void make_value(uint64_t id, uint32_t version, uint8_t to[VALUE_BYTES])
+{
+    yr_rng rng = {id};
+    memset(to, 'x', VALUE_BYTES);
+    for (uint32_t i = 0; i < 48; i += 8) yr_put_le64(to + i, yr_rng_next(&rng));
+    if (version == 0) return;
+    rng.state += version;
+    yr_put_le64(to + 40, yr_rng_next(&rng));
+}
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void make_load(load *l, const char *name, uint32_t keys, uint32_t versions)
+{
+    yr_rng rng = {keys};
+    *l = (load){.name = name, .keys = keys, .versions = versions, .ids = malloc(sizeof(uint64_t) * keys)};
+    if (!l->ids) abort();
+    for (uint32_t i = 0; i < keys; i++) l->ids[i] = yr_rng_next(&rng);
+    qsort(l->ids, keys, sizeof(uint64_t), by_id);
+}
+
+/* Version of key i's v-th write: writes go round the keys in a scattered order. */
+static uint64_t version_of(const load *l, uint32_t i, uint32_t v)
+{
+    return 1 + (uint64_t)v * l->keys + ((uint64_t)i * 7919 + v) % l->keys;
+}
+
+/* -- building -- */
+
+/* What the loop below takes without a builder. */
+static uint64_t time_to_make(bench *b, const load *l)
+{
+    uint8_t key[TREE_KEY_BYTES], value[VALUE_BYTES];
+    uint64_t start = now_ns();
+    for (uint32_t i = 0; i < l->keys; i++) {
+        make_key(l->ids[i], key);
+        for (uint32_t v = l->versions; v-- > 0;) {
+            make_value(l->ids[i], v, value);
+            b->sum += value[v % VALUE_BYTES] + version_of(l, i, v);
+        }
+    }
+    return now_ns() - start;
+}
+
+static void build(bench *b, const load *l, enum yr_segment_form form, bool is_quiet)
+{
+    yr_segment_builder *builder;
+    yr_segment_footer footer;
+    uint64_t rows = (uint64_t)l->keys * l->versions, made = time_to_make(b, l), start = now_ns();
+    yr_segment_build_options options = {.file_id = 1, .last_version = rows, .form = form, .hash_seed = 12345};
+    (void)b->env->unlink(b->env->ctx, b->dir, NAME);
+    must(b, yr_segment_builder_create(b->env, &options, b->dir, NAME, &builder, &b->err));
+    uint8_t key[TREE_KEY_BYTES], value[VALUE_BYTES];
+    yr_segment_row row = {.op = YORE_OP_PUT, .tree_key = {key, sizeof key}, .value = {value, sizeof value}};
+    for (uint32_t i = 0; i < l->keys; i++) {
+        make_key(l->ids[i], key);
+        for (uint32_t v = l->versions; v-- > 0;) {
+            make_value(l->ids[i], v, value);
+            row.version = version_of(l, i, v);
+            must(b, yr_segment_builder_add(builder, &row, &b->err));
+        }
+    }
+    for (uint64_t v = 1; v <= rows; v++) {
+        yr_commit_head head = {
+            .version = v, .time_ns = (int64_t)(v * 1700 + v % 100), .branch = 1, .row_count = 1};
+        must(b, yr_segment_builder_commit(builder, &head, v - 1, &b->err));
+    }
+    uint64_t rest = now_ns();
+    must(b, yr_segment_builder_finish(builder, &footer, &b->err));
+    uint64_t end = now_ns();
+    yr_segment_builder_destroy(builder);
+    if (is_quiet) return;
+    double keys = l->keys;
+    printf("  build %.2f s CPU (writing the index and reading all back: %.2f)\n",
+           (double)(end - start - made) / 1e9, (double)(end - rest) / 1e9);
+    printf(
+        "  %.1f bytes a key: file %.1f MB; hash index %.2f, tables and fences %.2f, dictionary %.2f a key\n",
+        (double)footer.file_bytes / keys, (double)footer.file_bytes / 1e6,
+        (double)footer.section_bytes[YR_SECTION_HASH] / keys,
+        (double)(footer.section_bytes[0] + footer.section_bytes[1] + footer.section_bytes[2] +
+                 footer.section_bytes[3] + footer.section_bytes[YR_SECTION_FENCES]) /
+            keys,
+        (double)footer.section_bytes[YR_SECTION_DICTIONARY] / keys);
+}
+
+/* Stored bytes a key of each stream: sums of the tables. */
+static void print_streams(bench *b, const load *l)
+{
+    static const char *const names[] = {"main", "history", "commits", "changes"};
+    const yr_segment_footer *footer = yr_segment_facts(b->segment);
+    yr_segment_layout layout;
+    (void)yr_segment_lay_out(footer, &layout);
+    printf(" ");
+    for (uint32_t s = 0; s < YR_STREAM_COUNT; s++) {
+        uint64_t stored = 0, raw = 0;
+        for (uint32_t i = 0; i < layout.block_count[s]; i++) {
+            yr_segment_entry entry;
+            const uint8_t *p = (const uint8_t *)b->map + layout.section_off[s] +
+                               (size_t)i * YR_SEGMENT_ENTRY_BYTES;
+            if (!yr_segment_entry_decode(p, footer->index_off, &entry)) abort();
+            stored += entry.stored_bytes;
+            raw += entry.raw_bytes;
+        }
+        printf(" %s %.1f (raw %.1f)", names[s], (double)stored / l->keys, (double)raw / l->keys);
+    }
+    printf(" bytes a key\n");
+}
+
+/* -- reading -- */
+
+static void open_segment(bench *b, bool is_mapped, uint64_t cache_bytes)
+{
+    char path[4096];
+    yore_file *file = NULL;
+    yr_segment_open_options options = {.env = b->env};
+    must(b, yr_block_cache_create(b->env, cache_bytes, &b->cache, &b->err));
+    options.cache = b->cache;
+    options.decoders = b->decoders;
+    (void)snprintf(path, sizeof path, "%s/%s", b->path, NAME);
+    int fd = open(path, O_RDONLY);
+    b->map_bytes = (size_t)lseek(fd, 0, SEEK_END);
+    b->map = mmap(NULL, b->map_bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+    close(fd);
+    if (b->map == MAP_FAILED) abort();
+    (void)madvise(b->map, b->map_bytes, MADV_RANDOM);
+    if (is_mapped) {
+        options.image = yore_bytes(b->map, b->map_bytes);
+    } else if (b->env->open(b->env->ctx, b->dir, NAME, 0, &file) < 0) {
+        abort();
+    }
+    uint64_t start = now_ns();
+    must(b, yr_segment_open(&options, file, NAME, &b->segment, &b->err));
+    printf("    open %" PRIu64 " us", (now_ns() - start) / 1000);
+}
+
+static void close_segment(bench *b)
+{
+    yr_segment_close(b->segment);
+    yr_block_cache_destroy(b->cache);
+    munmap(b->map, b->map_bytes);
+}
+
+static uint64_t hash_of(const uint8_t key[TREE_KEY_BYTES])
+{
+    return yr_segment_hash_of(12345, 1, 1, yore_bytes(key + 5, TREE_KEY_BYTES - 5));
+}
+
+enum what { GET, MISSING, AS_OF };
+
+static double find_many(bench *b, const load *l, enum what what, uint32_t n)
+{
+    yr_rng rng = {77 + (uint64_t)what};
+    uint64_t start = now_ns(), rows = (uint64_t)l->keys * l->versions;
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t key[TREE_KEY_BYTES];
+        uint64_t id = what == MISSING ? yr_rng_next(&rng) : l->ids[yr_rng_below(&rng, l->keys)];
+        uint64_t cap = what == AS_OF ? l->keys + yr_rng_below(&rng, rows - l->keys + 1) : UINT64_MAX;
+        make_key(id, key);
+        yr_segment_hit hit;
+        yore_status status =
+            yr_segment_find(b->segment, yore_bytes(key, sizeof key), hash_of(key), cap, &hit, &b->err);
+        if (status == YORE_NOT_FOUND && what == MISSING) continue;
+        must(b, status);
+        b->sum += ((const uint8_t *)hit.row.value.data)[99];
+        yr_segment_hit_release(&hit);
+    }
+    return (double)(now_ns() - start) / n;
+}
+
+static double scan_many(bench *b, const load *l, uint64_t cap, uint32_t n)
+{
+    yr_rng rng = {99};
+    uint64_t start = now_ns(), rows = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint8_t key[TREE_KEY_BYTES];
+        yr_segment_row row;
+        yr_segment_cursor cursor;
+        make_key(l->ids[yr_rng_below(&rng, l->keys)], key);
+        yr_segment_cursor_init(&cursor, b->segment, cap, yore_bytes(NULL, 0));
+        yore_status status = yr_segment_cursor_seek(&cursor, yore_bytes(key, sizeof key), &row, &b->err);
+        for (uint32_t k = 0; status == YORE_OK && k < SCAN_ROWS; k++, rows++) {
+            b->sum += ((const uint8_t *)row.value.data)[99];
+            status = yr_segment_cursor_next(&cursor, &row, &b->err);
+        }
+        if (status < 0) must(b, status);
+        yr_segment_cursor_deinit(&cursor);
+    }
+    return (double)(now_ns() - start) / (double)rows;
+}
+
+static void rate(const char *what, double ns)
+{
+    printf(", %s %.0f k/s", what, 1e6 / ns);
+}
+
+static void read_all(bench *b, const load *l, const char *how, bool is_mapped, uint64_t cache_bytes,
+                     uint32_t n)
+{
+    printf("  %s:\n", how);
+    open_segment(b, is_mapped, cache_bytes);
+    (void)find_many(b, l, GET, n / 2); /* warm */
+    rate("get", find_many(b, l, GET, n));
+    rate("missing", find_many(b, l, MISSING, n));
+    rate("scan100 rows", scan_many(b, l, UINT64_MAX, n / 50));
+    if (l->versions > 1) {
+        (void)find_many(b, l, AS_OF, n / 2);
+        rate("as-of", find_many(b, l, AS_OF, n));
+        rate("scan100 rows in the past", scan_many(b, l, (uint64_t)l->keys * 10, n / 200));
+    }
+    yr_block_cache_stats stats;
+    yr_block_cache_stats_get(b->cache, &stats);
+    printf("; cache %.1f MB\n", (double)stats.bytes / 1e6);
+    close_segment(b);
+}
+
+static void verify_once(bench *b)
+{
+    open_segment(b, false, 64u << 20);
+    uint64_t start = now_ns();
+    must(b, yr_segment_verify(b->segment, &b->err));
+    printf(", verify %.2f s\n", (double)(now_ns() - start) / 1e9);
+    close_segment(b);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "usage: segment_bench DIR [KEYS] [GETS]\n");
+        return 2;
+    }
+    uint32_t keys = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1000000;
+    uint32_t gets = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 300000;
+    bench b = {.env = yore_env_default(), .path = argv[1], .gets = gets, .err = YORE_ERROR_INIT};
+    load loads[2];
+    if (keys < 100 || b.env->dir_open(b.env->ctx, argv[1], YORE_DIR_CREATE, NULL, &b.dir) < 0) return 2;
+    must(&b, yr_decoders_create(b.env, &b.decoders, &b.err));
+    make_load(&loads[0], "one version", keys, 1);
+    make_load(&loads[1], "20 versions", keys / 20, 20);
+    printf("compiler %s, %" PRIu32 " rows\n", __VERSION__, keys);
+    for (uint32_t i = 0; i < 2; i++) {
+        load *l = &loads[i];
+        printf("%s of %" PRIu32 " keys, hot\n", l->name, l->keys);
+        build(&b, l, YR_SEGMENT_HOT, true);
+        build(&b, l, YR_SEGMENT_HOT, false);
+        verify_once(&b);
+        open_segment(&b, true, 1u << 20);
+        print_streams(&b, l);
+        close_segment(&b);
+        read_all(&b, l, "in place", true, 1u << 20, gets);
+        read_all(&b, l, "pread, all cached", false, UINT64_C(1) << 30, gets);
+        printf("%s of %" PRIu32 " keys, cold\n", l->name, l->keys);
+        build(&b, l, YR_SEGMENT_COLD, false);
+        verify_once(&b);
+        open_segment(&b, true, 1u << 20);
+        print_streams(&b, l);
+        close_segment(&b);
+        read_all(&b, l, "mapped, all blocks cached", true, UINT64_C(1) << 30, gets);
+        read_all(&b, l, "pread, all cached", false, UINT64_C(1) << 30, gets);
+        read_all(&b, l, "pread, cache of 4 MiB", false, 4u << 20, gets / 20);
+        free(l->ids);
+    }
+    (void)b.env->unlink(b.env->ctx, b.dir, NAME);
+    b.env->dir_close(b.env->ctx, b.dir);
+    yr_decoders_destroy(b.decoders);
+    return b.sum == 42;
+}
