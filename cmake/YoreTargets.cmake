@@ -37,7 +37,8 @@ endfunction()
 # All layers once more, to be optimised across files: a tenth less time in a small commit. Not for the static library,
 # whose users may have another compiler, nor for the tests, of which each would take seconds to link.
 function(yore_add_whole)
-  if(NOT YORE_LTO OR NOT CMAKE_C_COMPILER_ID STREQUAL "GNU" OR YORE_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+  if(NOT YORE_LTO OR NOT CMAKE_C_COMPILER_ID STREQUAL "GNU" OR YORE_SANITIZE OR
+     NOT CMAKE_BUILD_TYPE MATCHES "^(Release|RelWithDebInfo|MinSizeRel)$")
     return()
   endif()
   get_property(sources GLOBAL PROPERTY YORE_SOURCES)
@@ -45,7 +46,9 @@ function(yore_add_whole)
   target_link_libraries(yore_whole PRIVATE yore_flags)
   target_include_directories(yore_whole PRIVATE ${XXHASH_INCLUDE_DIRS} ${ZSTD_INCLUDE_DIRS} ${YORE_TEXT_INCLUDE_DIRS})
   target_compile_options(yore_whole PRIVATE -flto=auto)
-  target_link_options(yore_whole INTERFACE -flto=auto)
+  # The linker compiles, and writes down where.
+  target_link_options(yore_whole INTERFACE -flto=auto
+    "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=" "-ffile-prefix-map=${CMAKE_BINARY_DIR}=build")
   yore_own_target(yore_whole)
 endfunction()
 
@@ -79,7 +82,7 @@ function(yore_add_libraries)
   add_library(yore_static STATIC ${objects})
   if(TARGET yore_whole)
     add_library(yore_shared SHARED $<TARGET_OBJECTS:yore_whole>)
-    target_link_options(yore_shared PRIVATE -flto=auto)
+    target_link_options(yore_shared PRIVATE $<TARGET_PROPERTY:yore_whole,INTERFACE_LINK_OPTIONS>)
   else()
     add_library(yore_shared SHARED ${objects})
   endif()

@@ -39,6 +39,17 @@ ${CC:-cc} "$consumer/consumer.c" $(pkg-config --cflags yore) "$libdir/libyore.a"
     $(pkg-config --static --libs yore | sed 's/-lyore\b//') -o "$temp/pc-static"
 expect 'pkg-config, static' "$temp/pc-static"
 
+# The same bytes wherever they were built; debug builds keep the paths that debuggers open.
+if ! grep -q '^CMAKE_BUILD_TYPE:[A-Z]*=Debug$' "$YORE_BUILD_DIR/CMakeCache.txt"; then
+    for file in "$libdir/libyore.so" "$libdir/libyore.a" "$temp/prefix/bin/yore"; do
+        if LC_ALL=C grep -qaF -e "$YORE_BUILD_DIR" -e "$YORE_SOURCE_DIR/" "$file"; then
+            echo "${file##*/} names the directory it was built in"
+            exit 1
+        fi
+    done
+    echo 'ok: no paths of the build'
+fi
+
 "$temp/prefix/bin/yore" version >/dev/null
 for file in man/man1/yore.1 bash-completion/completions/yore zsh/site-functions/_yore \
     fish/vendor_completions.d/yore.fish; do
