@@ -23,15 +23,20 @@ typedef struct chain_dir {
     size_t path_bytes;
 } chain_dir;
 
-/* files[0] is the backup itself, the last one the full backup. Files are closed, but for their facts. */
+/* One of the chain: closed, only its facts are kept. */
+typedef struct chain_file {
+    yr_backup_file file;
+    size_t known; /* where it is */
+} chain_file;
+
+/* files[0] is the backup itself, the last one the full backup. */
 struct yr_backup_chain {
     const yore_env *env;
     chain_dir dirs[2];
     uint32_t dir_count;
     known_file *known;
     size_t known_count, known_capacity;
-    yr_backup_file *files;
-    uint32_t *places; /* of the files: which of `known` */
+    chain_file *files;
     uint32_t count, capacity;
     bool out_of_memory; /* while listing */
 };
@@ -129,19 +134,10 @@ static bool grow_chain(yr_backup_chain *chain)
 {
     if (chain->count < chain->capacity) return true;
     uint32_t capacity = chain->capacity ? 2 * chain->capacity : 16;
-    yr_backup_file *files =
+    chain_file *files =
         yr_realloc(chain->env, chain->files, chain->capacity * sizeof *files, capacity * sizeof *files);
     if (!files) return false;
     chain->files = files;
-    uint32_t *places =
-        yr_realloc(chain->env, chain->places, chain->capacity * sizeof *places, capacity * sizeof *places);
-    if (!places) { /* give the larger block back, so that both have one capacity */
-        files =
-            yr_realloc(chain->env, chain->files, capacity * sizeof *files, chain->capacity * sizeof *files);
-        if (files || chain->capacity == 0) chain->files = files;
-        return false;
-    }
-    chain->places = places;
     chain->capacity = capacity;
     return true;
 }
@@ -170,13 +166,14 @@ static void hex_of(const uint8_t *id, char out[2 * YR_SALT_BYTES + 1])
 /* Add the base of the last file. Of several files of its id the first one that fits. */
 static yore_status add_base(yr_backup_chain *chain, yore_error *err)
 {
-    const yr_backup_file *above = &chain->files[chain->count - 1];
+    const yr_backup_file *above;
     yore_status status = YORE_OK;
     bool found = false;
     if (chain->count == CHAIN_MAX)
-        return yr_fail(err, YORE_ERR_LIMIT, "backup '%s' stands on too many bases", chain->files[0].path);
+        return yr_fail(err, YORE_ERR_LIMIT, "backup '%s' stands on too many bases",
+                       chain->files[0].file.path);
     if (!grow_chain(chain)) return no_memory(err);
-    above = &chain->files[chain->count - 1]; /* it has moved */
+    above = &chain->files[chain->count - 1].file;
     for (size_t i = 0; i < chain->known_count; i++) {
         const known_file *known = &chain->known[i];
         if (memcmp(known->id, above->manifest.base_id, YR_SALT_BYTES) != 0) continue;
@@ -186,8 +183,7 @@ static yore_status add_base(yr_backup_chain *chain, yore_error *err)
         yr_backup_file_close(&file);
         const char *problem = opened == YORE_OK ? judge_base(above, &file) : NULL;
         if (opened == YORE_OK && !problem) {
-            chain->places[chain->count] = (uint32_t)i;
-            chain->files[chain->count++] = file;
+            chain->files[chain->count++] = (chain_file){.file = file, .known = i};
             return YORE_OK;
         }
         if (problem && !found)
@@ -224,8 +220,7 @@ static yore_status open_first(yr_backup_chain *chain, const char *path, yore_err
     }
     if (status == YORE_OK) {
         file.path = chain->known[0].path;
-        chain->places[0] = 0;
-        chain->files[chain->count++] = file;
+        chain->files[chain->count++] = (chain_file){.file = file, .known = 0};
     }
     yr_backup_place_deinit(&place);
     return status;
@@ -239,10 +234,10 @@ yore_status yr_backup_chain_open(const char *path, const yore_backup_options *op
     if (!chain) return no_memory(err);
     chain->env = env;
     yore_status status = open_first(chain, path, err);
-    bool is_alone = status == YORE_OK && yr_backup_is_full(&chain->files[0].manifest);
+    bool is_alone = status == YORE_OK && yr_backup_is_full(&chain->files[0].file.manifest);
     if (status == YORE_OK && !is_alone) status = list_dir(chain, err);
     if (status == YORE_OK && !is_alone && options->base) status = list_base(chain, options->base, err);
-    while (status == YORE_OK && !yr_backup_is_full(&chain->files[chain->count - 1].manifest)) {
+    while (status == YORE_OK && !yr_backup_is_full(&chain->files[chain->count - 1].file.manifest)) {
         status = add_base(chain, err);
     }
     if (status < 0) {
@@ -265,16 +260,15 @@ void yr_backup_chain_close(yr_backup_chain *chain)
     }
     yr_free(env, chain->known, chain->known_capacity * sizeof *chain->known);
     yr_free(env, chain->files, chain->capacity * sizeof *chain->files);
-    yr_free(env, chain->places, chain->capacity * sizeof *chain->places);
     yr_free(env, chain, sizeof *chain);
 }
 
 void yr_backup_chain_info(const yr_backup_chain *chain, yore_backup_info *out)
 {
-    yr_backup_info_fill(&chain->files[0], out);
+    yr_backup_info_fill(&chain->files[0].file, out);
     for (uint32_t i = 1; i < chain->count; i++) {
         yore_backup_info base;
-        yr_backup_info_fill(&chain->files[i], &base);
+        yr_backup_info_fill(&chain->files[i].file, &base);
         out->files++;
         out->commits += base.commits;
         out->rows += base.rows;
@@ -289,16 +283,16 @@ yore_status yr_backup_chain_run(const yr_backup_chain *chain, const yore_backup_
     yr_backup_reader reader;
     yore_status status = yr_backup_reader_init(&reader, chain->env, err);
     reader.options = options;
-    reader.total = chain->files[0].manifest.last_version;
+    reader.total = chain->files[0].file.manifest.last_version;
     reader.sink = sink;
     reader.sink_arg = arg;
     for (uint32_t i = chain->count; status == YORE_OK && i-- > 0;) {
-        const known_file *known = &chain->known[chain->places[i]];
+        const known_file *known = &chain->known[chain->files[i].known];
         yr_backup_file file;
         status = yr_backup_file_open(&file, chain->env, chain->dirs[known->dir].dir, known->name, known->path,
                                      err);
         if (status == YORE_OK &&
-            memcmp(file.manifest.hash, chain->files[i].manifest.hash, sizeof file.manifest.hash) != 0) {
+            memcmp(file.manifest.hash, chain->files[i].file.manifest.hash, sizeof file.manifest.hash) != 0) {
             status =
                 yr_fail(err, YORE_ERR_CORRUPT, "backup '%s' was replaced while it was read", known->path);
         }

@@ -219,10 +219,10 @@ static yore_status workshop_finish(workshop *w, yore_error *err)
         return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot give the restored store its name '%s'", path);
     rc = env->dir_sync(env->ctx, w->place.dir);
     if (rc < 0) {
-        (void)yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot sync the directory of '%s'", path);
+        status = yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot sync the directory of '%s'", path);
         if (env->rename(env->ctx, w->place.dir, w->place.name, w->place.dir, w->name) < 0)
             w->name = w->place.name;
-        return YORE_ERR_IO;
+        return status;
     }
     env->dir_close(env->ctx, w->dir);
     w->dir = NULL; /* it is a store now */

@@ -55,18 +55,17 @@ static yore_status begin_file(yr_backup_writer *writer, yore_error *err)
     int rc = env->open(env->ctx, place->dir, writer->tmp_name, YORE_OPEN_WRITE | YORE_OPEN_CREATE, &file);
     if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot make '%s.tmp'", place->path);
     rc = env->lock(env->ctx, file);
-    if (rc == YORE_LOCK_HELD) {
-        status = yr_fail(err, YORE_ERR_LOCKED, "the backup '%s' is being made by another call", place->path);
-    } else if (rc < 0) {
-        status = yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot lock '%s.tmp'", place->path);
-    } else {
-        status = yr_backup_place_is_free(place, err); /* who held the lock may have finished */
-    }
-    if (status < 0) {
+    if (rc != 0) {
         env->close(env->ctx, file);
-        return status;
+        if (rc == YORE_LOCK_HELD)
+            return yr_fail(err, YORE_ERR_LOCKED, "the backup '%s' is being made by another call",
+                           place->path);
+        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot lock '%s.tmp'", place->path);
     }
     writer->file = file;
+    /* Who held the lock may have finished; then this may be the finished file, so nothing is done to it before. */
+    status = yr_backup_place_is_free(place, err);
+    if (status < 0) return status;
     rc = env->truncate(env->ctx, file, 0);
     return rc < 0 ? io_failed(writer, rc, "write", err) : YORE_OK;
 }

@@ -1,4 +1,4 @@
-/* What the tests of backups share: a small store with everything in it, and everything a store can say as one number. */
+/* What the tests of backups share: a small store with everything in it, and all a store can say as one number. */
 #ifndef YR_BACKUP_KIT_H
 #define YR_BACKUP_KIT_H
 
