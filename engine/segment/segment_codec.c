@@ -50,7 +50,8 @@ static ZSTD_customMem memory_of(const yore_env **env)
 struct yr_compressor {
     const yore_env *env;
     ZSTD_CCtx *context;
-    ZSTD_CDict *dictionary;
+    void *dictionary; /* the space it was made in; NULL = none */
+    size_t dictionary_bytes;
     int level;
 };
 
@@ -76,8 +77,8 @@ yore_status yr_compressor_create(const yore_env *env, int level, yr_compressor *
 void yr_compressor_destroy(yr_compressor *compressor)
 {
     if (!compressor) return;
-    ZSTD_freeCDict(compressor->dictionary);
     ZSTD_freeCCtx(compressor->context);
+    yr_free(compressor->env, compressor->dictionary, compressor->dictionary_bytes);
     yr_free(compressor->env, compressor, sizeof *compressor);
 }
 
@@ -86,14 +87,21 @@ yore_status yr_compressor_dictionary(yr_compressor *compressor, yore_slice bytes
     /* A block that did not fit leaves a session open, in which dictionaries are not exchanged. */
     (void)ZSTD_CCtx_reset(compressor->context, ZSTD_reset_session_only);
     (void)ZSTD_CCtx_refCDict(compressor->context, NULL);
-    ZSTD_freeCDict(compressor->dictionary);
+    yr_free(compressor->env, compressor->dictionary, compressor->dictionary_bytes);
     compressor->dictionary = NULL;
     if (bytes.size == 0) return YORE_OK;
+    /* In space of our own: zstd 1.5.4 does not look whether it got any (ZSTD_createCDict_advanced2). */
     ZSTD_compressionParameters parameters = ZSTD_getCParams(compressor->level, 0, bytes.size);
-    compressor->dictionary = ZSTD_createCDict_advanced(bytes.data, bytes.size, ZSTD_dlm_byCopy, ZSTD_dct_auto,
-                                                       parameters, memory_of(&compressor->env));
+    compressor->dictionary_bytes = ZSTD_estimateCDictSize_advanced(bytes.size, parameters, ZSTD_dlm_byCopy);
+    compressor->dictionary = yr_alloc(compressor->env, compressor->dictionary_bytes);
     if (!compressor->dictionary) return yr_fail(err, YORE_ERR_NOMEM, "no memory for a dictionary");
-    (void)ZSTD_CCtx_refCDict(compressor->context, compressor->dictionary);
+    const ZSTD_CDict *made = ZSTD_initStaticCDict(compressor->dictionary, compressor->dictionary_bytes,
+                                                  bytes.data, bytes.size, ZSTD_dlm_byCopy, ZSTD_dct_auto,
+                                                  parameters);
+    if (!made)
+        return yr_fail(err, YORE_ERR_UNSUPPORTED, "this zstd cannot make a dictionary of %zu bytes",
+                       bytes.size);
+    (void)ZSTD_CCtx_refCDict(compressor->context, made);
     return YORE_OK;
 }
 
