@@ -103,8 +103,9 @@ static yore_status parse(search *s, yore_error *err)
     const yore_query *query = s->query;
     const yr_query_options options = {.strict = query->strict, .plain = query->plain, .all = query->all};
     yore_slice text = query->text;
-    if (text.size) text.data = yr_arena_copy(&s->iter->arena, text.data, text.size);
-    if (text.size && !text.data) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a query");
+    bool is_kept = text.size && text.size <= YR_QUERY_BYTES_MAX; /* more is refused unread */
+    if (is_kept) text.data = yr_arena_copy(&s->iter->arena, text.data, text.size);
+    if (is_kept && !text.data) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a query");
     return yr_query_parse(text, &options, s->analyzer, &s->iter->arena, &s->root, err);
 }
 

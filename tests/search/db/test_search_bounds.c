@@ -165,6 +165,29 @@ static void test_a_phrase_takes_no_memory_for_the_length_of_a_text(void **state)
     yore_close(db);
 }
 
+static void test_a_query_that_is_too_long_is_refused_unread(void **state)
+{
+    (void)state;
+    enum { SIZE = 64 << 20 };
+    yore_env env = counting_env();
+    yore_db *db = open_in(&env, 0);
+    yore_query query = YORE_QUERY_INIT;
+    yore_iter *iter;
+    yore_snap *snap;
+    char *text = calloc(SIZE, 1);
+    assert_non_null(text);
+    query.text = yore_bytes(text, SIZE);
+    ok(yore_snap_open(db, NULL, &snap, NULL, &err));
+    uint64_t before = atomic_load(&counted.bytes);
+    atomic_store(&counted.peak, before);
+    assert_int_equal(yore_search(snap, &query, &iter, &err), YORE_ERR_LIMIT);
+    assert_non_null(strstr(err.message, "4,096 bytes"));
+    assert_in_range(atomic_load(&counted.peak) - before, 1, 1 << 20);
+    free(text);
+    yore_snap_close(snap);
+    yore_close(db);
+}
+
 /* Long keys, long words or one long text: whatever the memory goes to, it is the one limit that ends it. */
 static void test_the_memory_limit_counts_everything_the_index_holds(void **state)
 {
@@ -394,6 +417,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_phrase_takes_no_memory_for_the_length_of_a_text),
+        cmocka_unit_test(test_a_query_that_is_too_long_is_refused_unread),
         cmocka_unit_test(test_the_memory_limit_counts_everything_the_index_holds),
         cmocka_unit_test(test_hits_that_could_not_be_given_are_given_by_the_next_call),
         cmocka_unit_test(test_prefixes_that_cover_the_same_words_share_them),
