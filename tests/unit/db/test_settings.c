@@ -1,4 +1,5 @@
 /* Settings with values by key prefix: which one holds, as of when, what is refused; and the table they are kept in. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -232,6 +233,50 @@ static void test_a_setting_has_at_most_so_many_prefixes(void **state)
     yr_sim_destroy(sim);
 }
 
+typedef struct setter {
+    yore_db *db;
+    unsigned first;
+    bool failed;
+} setter;
+
+enum { SETTERS = 3, SETTINGS_EACH = 60 };
+
+static void *set_many(void *arg)
+{
+    setter *s = arg;
+    char prefix[16];
+    for (unsigned i = 0; i < SETTINGS_EACH; i++) {
+        snprintf(prefix, sizeof prefix, "%03u", s->first + i);
+        if (yore_config_set_prefix(s->db, "search.index", yore_str(prefix), "none", NULL, NULL) != YORE_OK)
+            s->failed = true;
+    }
+    return NULL;
+}
+
+/* They share a row, but each is judged against the one before it. */
+static void test_prefixes_set_by_several_threads_are_all_there(void **state)
+{
+    (void)state;
+    yore_db *db = open_memory();
+    pthread_t threads[SETTERS];
+    setter setters[SETTERS];
+    for (unsigned i = 0; i < SETTERS; i++) {
+        setters[i] = (setter){.db = db, .first = i * SETTINGS_EACH};
+        assert_int_equal(pthread_create(&threads[i], NULL, set_many, &setters[i]), 0);
+    }
+    for (unsigned i = 0; i < SETTERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+        assert_false(setters[i].failed);
+    }
+    yore_config_value value = {.struct_size = sizeof value};
+    unsigned count = 0;
+    while (yore_config_next_prefix(db, "search.index", yore_bytes(value.prefix, value.prefix_size), NULL,
+                                   &value, &err) == YORE_OK)
+        count++;
+    assert_int_equal(count, SETTERS * SETTINGS_EACH);
+    yore_close(db);
+}
+
 /* What is derived from them is made again only then. */
 static void test_the_table_tells_since_when_it_says_the_same(void **state)
 {
@@ -327,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_a_prefix_is_any_bytes_and_an_empty_one_is_the_store),
         cmocka_unit_test(test_what_has_no_prefixes_says_which_settings_have),
         cmocka_unit_test(test_a_setting_has_at_most_so_many_prefixes),
+        cmocka_unit_test(test_prefixes_set_by_several_threads_are_all_there),
         cmocka_unit_test(test_the_table_tells_since_when_it_says_the_same),
         cmocka_unit_test(test_a_table_reads_back_and_is_good_at_no_other_length),
         cmocka_unit_test(test_a_table_of_the_wrong_order_or_sizes_is_none),
