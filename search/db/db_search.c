@@ -175,6 +175,7 @@ static yore_status run_search(search *s, yore_error *err)
     do {
         status = attempt(s, until_ns, err);
     } while (status == YORE_CONFLICT);
+    if (status == YORE_ERR_CANCELLED) return yr_db_usable(s->snap->db, err); /* it is being closed */
     if (status == YORE_OK) status = pin_values(s, err);
     if (status == YORE_OK && s->query->snippet_bytes != YORE_SNIPPET_NONE)
         status = yr_snippet_plan_create(s->root, &s->iter->arena, &s->iter->plan, err);

@@ -59,7 +59,7 @@ static void stop_follower(yr_companion *companion)
     yr_follower *f = (yr_follower *)companion;
     yr_mutex_lock(&f->mutex);
     f->stop = true;
-    atomic_store_explicit(&f->cancel, 1, memory_order_relaxed); /* count_token */
+    atomic_store_explicit(&f->cancel, 1, memory_order_relaxed); /* yr_analyze */
     yr_cond_broadcast(&f->wanted);
     yr_cond_broadcast(&f->changed);
     yore_thread *thread = f->thread;
@@ -248,7 +248,9 @@ yore_status yr_follower_take_analyzer(yr_follower *f, const char *language, yr_a
         kept->analyzer = NULL;
     }
     yr_mutex_unlock(&f->mutex);
-    return *out ? YORE_OK : yr_analyzer_open(f->env, yore_str(language), out, err);
+    yore_status status = *out ? YORE_OK : yr_analyzer_open(f->env, yore_str(language), out, err);
+    if (status == YORE_OK) yr_analyzer_cancel_with(*out, &f->cancel); /* a phrase in a long text */
+    return status;
 }
 
 void yr_follower_give_analyzer(yr_follower *f, const char *language, yr_analyzer *analyzer)

@@ -1,6 +1,7 @@
 /* Memory and threads of a search under load: what one text, one limit or one badly timed close may cost. */
 #define _DEFAULT_SOURCE
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -413,6 +414,53 @@ static void test_a_first_search_that_is_overtaken_by_a_close_leaves_no_thread(vo
     yore_snap_close(snap);
 }
 
+static _Atomic bool has_begun;
+
+static int64_t telling_clock(void *ctx)
+{
+    atomic_store(&has_begun, true);
+    return yore_env_default()->monotonic_ns(ctx);
+}
+
+static void *search_for_a_phrase(void *snap)
+{
+    static yore_status status;
+    yore_query query = YORE_QUERY_INIT;
+    yore_iter *iter;
+    query.text = yore_str("\"b c\"");
+    status = yore_search(snap, &query, &iter, NULL);
+    if (status == YORE_OK) yore_iter_close(iter);
+    return &status;
+}
+
+/* A search that reads a long text for a phrase ends when the store is closed, and keeps nobody waiting until then. */
+static void test_a_close_ends_the_search_for_a_phrase(void **state)
+{
+    (void)state;
+    enum { SIZE = 16 << 20 };
+    yore_env env = *yore_env_default();
+    env.monotonic_ns = telling_clock;
+    yore_db *db = open_in(&env, 0);
+    char *text = malloc(SIZE);
+    assert_non_null(text);
+    for (size_t i = 0; i < SIZE; i += 2) memcpy(text + i, i + 2 < SIZE ? "b " : "c ", 2);
+    ok(yore_db_put(db, yore_str(""), yore_str_key("long"), yore_bytes(text, SIZE), NULL, &err));
+    uint64_t matches;
+    ok(search(db, "b", &matches)); /* makes the index */
+    yore_snap *snap;
+    pthread_t thread;
+    void *status;
+    ok(yore_snap_open(db, NULL, &snap, NULL, &err));
+    atomic_store(&has_begun, false);
+    assert_int_equal(pthread_create(&thread, NULL, search_for_a_phrase, snap), 0);
+    while (!atomic_load(&has_begun)) env.sleep_ns(env.ctx, 100000);
+    yore_close(db);
+    assert_int_equal(pthread_join(thread, &status), 0);
+    assert_int_equal(*(yore_status *)status, YORE_ERR_MISUSE);
+    yore_snap_close(snap);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -422,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_hits_that_could_not_be_given_are_given_by_the_next_call),
         cmocka_unit_test(test_prefixes_that_cover_the_same_words_share_them),
         cmocka_unit_test(test_a_search_does_not_fail_for_memory_that_is_there_again),
+        cmocka_unit_test(test_a_close_ends_the_search_for_a_phrase),
         cmocka_unit_test(test_counting_a_text_of_stop_words_can_be_cancelled),
         cmocka_unit_test(test_a_first_search_that_is_overtaken_by_a_close_leaves_no_thread),
     };
