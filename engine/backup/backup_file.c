@@ -179,6 +179,23 @@ static yore_status take_frames(yr_backup_reader *reader, const yr_backup_file *f
 
 /* -- chunks -- */
 
+/* Into `raw`, which has room for the bytes that the chunk's checked header promises. */
+static yore_status unpack(const yr_backup_reader *reader, const yr_backup_file *file,
+                          const yr_backup_chunk *chunk, uint8_t *raw, uint64_t off, yore_error *err)
+{
+    const yore_slice stored = {reader->stored, chunk->stored_bytes};
+    if (chunk->codec == YR_BACKUP_PLAIN) {
+        memcpy(raw, stored.data, stored.size);
+        return YORE_OK;
+    }
+    switch (yr_decode(reader->decoders, NULL, stored, raw, chunk->raw_bytes)) {
+    case YR_DECODE_OK: return YORE_OK;
+    case YR_DECODE_BAD: return bad_at(file, err, "a chunk cannot be unpacked", off);
+    case YR_DECODE_NO_MEMORY: break;
+    }
+    return yr_fail(err, YORE_ERR_NOMEM, "out of memory while reading the backup '%s'", file->path);
+}
+
 /* Read the chunk at *off behind the frames that wait. */
 static yore_status take_chunk(yr_backup_reader *reader, const yr_backup_file *file, uint64_t *off,
                               uint64_t end, yore_error *err)
@@ -192,9 +209,6 @@ static yore_status take_chunk(yr_backup_reader *reader, const yr_backup_file *fi
     if (!yr_backup_chunk_decode(bytes, file->seed, *off, &chunk))
         return bad_at(file, err, "a chunk's header is damaged", *off);
     if (chunk.stored_bytes > end - *off - sizeof bytes) return bad_at(file, err, "a chunk is cut", *off);
-    if (chunk.codec != YR_BACKUP_PLAIN)
-        return yr_fail(err, YORE_ERR_UNSUPPORTED, "backup '%s' is packed in a way this yore cannot read",
-                       file->path);
     status = read_bytes(file, reader->stored, chunk.stored_bytes, *off + sizeof bytes, err);
     if (status < 0) return status;
     const yore_slice stored = {reader->stored, chunk.stored_bytes};
@@ -202,7 +216,8 @@ static yore_status take_chunk(yr_backup_reader *reader, const yr_backup_file *fi
         return bad_at(file, err, "a chunk does not match its checksum", *off);
     if (!yr_buf_reserve(&reader->frames, chunk.raw_bytes, &raw))
         return yr_fail(err, YORE_ERR_NOMEM, "out of memory while reading the backup '%s'", file->path);
-    memcpy(raw, reader->stored, chunk.raw_bytes);
+    status = unpack(reader, file, &chunk, raw, *off, err);
+    if (status < 0) return status;
     reader->frames.size += chunk.raw_bytes;
     reader->raw_bytes += chunk.raw_bytes;
     yr_hash128_update(reader->hash, bytes, sizeof bytes);
@@ -255,8 +270,9 @@ yore_status yr_backup_reader_init(yr_backup_reader *reader, const yore_env *env,
     yr_buf_init(&reader->frames, env, YR_BACKUP_FRAME_MAX + 2 * (size_t)YR_BACKUP_CHUNK_MAX);
     reader->stored = yr_alloc(env, YR_BACKUP_CHUNK_MAX);
     reader->hash = yr_hash128_create(env);
-    if (reader->stored && reader->hash) return YORE_OK;
-    return yr_fail(err, YORE_ERR_NOMEM, "out of memory for reading a backup");
+    if (!reader->stored || !reader->hash)
+        return yr_fail(err, YORE_ERR_NOMEM, "out of memory for reading a backup");
+    return yr_decoders_create(env, &reader->decoders, err);
 }
 
 void yr_backup_reader_deinit(yr_backup_reader *reader)
@@ -264,4 +280,5 @@ void yr_backup_reader_deinit(yr_backup_reader *reader)
     yr_buf_deinit(&reader->frames);
     yr_free(reader->env, reader->stored, YR_BACKUP_CHUNK_MAX);
     yr_hash128_destroy(reader->env, reader->hash);
+    yr_decoders_destroy(reader->decoders);
 }

@@ -12,6 +12,7 @@
 #include "engine/base/buf.h"
 #include "engine/db/handle.h"
 #include "engine/format/backup_format.h"
+#include "engine/segment/segment_codec.h"
 
 /* Of one commit: what the commit path may put together, too. */
 #define YR_BACKUP_FRAME_MAX ((size_t)(1u << 31) + (1u << 28))
@@ -78,6 +79,7 @@ typedef struct yr_backup_reader {
     uint64_t rows, raw_bytes;
     yr_buf frames;   /* not given on yet */
     uint8_t *stored; /* of one chunk */
+    yr_decoders *decoders;
     yr_hash128 *hash;
 } yr_backup_reader;
 
@@ -132,6 +134,7 @@ typedef struct yr_backup_writer {
     uint8_t *raw; /* of the chunk being filled */
     size_t raw_size;
     uint8_t *stored; /* header and bytes of a chunk */
+    yr_compressor *compressor;
     yr_hash128 *hash;
     yr_file_header header;
     yr_backup_manifest manifest; /* the caller fills in what it knows */

@@ -9,6 +9,7 @@
 
 #define STORED_BYTES (YR_BACKUP_CHUNK_HEADER + (size_t)YR_BACKUP_CHUNK_MAX)
 /* Synced in steps, so that the store's own syncs on the same disk never wait for all of a large backup. */
+#define LEVEL 1 /* of zstd: a writer beside the backup feels a higher one */
 #define SYNC_BYTES (UINT64_C(32) << 20)
 
 static yore_status io_failed(const yr_backup_writer *writer, int rc, const char *what, yore_error *err)
@@ -42,7 +43,7 @@ static yore_status begin_memory(yr_backup_writer *writer, const yore_env *env, y
     }
     memcpy(writer->tmp_name, writer->place.name, name_size);
     memcpy(writer->tmp_name + name_size, suffix, sizeof suffix);
-    return YORE_OK;
+    return yr_compressor_create(env, LEVEL, &writer->compressor, err);
 }
 
 static yore_status begin_file(yr_backup_writer *writer, yore_error *err)
@@ -95,10 +96,14 @@ static yore_status flush(yr_backup_writer *writer, yore_error *err)
 {
     if (writer->raw_size == 0) return YORE_OK;
     uint8_t *bytes = writer->stored + YR_BACKUP_CHUNK_HEADER;
-    memcpy(bytes, writer->raw, writer->raw_size);
-    yr_backup_chunk chunk = {.codec = YR_BACKUP_PLAIN,
+    size_t packed;
+    yore_status status =
+        yr_compress(writer->compressor, yore_bytes(writer->raw, writer->raw_size), bytes, &packed, err);
+    if (status < 0) return status;
+    if (packed == 0) memcpy(bytes, writer->raw, writer->raw_size);
+    yr_backup_chunk chunk = {.codec = packed ? YR_BACKUP_ZSTD : YR_BACKUP_PLAIN,
                              .raw_bytes = (uint32_t)writer->raw_size,
-                             .stored_bytes = (uint32_t)writer->raw_size};
+                             .stored_bytes = (uint32_t)(packed ? packed : writer->raw_size)};
     const yore_slice stored = {bytes, chunk.stored_bytes};
     chunk.checksum = yr_backup_chunk_checksum(writer->seed, writer->off, stored);
     yr_backup_chunk_encode(&chunk, writer->seed, writer->off, writer->stored);
@@ -176,6 +181,7 @@ void yr_backup_writer_abandon(yr_backup_writer *writer)
         yr_free(env, writer->raw, YR_BACKUP_CHUNK_MAX);
         yr_free(env, writer->stored, STORED_BYTES);
         yr_hash128_destroy(env, writer->hash);
+        yr_compressor_destroy(writer->compressor);
     }
     yr_backup_place_deinit(&writer->place);
     *writer = (yr_backup_writer){0};

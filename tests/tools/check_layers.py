@@ -20,7 +20,7 @@ BELOW = {
     "engine/branch": ["engine/mem"],
     "engine/mvcc": ["engine/branch", "engine/wal"],
     "engine/db": ["engine/mvcc"],
-    "engine/backup": ["engine/db"],
+    "engine/backup": ["engine/db", "engine/segment"],
     "search/analysis": ["engine/base"],
     "search/query": ["search/analysis"],
     "search/snippet": ["search/query"],
