@@ -8,14 +8,12 @@
 #include <stdint.h>
 
 enum yr_rank {
-    YR_RANK_SEARCH = 5,       /* the search index: held for moments only */
-    YR_RANK_DB = 10,          /* open, close, check */
-    YR_RANK_COMMIT = 20,      /* the commit leader's turn */
-    YR_RANK_BACKGROUND = 30,  /* the background thread's work list */
-    YR_RANK_WAL = 40,         /* rotation and preparation of log files */
-    YR_RANK_WAL_SYNC = 50,    /* one sync at a time */
-    YR_RANK_BLOCK_CACHE = 70, /* a shard of the block cache: held for moments only */
-    YR_RANK_EPOCH = 90
+    YR_RANK_SEARCH = 5,      /* the search index: held for moments only */
+    YR_RANK_COMMIT = 20,     /* the commit leader's turn */
+    YR_RANK_BACKGROUND = 30, /* the background thread's work list */
+    YR_RANK_WAL = 40,        /* rotation and preparation of log files */
+    YR_RANK_WAL_SYNC = 50,   /* one sync at a time */
+    YR_RANK_BLOCK_CACHE = 70 /* a shard of the block cache: held for moments only */
 };
 
 typedef struct yr_mutex {

@@ -91,7 +91,8 @@ yore_status yr_wal_append(yr_wal *wal, yore_slice payload, uint64_t *lsn, yore_e
 yore_status yr_wal_sync(yr_wal *wal, yore_error *err);
 /* Append a seal (an empty record) unless the last record is one, and sync, twice-proving the last group (F6). */
 yore_status yr_wal_seal(yr_wal *wal, yore_error *err);
-/* What the caller of long work wants to do in between: called every few milliseconds. It may sync the log, not append. */
+/* What the caller of long work wants to do in between: called every few milliseconds. It may sync the log but not
+ * append. */
 typedef struct yr_wal_pause {
     void (*look)(void *arg);
     void *arg;

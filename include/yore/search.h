@@ -99,7 +99,7 @@ typedef struct yore_search_info {
  * out      set only on YORE_OK; close it with yore_iter_close. It may outlive the snapshot.
  * Returns YORE_OK, also for no hits; YORE_TIMEOUT when the index did not reach the snapshot in time; YORE_ERR_QUERY;
  *         YORE_ERR_LIMIT (bytes and terms of the query, words under its prefixes, yore_open_options.search_bytes_max);
- *         YORE_ERR_NOMEM; YORE_ERR_IO when the thread cannot be started; YORE_ERR_MISUSE when the store has been closed.
+ *         YORE_ERR_NOMEM; YORE_ERR_IO when the thread cannot be started; YORE_ERR_MISUSE when the store was closed.
  * Threads as yore_get.   Blocks while the index catches up, wait_ns at most.
  * Cost O(postings of the query's terms), for phrases and the bytes of the values that hold all their words; the first
  *         one after an open O(text in the store). */

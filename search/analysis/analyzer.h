@@ -38,7 +38,7 @@ yore_status yr_analyzer_open(const yore_env *env, yore_slice language, yr_analyz
 void yr_analyzer_close(yr_analyzer *analyzer);
 
 /* The terms of `text`, in order. Invalid UTF-8 separates words and is never part of one.
- * Cost O(text); memory bounded by a window, not by the text.
+ * Cost O(text); memory does not grow with the text.
  * Returns YORE_OK; YORE_ERR_CANCELLED, YORE_ERR_NOMEM, or what `emit` returned. */
 yore_status yr_analyze(yr_analyzer *analyzer, yore_slice text, yr_token_fn emit, void *context,
                        yore_error *err);
