@@ -95,7 +95,7 @@ static bool run_synced_behind(wal_kit *kit)
 {
     kit->options.bytes_max = 4096;
     if (!reopen(kit)) return false;
-    for (int i = 0; i < 32; i++) {
+    for (int i = 0; i < 24; i++) {
         if (!append(kit, 5, 0) || !prepare(kit)) return false;
     }
     uint64_t proven = yr_wal_durable_lsn(kit->wal);
