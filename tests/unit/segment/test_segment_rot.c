@@ -10,9 +10,8 @@ static uint64_t stride = 23;
 
 static const kit_shape rot_shape = {"rot", 50, 80, 4, 24, 60, 3, 5, true, true, true};
 
-/* What a whole reading of a segment gives, as one number; its first failure. Reads go on after it: S2 holds for each. */
+/* What reading gave: a failure, if there was one. Reads go on after it: S2 holds for each. */
 typedef struct reading {
-    uint64_t print;
     yore_status failure;
 } reading;
 
@@ -108,8 +107,8 @@ static void read_commits(kit *k, const kit_model *model, reading *out)
     }
 }
 
-/* Open whatever is there and read all of it. True when damage was reported by anything but verify; *is_verified says what
- * that found. */
+/* Open whatever is there and read all of it. True when damage was reported by anything but verify; *is_verified says
+ * what that found. */
 static bool read_all(kit *k, const kit_model *model, enum kit_way way, bool *is_verified)
 {
     reading out = {0};
