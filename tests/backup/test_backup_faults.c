@@ -1,6 +1,6 @@
 /* Every allocation and every file operation of every call fails once, and from then on; and a disk gets full at every
- * size. The call says so, there is nothing at the name it was to make, nothing is lost in memory, and when the fault has
- * passed the same call succeeds. */
+ * size. The call says so, there is nothing at the name it was to make, nothing is lost in memory, and when the fault
+ * has passed the same call succeeds. */
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
