@@ -358,6 +358,10 @@ const cmd cmd_backup_entry = {
     .name = "backup",
     .usage = "make|list|verify|restore",
     .summary = "copy the history of a store into files, and make stores of them",
+    .details =
+        "A backup is a file: a full one has every commit, one with --base those that came after its base. Restoring\n"
+        "finds the bases by their ids, beside the backup or in the place that --base names. What exists already is\n"
+        "never written over, and what was not finished is not there. docs/backup.md has it all.",
     .subs = subs,
     .sub_count = CMD_COUNT(subs),
 };

@@ -42,8 +42,6 @@
 #include "engine/base/hash128.h"
 #include "engine/format/file_header.h"
 
-#define YR_FILE_BACKUP 4u /* as enum yr_file_kind */
-
 #define YR_BACKUP_CHUNK_HEADER 32u
 #define YR_BACKUP_CHUNK_MAX (1u << 20)
 #define YR_BACKUP_MANIFEST_BYTES 192u
