@@ -252,6 +252,7 @@ static int run_verify(cli *c)
         {"bytes", info.file_bytes}, {"raw_bytes", info.raw_bytes}, {"last_version", info.last_version},
     };
     for (size_t i = 0; i < CMD_COUNT(rows); i++) printf("%s\t%" PRIu64 "\n", rows[i].name, rows[i].number);
+    (void)fflush(stdout);
     char *shown = cli_printable(c->args[0]);
     cli_note(c, "%s: no problem found%s", shown, c->db != NULL ? "; the store holds the same commits" : "");
     free(shown);
