@@ -59,15 +59,18 @@ extern const bench_driver bench_driver_lmdb;
 extern const bench_driver bench_driver_rocksdb;
 extern const bench_driver bench_driver_sqlite;
 extern const bench_driver bench_driver_wiredtiger;
+/* Only a name: searches have functions of their own (bench_search.h). */
+extern const bench_driver bench_driver_xapian;
 extern const bench_driver bench_driver_bare;
 
-/* Columns of the table. The bare loop only knows how to put, in durable mode. */
+/* Columns of the table. The bare loop only knows how to put, in durable mode; Xapian only searches. */
 enum bench_engine {
     ENGINE_YORE,
     ENGINE_LMDB,
     ENGINE_ROCKSDB,
     ENGINE_SQLITE,
     ENGINE_WIREDTIGER,
+    ENGINE_XAPIAN,
     ENGINE_BARE,
     ENGINE_COUNT
 };
@@ -79,6 +82,8 @@ typedef struct bench_options {
     uint64_t durable_ops;  /* commits of durable_put, a thread */
     uint64_t fork_levels[3];
     uint64_t memory_keys;
+    uint64_t documents; /* of the search rows */
+    uint64_t queries;   /* searches of each kind */
     uint32_t rounds;
     uint32_t mixed_ms; /* how long read-while-write runs */
     bool quick;
@@ -104,6 +109,8 @@ void bench_fatal(const char *format, ...) __attribute__((format(printf, 1, 2), n
 uint64_t bench_now_ns(void);
 /* The clock of a whole single-threaded run: bench_now_ns, or the thread's CPU time with --cpu-time. */
 uint64_t bench_run_ns(void);
+/* The same for a run of several threads: with --cpu-time the CPU time of all of the process's. */
+uint64_t bench_process_ns(void);
 void bench_sleep_ms(unsigned ms);
 /* Pins the calling thread to a CPU; threads it creates later inherit that, so stores are opened unpinned. */
 void bench_pin(unsigned cpu);
@@ -164,11 +171,13 @@ void workload_point(enum bench_engine engine, const bench_driver *driver);
 void workload_batch(enum bench_engine engine, const bench_driver *driver);
 void workload_versions(enum bench_engine engine, const bench_driver *driver);
 void workload_durable(enum bench_engine engine, const bench_driver *driver);
+void workload_search(enum bench_engine engine, const bench_driver *driver);
 /* On a loaded store of workload_point. */
 void workload_mixed(enum bench_engine engine, const bench_driver *driver, void *store);
 /* yore alone. */
 void workload_forks(void);
 void workload_lineage(void);
 void workload_memory(void);
+void workload_search_versions(void);
 
 #endif

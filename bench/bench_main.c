@@ -1,4 +1,4 @@
-/* yore_bench: yore beside LMDB, RocksDB, SQLite and WiredTiger, in one run, on the same keys and values. */
+/* yore_bench: yore beside LMDB, RocksDB, SQLite, WiredTiger and Xapian, in one run, on the same data. */
 #define _GNU_SOURCE
 #include <getopt.h>
 #include <signal.h>
@@ -24,10 +24,20 @@
 #ifndef BENCH_HAVE_WIREDTIGER
 #define BENCH_HAVE_WIREDTIGER 0
 #endif
+#ifndef BENCH_HAVE_XAPIAN
+#define BENCH_HAVE_XAPIAN 0
+#endif
+
+/* Sets of engines. */
+#define ENGINES_STORES ((1u << ENGINE_XAPIAN) - 1u)
+#define ENGINES_DURABLE (ENGINES_STORES | 1u << ENGINE_BARE)
+#define ENGINES_SEARCH (1u << ENGINE_YORE | 1u << ENGINE_SQLITE | 1u << ENGINE_XAPIAN)
 
 bench_options bench_opt = {
     .keys = 1000000,
     .durable_ops = 2000,
+    .documents = 60000,
+    .queries = 300,
     .fork_levels = {1, 1000, 100000},
     .rounds = 5,
     .mixed_ms = 300,
@@ -49,6 +59,9 @@ const bench_driver *const report_drivers[ENGINE_COUNT] = {
 #if BENCH_HAVE_WIREDTIGER
     [ENGINE_WIREDTIGER] = &bench_driver_wiredtiger,
 #endif
+#if BENCH_HAVE_XAPIAN
+    [ENGINE_XAPIAN] = &bench_driver_xapian,
+#endif
     [ENGINE_BARE] = &bench_driver_bare,
 };
 
@@ -64,13 +77,14 @@ static void usage(FILE *out)
 {
     fputs(
         "usage: yore_bench [--workload NAME,...] [--engines NAME,...] [--rounds N] [--keys N] [--reads N]\n"
-        "                  [--quick] [--cpu-time] [--json FILE] [--dir DIR] [--list]\n"
+        "                  [--documents N] [--quick] [--cpu-time] [--json FILE] [--dir DIR] [--list]\n"
         "  --workload  rows whose names start with one of these (default all; --list names them)\n"
-        "  --engines   yore,lmdb,rocksdb,sqlite,wiredtiger,bare (default all that were built in)\n"
+        "  --engines   yore,lmdb,rocksdb,sqlite,wiredtiger,xapian,bare (default all that were built in)\n"
         "  --rounds    rounds, engines alternating in each (default 5)\n"
         "  --keys      keys of 100 B values (default 1000000)\n"
         "  --reads     point reads a round (default as many as keys)\n"
-        "  --quick     100000 keys, 2 rounds: to see that it works, not to judge by\n"
+        "  --documents documents of the search rows (default 60000)\n"
+        "  --quick     100000 keys, 5000 documents, 2 rounds: to see that it works, not to judge by\n"
         "  --cpu-time  rates by the CPU time of the measuring thread where there is one: for a busy machine\n"
         "  --json      also write everything to FILE\n"
         "  --dir       where to make a temporary directory (default beside this program)\n",
@@ -98,13 +112,19 @@ static void list_rows(void)
 
 static void parse_options(int argc, char **argv, const char **parent_dir)
 {
-    static const struct option options[] = {
-        {"workload", required_argument, NULL, 'w'}, {"engines", required_argument, NULL, 'e'},
-        {"rounds", required_argument, NULL, 'r'},   {"keys", required_argument, NULL, 'k'},
-        {"reads", required_argument, NULL, 'n'},    {"quick", no_argument, NULL, 'q'},
-        {"json", required_argument, NULL, 'j'},     {"dir", required_argument, NULL, 'd'},
-        {"cpu-time", no_argument, NULL, 'c'},       {"list", no_argument, NULL, 'l'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"workload", required_argument, NULL, 'w'},
+                                            {"engines", required_argument, NULL, 'e'},
+                                            {"rounds", required_argument, NULL, 'r'},
+                                            {"keys", required_argument, NULL, 'k'},
+                                            {"reads", required_argument, NULL, 'n'},
+                                            {"documents", required_argument, NULL, 't'},
+                                            {"quick", no_argument, NULL, 'q'},
+                                            {"json", required_argument, NULL, 'j'},
+                                            {"dir", required_argument, NULL, 'd'},
+                                            {"cpu-time", no_argument, NULL, 'c'},
+                                            {"list", no_argument, NULL, 'l'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
         switch (option) {
@@ -113,11 +133,14 @@ static void parse_options(int argc, char **argv, const char **parent_dir)
         case 'r': bench_opt.rounds = (uint32_t)parse_count("rounds", optarg, 1, REPORT_ROUNDS_MAX); break;
         case 'k': bench_opt.keys = parse_count("keys", optarg, 1000, 100000000); break;
         case 'n': bench_opt.reads = parse_count("reads", optarg, 1000, 1000000000); break;
+        case 't': bench_opt.documents = parse_count("documents", optarg, 1000, 10000000); break;
         case 'q':
             bench_opt.quick = true;
             bench_opt.keys = 100000;
             bench_opt.rounds = 2;
             bench_opt.durable_ops = 300;
+            bench_opt.documents = 5000;
+            bench_opt.queries = 100;
             bench_opt.mixed_ms = 100;
             break;
         case 'c': bench_opt.cpu_time = true; break;
@@ -186,12 +209,12 @@ static void progress(uint32_t round, const char *group, const char *engine)
 
 typedef void (*group_run)(enum bench_engine engine, const bench_driver *driver);
 
-/* One group of workloads on each engine in turn; every round starts with another engine. */
-static void run_group(uint32_t round, const char *name, group_run run, bool with_bare)
+/* One group of workloads on each engine of a set in turn; every round starts with another engine. */
+static void run_group(uint32_t round, const char *name, group_run run, unsigned set)
 {
     for (uint32_t i = 0; i < ENGINE_COUNT && !interrupted; i++) {
         enum bench_engine engine = (enum bench_engine)((i + round) % ENGINE_COUNT);
-        if (engine_selected(engine) && (engine != ENGINE_BARE || with_bare)) {
+        if (engine_selected(engine) && (set >> engine & 1u) != 0) {
             progress(round, name, report_drivers[engine]->name);
             run(engine, report_drivers[engine]);
         }
@@ -204,16 +227,21 @@ static void run_round(uint32_t round)
                  bench_wants_any(M_MIXED_READ, M_MIXED_WRITE) || bench_wants(M_SPACE_PLAIN);
     report_round_set(round);
     if (point) {
-        run_group(round, "point reads and writes", workload_point, false);
+        run_group(round, "point reads and writes", workload_point, ENGINES_STORES);
     }
     if (bench_wants(M_PUT_BATCH)) {
-        run_group(round, "batches", workload_batch, false);
+        run_group(round, "batches", workload_batch, ENGINES_STORES);
     }
     if (bench_wants_any(M_VERSION_PUT, M_LATEST_GET) || bench_wants(M_SPACE_VERSIONS)) {
-        run_group(round, "versions", workload_versions, false);
+        run_group(round, "versions", workload_versions, ENGINES_STORES);
     }
     if (bench_wants_any(M_DURABLE_1, M_DURABLE_16)) {
-        run_group(round, "durable", workload_durable, true);
+        run_group(round, "durable", workload_durable, ENGINES_DURABLE);
+    }
+    if (bench_wants_any(M_SEARCH_INDEX, M_SEARCH_MEMORY)) {
+        run_group(round, "search", workload_search, ENGINES_SEARCH);
+    } else if (bench_wants_any(M_SEARCH_PAST, M_SEARCH_OPEN)) {
+        run_group(round, "search", workload_search, 1u << ENGINE_YORE);
     }
 #if BENCH_HAVE_YORE
     if (!engine_selected(ENGINE_YORE) || interrupted) {
@@ -226,6 +254,10 @@ static void run_round(uint32_t round)
     if (bench_wants_any(M_DEPTH_FOUND_1, M_DEPTH_MISSING_32)) {
         progress(round, "lineage", "yore");
         workload_lineage();
+    }
+    if (bench_wants_any(M_SEARCH_20_SINGLE, M_SEARCH_20_MEMORY)) {
+        progress(round, "search in versions", "yore");
+        workload_search_versions();
     }
     /* Counts of bytes do not vary from round to round. */
     if (round == 0 && bench_wants_any(M_MEMORY_FIRST, M_MEMORY_RSS)) {

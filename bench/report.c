@@ -48,6 +48,18 @@ const report_row report_rows[M_COUNT] = {
     [M_MEMORY_RSS] = {"memory_rss", "rss/stats", true, BAR_NONE, 0, 0},
     [M_SPACE_PLAIN] = {"space_plain", "MB", true, BAR_NONE, 0, 0},
     [M_SPACE_VERSIONS] = {"space_versions", "MB", true, BAR_NONE, 0, 0},
+    [M_SEARCH_INDEX] = {"search_index", "docs/s", false, BAR_NONE, 0, 0},
+    [M_SEARCH_OR] = {"search_or10", "/s", false, BAR_NONE, 0, 0},
+    [M_SEARCH_AND] = {"search_and10", "/s", false, BAR_NONE, 0, 0},
+    [M_SEARCH_PHRASE] = {"search_phrase10", "/s", false, BAR_NONE, 0, 0},
+    [M_SEARCH_PAST] = {"search_past10", "/s", false, BAR_METRIC, 0, M_SEARCH_OR},
+    [M_SEARCH_FORK] = {"search_fork10", "/s", false, BAR_METRIC, 0, M_SEARCH_OR},
+    [M_SEARCH_OPEN] = {"search_open", "docs/s", false, BAR_METRIC, 0, M_SEARCH_INDEX},
+    [M_SEARCH_MEMORY] = {"search_memory", "B/doc", true, BAR_NONE, 0, 0},
+    [M_SEARCH_20_SINGLE] = {"search_20_single", "/s", false, BAR_NONE, 0, 0},
+    [M_SEARCH_20_NOW] = {"search_20_now", "/s", false, BAR_METRIC, 0, M_SEARCH_20_SINGLE},
+    [M_SEARCH_20_PAST] = {"search_20_past", "/s", false, BAR_METRIC, 0, M_SEARCH_20_SINGLE},
+    [M_SEARCH_20_MEMORY] = {"search_20_memory", "B/version", true, BAR_METRIC, 0, M_SEARCH_MEMORY},
 };
 
 static report_cell cells[M_COUNT][ENGINE_COUNT];
@@ -89,6 +101,11 @@ bool bench_wants_any(enum report_metric first, enum report_metric last)
 void report_round_set(uint32_t round)
 {
     round_now = round;
+}
+
+uint32_t report_round_get(void)
+{
+    return round_now;
 }
 
 void report_add(enum bench_engine engine, enum report_metric metric, double value, bench_latency *latency)
@@ -180,11 +197,11 @@ static bool has_values(enum report_metric metric, enum bench_engine engine)
     return cells[metric][engine].count > 0;
 }
 
-/* The engine with the best median among the four peers, ENGINE_COUNT when none ran. */
+/* The engine with the best median among the peers, ENGINE_COUNT when none ran. */
 static enum bench_engine best_peer(enum report_metric metric)
 {
     enum bench_engine best = ENGINE_COUNT;
-    for (enum bench_engine engine = ENGINE_LMDB; engine <= ENGINE_WIREDTIGER; engine++) {
+    for (enum bench_engine engine = ENGINE_LMDB; engine <= ENGINE_XAPIAN; engine++) {
         if (!has_values(metric, engine)) {
             continue;
         }
@@ -223,10 +240,10 @@ report_verdict report_judge(enum report_metric metric)
         verdict.pass = report_median(ours->value, ours->count) <= row->bar;
         return verdict;
     }
-    if (row->kind == BAR_METRIC_MIN || row->kind == BAR_METRIC_MAX) {
+    if (row->kind == BAR_METRIC_MIN || row->kind == BAR_METRIC_MAX || row->kind == BAR_METRIC) {
         if (has_values(row->reference, ENGINE_YORE)) {
             judge_against(&verdict, ours, &cells[row->reference][ENGINE_YORE]);
-            verdict.has_bar = true;
+            verdict.has_bar = row->kind != BAR_METRIC;
             verdict.pass = row->kind == BAR_METRIC_MIN ? verdict.ratio >= row->bar
                                                        : verdict.ratio <= row->bar;
         }

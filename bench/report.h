@@ -41,16 +41,29 @@ enum report_metric {
     M_MEMORY_RSS,
     M_SPACE_PLAIN,
     M_SPACE_VERSIONS,
+    M_SEARCH_INDEX,
+    M_SEARCH_OR,
+    M_SEARCH_AND,
+    M_SEARCH_PHRASE,
+    M_SEARCH_MEMORY,
+    M_SEARCH_PAST,
+    M_SEARCH_FORK,
+    M_SEARCH_OPEN,
+    M_SEARCH_20_SINGLE,
+    M_SEARCH_20_NOW,
+    M_SEARCH_20_PAST,
+    M_SEARCH_20_MEMORY,
     M_COUNT
 };
 
 enum report_bar {
     BAR_NONE,
-    BAR_BEST_PEER,  /* at least `bar` times the best of the four peers */
+    BAR_BEST_PEER,  /* at least `bar` times the best of the peers */
     BAR_LMDB,       /* at least `bar` times LMDB */
     BAR_BARE,       /* at least `bar` times the bare loop */
     BAR_METRIC_MIN, /* at least `bar` times yore's `reference` */
     BAR_METRIC_MAX, /* at most `bar` times yore's `reference` */
+    BAR_METRIC,     /* no bar: the ratio to yore's `reference` */
     BAR_AT_MOST     /* at most `bar` */
 };
 
@@ -72,6 +85,7 @@ bool bench_wants(enum report_metric metric);
 bool bench_wants_any(enum report_metric first, enum report_metric last);
 
 void report_round_set(uint32_t round);
+uint32_t report_round_get(void);
 
 /* Record this round's value; `latency` may be NULL. */
 void report_add(enum bench_engine engine, enum report_metric metric, double value, bench_latency *latency);

@@ -175,10 +175,13 @@ void report_write_json(const char *path)
     fputc(',', out);
     json_field(out, "flags", BENCH_FLAGS);
     fprintf(out, "},\n\"cpu_time\":%s,\n", bench_opt.cpu_time ? "true" : "false");
-    fprintf(out,
-            "\"sizes\":{\"keys\":%llu,\"reads\":%llu,\"version_keys\":%llu,\"versions\":%u,\"rounds\":%u},\n",
-            (unsigned long long)bench_opt.keys, (unsigned long long)bench_opt.reads,
-            (unsigned long long)bench_opt.version_keys, BENCH_VERSIONS_PER_KEY, bench_opt.rounds);
+    fprintf(
+        out,
+        "\"sizes\":{\"keys\":%llu,\"reads\":%llu,\"version_keys\":%llu,\"versions\":%u,\"documents\":%llu,"
+        "\"queries\":%llu,\"rounds\":%u},\n",
+        (unsigned long long)bench_opt.keys, (unsigned long long)bench_opt.reads,
+        (unsigned long long)bench_opt.version_keys, BENCH_VERSIONS_PER_KEY,
+        (unsigned long long)bench_opt.documents, (unsigned long long)bench_opt.queries, bench_opt.rounds);
     json_settings(out);
     fputs(",\n\"notes\":{", out);
     for (size_t i = 0; i < n; i++) {

@@ -94,7 +94,7 @@ void report_print_machine(FILE *out)
         }
         driver->describe(false, text, sizeof(text));
         fprintf(out, "%-10s %s\n", driver->name, text);
-        if (engine != ENGINE_BARE) {
+        if (engine < ENGINE_XAPIAN) {
             driver->describe(true, text, sizeof(text));
             fprintf(out, "%-10s  durable_put: %s\n", "", text);
         }
@@ -141,6 +141,7 @@ static void print_ratio(FILE *out, enum report_metric metric, const report_verdi
     case BAR_METRIC_MIN:
         snprintf(bar, sizeof(bar), ">= %gx %s", row->bar, report_rows[row->reference].name);
         break;
+    case BAR_METRIC: snprintf(bar, sizeof(bar), "of %s", report_rows[row->reference].name); break;
     case BAR_BEST_PEER:
     case BAR_LMDB:
     case BAR_BARE:
