@@ -67,6 +67,7 @@ static yr_ref put_first(yr_memtable *mem, const yr_row *row, uint64_t key_hash, 
     memcpy(entry->tree_key + YR_TREE_KEY_PREFIX, row->key.data, row->key.size);
     yr_version_write(yr_region_at(&mem->region, version), row, delta);
 
+    if (mem->has_ghosts) alone = false; /* settling would take a ghost of this key for the key */
     yore_status inserted = alone ? yr_art_insert_later(mem->art, ref) : yr_art_insert(mem->art, ref);
     if (inserted != YORE_OK) {
         yr_region_free(&mem->region, ref, bytes);
@@ -77,11 +78,13 @@ static yr_ref put_first(yr_memtable *mem, const yr_row *row, uint64_t key_hash, 
         yore_status removed = YORE_OK;
         if (!yr_art_cancel_later(mem->art, ref))
             removed = yr_art_remove(mem->art, yr_entry_tree_key(entry), NULL);
-        if (removed == YORE_OK)
+        if (removed == YORE_OK) {
             yr_region_retire(&mem->region, ref, bytes);
-        else
+        } else {
             atomic_store_explicit(&entry->newest, 0,
                                   memory_order_release); /* stays, empty, in the tree only */
+            mem->has_ghosts = true;
+        }
         return 0;
     }
     return ref;

@@ -29,6 +29,7 @@ typedef struct yr_memtable {
     _Atomic uint64_t system_versions; /* of `versions` */
     _Atomic uint64_t key_bytes;
     _Atomic uint64_t value_bytes;
+    bool has_ghosts; /* an entry that memory ran out for is left in the tree, empty; the writer's */
     yr_region region;
     yr_commit_table commits;
 } yr_memtable;
