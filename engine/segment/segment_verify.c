@@ -157,11 +157,47 @@ static yore_status verify_changes(yr_segment *segment, uint64_t rows_print, yore
         if (status < 0) return status;
         yore_slice raw = yore_bytes(pin.data, pin.size);
         const char *problem = changes_check(raw, entry.key, &version, &ordinal, &count, &print);
+        if (!problem && entry.first != 0) problem = "not what its table says";
         yr_block_pin_release(&pin);
         if (problem) return yr_segment_bad_block(segment, YR_STREAM_CHANGES, b, problem, err);
     }
     if (count == segment->footer.rows && print == rows_print) return YORE_OK;
     return yr_segment_bad(segment, segment->footer.file_bytes, "the change list differs from the rows", err);
+}
+
+/* -- fences: keys were located with them; here, that they lie one behind the other -- */
+
+static yore_status number_get(yr_segment *segment, uint64_t off, size_t size, uint32_t *number,
+                              yore_error *err)
+{
+    uint8_t scratch[4];
+    const uint8_t *at;
+    yr_block_pin pin = {0};
+    yore_status status = yr_segment_index_read(segment, off, size, scratch, &pin, &at, err);
+    if (status == YORE_OK) *number = size == 4 ? yr_get_le32(at) : *at;
+    yr_block_pin_release(&pin);
+    return status;
+}
+
+static yore_status verify_fences(yr_segment *segment, yore_error *err)
+{
+    uint64_t start = segment->layout.section_off[YR_SECTION_FENCES];
+    uint64_t bytes = segment->footer.section_bytes[YR_SECTION_FENCES];
+    uint32_t count = segment->layout.block_count[YR_STREAM_MAIN], number = 0;
+    uint64_t next = 8 + 4 * (uint64_t)count;
+    if (count == 0) return YORE_OK;
+    yore_status status = number_get(segment, start + 4, 4, &number, err);
+    if (status == YORE_OK && number != 0)
+        return yr_segment_bad(segment, start + 4, "fences: unknown fields", err);
+    for (uint32_t i = 0; i < count && status == YORE_OK; i++) {
+        status = number_get(segment, start + 8 + 4 * (uint64_t)i, 4, &number, err);
+        if (status == YORE_OK && (number != next || next >= bytes))
+            return yr_segment_bad(segment, start + 8 + 4 * (uint64_t)i, "fence out of place", err);
+        if (status == YORE_OK) status = number_get(segment, start + next, 1, &number, err);
+        next += 1 + number;
+    }
+    if (status < 0 || next == bytes) return status;
+    return yr_segment_bad(segment, start, "fences out of range", err);
 }
 
 /* -- hash index: keys were looked up; here, that there is nothing else in it -- */
@@ -187,9 +223,12 @@ static yore_status verify_buckets(yr_segment *segment, yore_error *err)
 yore_status yr_segment_verify(yr_segment *segment, yore_error *err)
 {
     uint64_t rows_print = 0;
-    yore_status status = hash_check(segment->env, segment->file, segment->image, segment->name,
-                                    segment->footer.file_bytes, segment->footer.file_hash, err);
+    yore_status status = YORE_OK;
+    if (!segment->is_unchecked)
+        status = hash_check(segment->env, segment->file, segment->image, segment->name,
+                            segment->footer.file_bytes, segment->footer.file_hash, err);
     if (status == YORE_OK) status = yr_segment_verify_rows(segment, &rows_print, err);
+    if (status == YORE_OK) status = verify_fences(segment, err);
     if (status == YORE_OK) status = verify_buckets(segment, err);
     if (status == YORE_OK) status = verify_commits(segment, err);
     if (status == YORE_OK) status = verify_changes(segment, rows_print, err);

@@ -112,10 +112,9 @@ static void read_all(yr_segment *segment)
     read_lists(segment);
     (void)!yr_segment_bound(segment, false, bound, &size, NULL);
     (void)!yr_segment_bound(segment, true, bound, &size, NULL);
-    (void)!yr_segment_verify(segment, NULL);
 }
 
-/* Is it a segment at all? */
+/* Is it a segment, and sound? */
 static bool read_input(const uint8_t *data, size_t size)
 {
     const yore_env *env = yore_env_default();
@@ -130,14 +129,15 @@ static bool read_input(const uint8_t *data, size_t size)
     yr_segment_open_options options = {
         .env = env, .cache = cache, .decoders = decoders, .is_unchecked = true};
     options.image = yore_bytes(image, size + YR_FILE_HEADER_BYTES);
-    bool is_open = yr_segment_open(&options, NULL, "fuzz", &segment, NULL) == YORE_OK;
-    if (is_open) {
+    bool is_sound = yr_segment_open(&options, NULL, "fuzz", &segment, NULL) == YORE_OK;
+    if (is_sound) {
         read_all(segment);
+        is_sound = yr_segment_verify(segment, NULL) == YORE_OK;
         yr_segment_close(segment);
     }
     yr_block_cache_destroy(cache);
     free(image);
-    return is_open;
+    return is_sound;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
