@@ -225,7 +225,8 @@ enum what { GET, MISSING, AS_OF };
 static double find_many(bench *b, const load *l, enum what what, uint32_t n)
 {
     yr_rng rng = {77 + (uint64_t)what};
-    uint64_t *ids = malloc(sizeof(uint64_t) * n); /* drawn before: looking up an id is a cache miss of its own */
+    uint64_t *ids =
+        malloc(sizeof(uint64_t) * n); /* drawn before: looking up an id is a cache miss of its own */
     if (!ids) abort();
     for (uint32_t i = 0; i < n; i++) {
         ids[i] = what == MISSING ? yr_rng_next(&rng) : l->ids[yr_rng_below(&rng, l->keys)];
