@@ -8,6 +8,9 @@
 
 #include <cmocka.h>
 
+#include "engine/base/bytes.h"
+#include "engine/base/hash.h"
+#include "engine/format/backup_format.h"
 #include "tests/backup/backup_kit.h"
 
 static yr_sim *sim;
@@ -124,6 +127,72 @@ static void test_swapped_files_are_the_same_chain(void **state)
     kit_need(yore_backup_verify("b2", &options, NULL, &err), &err);
 }
 
+/* A file's bytes, and what its checksums start from. */
+typedef struct opened {
+    uint8_t bytes[8192];
+    size_t size;
+    uint64_t seed;
+} opened;
+
+static void read_file(const char *name, opened *o)
+{
+    yr_file_header header;
+    o->size = (size_t)yr_sim_file_size(sim, name);
+    assert_true(o->size <= sizeof o->bytes && yr_sim_file_read(sim, name, o->bytes, o->size, 0));
+    assert_int_equal(yr_file_header_decode(yore_bytes(o->bytes, o->size), &header), YR_HEADER_OK);
+    o->seed = yr_file_seed(&header);
+}
+
+static void expect_problem(const char *words)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_backup_options options = kit_options(yr_sim_env(sim));
+    assert_int_equal(yore_backup_verify("b2", &options, NULL, &err), YORE_ERR_CORRUPT);
+    if (!strstr(err.message, words)) fail_msg("%s", err.message);
+    assert_true(is_reported());
+}
+
+static void put_sum_right(opened *o)
+{
+    uint64_t off = o->size - YR_BACKUP_MANIFEST_BYTES;
+    uint8_t *manifest = o->bytes + off;
+    yr_put_le64(manifest + 184, yr_hash64(manifest, 184, yr_offset_seed(o->seed, off)));
+}
+
+/* All sums fit, but the hash of everything is another one. */
+static void test_a_file_that_does_not_match_its_hash_is_reported(void **state)
+{
+    (void)state;
+    static opened before, o;
+    read_file("b2", &before);
+    o = before;
+    o.bytes[o.size - YR_BACKUP_MANIFEST_BYTES + YR_BACKUP_MANIFEST_HASH_OFF] ^= 1;
+    put_sum_right(&o);
+    assert_true(yr_sim_file_write(sim, "b2", o.bytes, o.size, 0));
+    expect_problem("does not match its hash");
+    assert_true(yr_sim_file_write(sim, "b2", before.bytes, before.size, 0));
+}
+
+/* A base that is whole in itself, of the same id, but not the one that was there. */
+static void test_a_forged_base_is_reported(void **state)
+{
+    (void)state;
+    static opened before, o;
+    read_file("b0", &before);
+    o = before;
+    uint64_t off = o.size - YR_BACKUP_MANIFEST_BYTES;
+    uint8_t *manifest = o.bytes + off;
+    manifest[64] ^= 1; /* when it was made */
+    yr_hash128_of(o.bytes, (size_t)off + YR_BACKUP_MANIFEST_HASH_OFF, manifest + YR_BACKUP_MANIFEST_HASH_OFF);
+    put_sum_right(&o);
+    assert_true(yr_sim_file_write(sim, "b0", o.bytes, o.size, 0));
+    yore_error err = YORE_ERROR_INIT;
+    yore_backup_options options = kit_options(yr_sim_env(sim));
+    kit_need(yore_backup_verify("b0", &options, NULL, &err), &err);
+    expect_problem("its base is not the one it was made on");
+    assert_true(yr_sim_file_write(sim, "b0", before.bytes, before.size, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +200,8 @@ int main(void)
         cmocka_unit_test(test_every_cut_is_reported),
         cmocka_unit_test(test_bytes_of_another_place_or_file_are_reported),
         cmocka_unit_test(test_swapped_files_are_the_same_chain),
+        cmocka_unit_test(test_a_file_that_does_not_match_its_hash_is_reported),
+        cmocka_unit_test(test_a_forged_base_is_reported),
     };
     sim = yr_sim_create(11);
     make_chain();
