@@ -237,8 +237,10 @@ static void test_names_are_listed_moved_and_removed(void **state)
         assert_string_equal(names, "b");
     }
     assert_int_equal(env->dir_sync(env->ctx, sub), 0);
+    assert_int_equal(env->unlink(env->ctx, dir, "sub"), -ENOTEMPTY);
     assert_int_equal(env->unlink(env->ctx, sub, "b"), 0);
     assert_int_equal(env->unlink(env->ctx, sub, "b"), -ENOENT);
+    assert_int_equal(env->unlink(env->ctx, dir, "sub"), 0); /* a directory, now that it is empty */
     assert_int_equal(env->rename(env->ctx, dir, "gone", dir, "x"), -ENOENT);
     env->dir_close(env->ctx, sub);
 }
