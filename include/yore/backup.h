@@ -82,7 +82,7 @@ typedef struct yore_backup_info {
  *         store's history, YORE_ERR_CANCELLED, YORE_ERR_FULL, YORE_ERR_CORRUPT (the base), YORE_ERR_NO_STORE,
  *         YORE_ERR_NOT_STORE (nothing, or something else, at `base`), YORE_ERR_LOCKED (another call makes `dest`),
  *         YORE_ERR_IO, YORE_ERR_NOMEM, YORE_ERR_MISUSE. On a failure there is nothing at `dest`.
- * Threads any.   Blocks on the disk, never on writers.   Cost O(commits); memory of the largest commit and 3 MiB. */
+ * Threads any.   Blocks on the disk, never on writers.   Cost O(commits); memory of the largest commit and 4 MiB. */
 YORE_API YORE_NODISCARD yore_status yore_backup_make(yore_db *db, const char *dest,
                                                      const yore_backup_options *options,
                                                      yore_backup_info *out, yore_error *err);
@@ -111,7 +111,7 @@ YORE_API YORE_NODISCARD yore_status yore_backup_list(const char *dir, const yore
  * Returns YORE_OK; YORE_ERR_CORRUPT with file and place of the first problem, or the first commit in which
  *         options->compare differs; YORE_ERR_NO_STORE (also for a base that is not found), YORE_ERR_NOT_STORE,
  *         YORE_ERR_FORMAT, YORE_ERR_CANCELLED, YORE_ERR_IO, YORE_ERR_NOMEM, YORE_ERR_MISUSE.
- * Threads any.   Blocks on the disk.   Cost O(backup); memory of the largest commit and 3 MiB. */
+ * Threads any.   Blocks on the disk.   Cost O(backup); memory of the largest commit and 4 MiB. */
 YORE_API YORE_NODISCARD yore_status yore_backup_verify(const char *path, const yore_backup_options *options,
                                                        yore_backup_info *out, yore_error *err);
 

@@ -30,7 +30,8 @@ BLOCK = re.compile(r"^```console[^\n]*\n(.*?)^```", re.S | re.M)
 PROGRAM = re.compile(r"^```c\n(.*?)^```(?:\n+```output\n(.*?)^```)?", re.S | re.M)
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 TIMEOUT_S = 120
-LIBRARIES = ("-lstemmer", "-lutf8proc", "-lunistring", "-lm", "-lpthread")  # what yore.pc names for the static one
+# what yore.pc names for the static one
+LIBRARIES = ("-lstemmer", "-lutf8proc", "-lunistring", "-lzstd", "-lm", "-lpthread")
 
 
 def documents():
