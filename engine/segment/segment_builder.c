@@ -16,6 +16,10 @@
 #define HISTORY_BYTES_MAX (256u << 10)
 #define SAMPLE_BYTES (UINT64_C(8) << 20)
 #define HISTORY_KEYS_MIN 4u /* a history block holds at least so many times its key */
+/* Versions of a document differ little, so a cold block should hold many: JSON documents of 1.2 KB take 0.17 of their text
+ * in blocks of 4 KiB and 0.04 in these. */
+#define COLD_HISTORY_VERSIONS 48u
+#define COLD_HISTORY_BYTES_MAX (64u << 10)
 
 yore_status yr_builder_no_memory(const yr_segment_builder *builder, yore_error *err)
 {
@@ -30,8 +34,9 @@ static void builder_init(yr_segment_builder *builder, const yore_env *env,
     builder->options = *options;
     yr_segment_build_options *o = &builder->options;
     if (o->main_block_bytes == 0 || o->main_block_bytes > BLOCK_BYTES) o->main_block_bytes = BLOCK_BYTES;
+    builder->is_history_sized = o->history_block_bytes == 0 && o->form == YR_SEGMENT_COLD;
     if (o->history_block_bytes == 0)
-        o->history_block_bytes = o->form == YR_SEGMENT_COLD ? COLD_HISTORY_BYTES : BLOCK_BYTES;
+        o->history_block_bytes = builder->is_history_sized ? COLD_HISTORY_BYTES : BLOCK_BYTES;
     if (o->history_block_bytes > HISTORY_BYTES_MAX) o->history_block_bytes = HISTORY_BYTES_MAX;
     if (o->zstd_level == 0) o->zstd_level = 1;
     if (o->sample_bytes == 0) o->sample_bytes = SAMPLE_BYTES;
@@ -147,20 +152,32 @@ static yore_status chunk_close(yr_segment_builder *builder, yore_error *err)
     return YORE_OK;
 }
 
+/* What a history block may grow to. */
+static size_t history_limit(const yr_segment_builder *builder, size_t key_bytes)
+{
+    size_t limit = builder->options.history_block_bytes;
+    if (builder->is_history_sized && builder->older) {
+        uint64_t wanted = builder->older_bytes / builder->older * COLD_HISTORY_VERSIONS;
+        if (wanted > COLD_HISTORY_BYTES_MAX) wanted = COLD_HISTORY_BYTES_MAX;
+        if (wanted > limit) limit = (size_t)wanted;
+    }
+    return limit > HISTORY_KEYS_MIN * key_bytes ? limit : HISTORY_KEYS_MIN * key_bytes;
+}
+
 /* A long group is cut where a block ends, and goes on at the start of the next: yr_history_ref relies on it. */
 static yore_status older_add(yr_segment_builder *builder, const yr_segment_row *row, yore_error *err)
 {
     size_t key_bytes = row->tree_key.size;
-    size_t limit = HISTORY_KEYS_MIN * key_bytes;
-    if (limit < builder->options.history_block_bytes) limit = builder->options.history_block_bytes;
     size_t used = builder->history.body.size + builder->history.restarts.size + 8;
-    if (used + yr_chunk_maker_bytes(&builder->chunk, key_bytes, row) > limit) {
+    if (used + yr_chunk_maker_bytes(&builder->chunk, key_bytes, row) > history_limit(builder, key_bytes)) {
         yore_status status = chunk_close(builder, err);
         if (status == YORE_OK) status = history_flush(builder, err);
         if (status < 0) return status;
     }
     if (!yr_chunk_maker_add(&builder->chunk, row)) return yr_builder_no_memory(builder, err);
     builder->ref.older++;
+    builder->older++;
+    builder->older_bytes += row->value.size + row->meta.size;
     return YORE_OK;
 }
 

@@ -28,7 +28,7 @@ typedef struct yr_segment_build_options {
     enum yr_segment_form form;
     uint16_t level;               /* the caller's, kept in the footer */
     uint32_t main_block_bytes;    /* 0 = 16 KiB, which is also the most */
-    uint32_t history_block_bytes; /* 0 = 16 KiB hot, 4 KiB cold; at most 256 KiB */
+    uint32_t history_block_bytes; /* 0 = 16 KiB hot; cold 4 to 64 KiB, some 48 versions; at most 256 KiB */
     int zstd_level;               /* 0 = 1 */
     uint64_t sample_bytes;        /* what a dictionary is trained on: 0 = 8 MiB */
     bool has_no_dictionary;

@@ -32,6 +32,9 @@ struct yr_segment_builder {
     uint32_t main_blocks;
     uint32_t main_first; /* ordinal of the block's first key */
     yr_block_maker history;
+    bool is_history_sized; /* blocks grow with the versions */
+    uint64_t older;        /* versions in history, */
+    uint64_t older_bytes;  /* and their values */
     uint32_t history_blocks;
     uint64_t history_key; /* newest version of the block's first chunk */
     yr_commits_maker commits;
