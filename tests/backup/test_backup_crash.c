@@ -9,7 +9,7 @@
 typedef struct scenario {
     const char *name;
     const char *made; /* by `run` */
-    const char *base; /* of the backup that is made; NULL = full */
+    const char *base; /* of the backup that is made; NULL = full. Of a restore: the backup that is restored */
     bool is_restore;
     bool over_leftovers; /* of an earlier cut */
 } scenario;
@@ -18,7 +18,8 @@ static const scenario scenarios[] = {
     {"a full backup", "full2", NULL, false, false},
     {"a full backup over what a killed one left", "full2", NULL, false, true},
     {"an incremental backup", "more", "full", false, false},
-    {"a restore", "again", NULL, true, false},
+    {"a restore", "again", "full1", true, false},
+    {"a restore of a chain", "again", "more1", true, false},
 };
 
 static uint64_t want; /* the digest of the store, and of every restored one */
@@ -56,7 +57,7 @@ static bool is_whole(yr_sim *disk, const scenario *s)
 static yore_status run(yr_sim *sim, const scenario *s, yore_db *db, yore_error *err)
 {
     yore_backup_options options = kit_options(yr_sim_env(sim));
-    if (s->is_restore) return yore_backup_restore("full1", s->made, &options, NULL, err);
+    if (s->is_restore) return yore_backup_restore(s->base, s->made, &options, NULL, err);
     options.base = s->base;
     return yore_backup_make(db, s->made, &options, NULL, err);
 }
@@ -86,6 +87,8 @@ static bool explore(const scenario *s, yr_crash_report *total)
     kit_need(yore_backup_make(db, "full", &options, NULL, &err), &err);
     kit_need(yore_db_put(db, yore_str(""), yore_str_key("k"), yore_str("v"), NULL, &err), &err);
     kit_need(yore_backup_make(db, "full1", &options, NULL, &err), &err);
+    options.base = "full";
+    kit_need(yore_backup_make(db, "more1", &options, NULL, &err), &err);
     if (!kit_digest(db, &want)) abort();
     yore_close(db);
     if (s->over_leftovers) {
