@@ -193,6 +193,7 @@ bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch
     branch->id = id;
     branch->parent = record->parent ? yr_catalog_by_id(catalog, record->parent) : NULL;
     branch->depth = branch->parent ? branch->parent->depth + 1 : 1;
+    branch->root_id = branch->parent ? branch->parent->root_id : branch->id;
     branch->fork_version = record->fork_version;
     branch->create_version = create_version;
     branch->created_ns = record->created_ns;

@@ -36,6 +36,7 @@ struct yr_branch {
     uint32_t depth;        /* 1 for a root; immutable */
     yr_branch *parent;     /* NULL for a root; immutable */
     uint64_t fork_version; /* immutable */
+    uint32_t root_id;      /* of the lineage's last hop; immutable */
     _Atomic uint64_t own_keys;
     _Atomic yr_filter_ref filter; /* of the own keys; 0 for roots and for branches without keys */
     _Atomic uint64_t head;        /* newest own data commit, published or about to be; 0 = none */

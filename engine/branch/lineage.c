@@ -6,6 +6,10 @@ bool yr_lineage_find(const yr_view *view, uint64_t key_hash, uint32_t primitive,
     const yr_memtable *mem = view->mem;
     uint64_t cap = view->cap;
     bool past = view->past;
+    /* while the hops between are passed over, the last one's bucket arrives */
+    if (view->branch->depth > 4) {
+        yr_hash_index_prefetch_bucket(mem->hash, yr_branch_hash(key_hash, view->branch->root_id));
+    }
     for (const yr_branch *hop = view->branch; hop; hop = hop->parent) {
         if (yr_branch_may_hold(hop, key_hash)) {
             yr_ref ref = yr_memtable_find(mem, key_hash, hop->id, primitive, user_key);
