@@ -6,7 +6,7 @@
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
 #include "engine/base/yr_assert.h"
-#include "engine/segment/segment_file.h"
+#include "engine/base/file_io.h"
 
 yore_status yr_segment_bad(const yr_segment *segment, uint64_t off, const char *what, yore_error *err)
 {
@@ -19,7 +19,7 @@ yore_status yr_segment_bytes_read(yr_segment *segment, uint64_t off, void *to, s
         memcpy(to, segment->image + off, size);
         return YORE_OK;
     }
-    int64_t n = yr_segment_read_all(segment->env, segment->file, to, size, off);
+    int64_t n = yr_file_read_all(segment->env, segment->file, to, size, off);
     if (n < 0) return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read segment '%s'", segment->name);
     if ((uint64_t)n < size) return yr_segment_bad(segment, off + (uint64_t)n, "truncated", err);
     return YORE_OK;

@@ -7,7 +7,7 @@
 #include "engine/base/mem.h"
 #include "engine/format/segment_commits.h"
 #include "engine/format/segment_hash.h"
-#include "engine/segment/segment_file.h"
+#include "engine/base/file_io.h"
 #include "engine/segment/segment_private.h"
 #include "engine/segment/segment_verify_private.h"
 
@@ -29,7 +29,7 @@ static yore_status hash_bytes(const yore_env *env, yore_file *file, const uint8_
     if (!buffer) return yr_fail(err, YORE_ERR_NOMEM, "no memory to verify segment '%s'", name);
     for (uint64_t off = 0; off < size && status == YORE_OK;) {
         size_t n = size - off < READ_BYTES ? (size_t)(size - off) : READ_BYTES;
-        int64_t got = yr_segment_read_all(env, file, buffer, n, off);
+        int64_t got = yr_file_read_all(env, file, buffer, n, off);
         if (got < 0) status = yr_fail_errno(err, YORE_ERR_IO, (int)-got, "cannot read segment '%s'", name);
         if (got >= 0 && (size_t)got < n)
             status = yr_fail(err, YORE_ERR_CORRUPT, "segment '%s': truncated", name);
@@ -63,7 +63,7 @@ yore_status yr_segment_verify_hash(const yore_env *env, yore_file *file, const c
     if (size < 0) return yr_fail_errno(err, YORE_ERR_IO, (int)-size, "cannot read segment '%s'", name);
     if ((uint64_t)size != file_bytes)
         return yr_fail(err, YORE_ERR_CORRUPT, "segment '%s': wrong size after writing", name);
-    int64_t got = yr_segment_read_all(env, file, footer, sizeof footer, file_bytes - sizeof footer);
+    int64_t got = yr_file_read_all(env, file, footer, sizeof footer, file_bytes - sizeof footer);
     if (got < 0) return yr_fail_errno(err, YORE_ERR_IO, (int)-got, "cannot read segment '%s'", name);
     if (got < (int64_t)sizeof footer || memcmp(footer + YR_SEGMENT_HASH_OFF, file_hash, 16) != 0)
         return yr_fail(err, YORE_ERR_CORRUPT, "segment '%s': another footer than was written", name);

@@ -31,7 +31,7 @@ static yore_status write_out(yr_segment_writer *writer, const void *bytes, size_
 {
     if (size > YR_SEGMENT_FILE_BYTES_MAX - writer->off)
         return yr_fail(err, YORE_ERR_LIMIT, "segment '%s' would be larger than 16 GiB", writer->name);
-    int rc = yr_segment_write_all(writer->env, writer->file, bytes, size, writer->off);
+    int rc = yr_file_write_all(writer->env, writer->file, bytes, size, writer->off);
     if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write segment '%s'", writer->name);
     yr_hash128_update(writer->hash, bytes, size);
     writer->off += size;
@@ -347,7 +347,7 @@ yore_status yr_segment_writer_finish(yr_segment_writer *writer, yore_error *err)
     yr_hash128_update(writer->hash, bytes, YR_SEGMENT_HASH_OFF);
     yr_hash128_digest(writer->hash, footer->file_hash);
     yr_segment_footer_encode(footer, writer->seed, bytes);
-    int rc = yr_segment_write_all(writer->env, writer->file, bytes, sizeof bytes, writer->off);
+    int rc = yr_file_write_all(writer->env, writer->file, bytes, sizeof bytes, writer->off);
     if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write segment '%s'", writer->name);
     rc = writer->env->sync(writer->env->ctx, writer->file);
     if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot sync segment '%s'", writer->name);

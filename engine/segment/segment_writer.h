@@ -12,7 +12,7 @@
 #include "engine/base/hash128.h"
 #include "engine/format/segment_format.h"
 #include "engine/segment/segment_codec.h"
-#include "engine/segment/segment_file.h"
+#include "engine/base/file_io.h"
 
 typedef struct yr_extent {
     yr_buf bytes; /* stored blocks, each padded to 8 */

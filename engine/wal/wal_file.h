@@ -7,6 +7,7 @@
 
 #include <yore/env.h>
 
+#include "engine/base/file_io.h"
 #include "engine/format/manifest_format.h"
 #include "engine/format/wal_format.h"
 #include "engine/wal/wal.h"
@@ -28,11 +29,6 @@ typedef struct yr_wal_place {
 void yr_wal_file_name(uint64_t id, bool making, char to[YR_WAL_NAME_BYTES]);
 /* The id in such a name, 0 when it is none. */
 uint64_t yr_wal_file_id(const char *name, bool *making);
-
-/* All of it or a negative errno. */
-int yr_file_write_all(const yore_env *env, yore_file *file, const void *from, size_t size, uint64_t off);
-/* Bytes read, fewer only at the end of the file, or a negative errno. */
-int64_t yr_file_read_all(const yore_env *env, yore_file *file, void *to, size_t size, uint64_t off);
 
 /* -- making a file -- */
 
@@ -100,7 +96,5 @@ yore_status yr_manifest_store(const yr_wal_place *place, yr_manifest *manifest,
 
 /* Sync the directory (the one place, so that the tests can leave it out). */
 int yr_wal_dir_sync(const yr_wal_place *place);
-/* No space, no quota or too big a file: it may pass, so the store goes on. */
-bool yr_errno_is_full(int rc);
 
 #endif

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "engine/segment/segment_file.h"
+#include "engine/base/file_io.h"
 #include "tests/unit/segment/segment_kit.h"
 
 static const kit_shape fault_shape = {"faults", 120, 60, 8, 24, 300, 2, 5, true, false, true};

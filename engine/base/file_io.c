@@ -1,10 +1,15 @@
-#include "engine/segment/segment_file.h"
+#include "engine/base/file_io.h"
 
 #include <errno.h>
 
 #include "engine/base/yr_assert.h"
 
-int yr_segment_write_all(const yore_env *env, yore_file *file, const void *from, size_t size, uint64_t off)
+bool yr_errno_is_full(int rc)
+{
+    return rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG;
+}
+
+int yr_file_write_all(const yore_env *env, yore_file *file, const void *from, size_t size, uint64_t off)
 {
     const uint8_t *p = from;
     while (size > 0) {
@@ -20,7 +25,7 @@ int yr_segment_write_all(const yore_env *env, yore_file *file, const void *from,
     return 0;
 }
 
-int64_t yr_segment_read_all(const yore_env *env, yore_file *file, void *to, size_t size, uint64_t off)
+int64_t yr_file_read_all(const yore_env *env, yore_file *file, void *to, size_t size, uint64_t off)
 {
     uint8_t *p = to;
     size_t done = 0;
