@@ -23,6 +23,7 @@ typedef struct yr_segment_row {
     int64_t expiry_ns; /* 0 = never */
     uint8_t op;        /* YORE_OP_... */
     uint8_t type;      /* YORE_TYPE_... */
+    bool is_reference; /* `value` says where in a value file the value is */
 } yr_segment_row;
 
 /* Where a key's older versions are: `older` of them, from the chunk at `off` of history block `block` on, through

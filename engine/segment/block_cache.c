@@ -24,7 +24,7 @@ struct yr_cache_entry {
     size_t size;
     enum entry_state state;
     bool was_used; /* since the hand came by */
-    /* Rises under the lock; falls anywhere (release, pairs with the evictor's acquire load: the reader is done). */
+    /* Rises from zero under the lock; falls anywhere (release, pairs with the evictor's acquire load: the reader is done). */
     _Atomic uint32_t pins;
     uint8_t data[];
 };
@@ -268,6 +268,13 @@ yore_status yr_block_cache_get(yr_block_cache *cache, yr_cache_key key, size_t s
     yr_mutex_unlock(&shard->lock);
     yr_free(cache->env, fresh, entry_bytes(size));
     return YORE_OK;
+}
+
+yr_block_pin yr_block_pin_copy(const yr_block_pin *pin)
+{
+    /* relaxed: the copied pin keeps the entry from the evictor, so nobody decides on this number meanwhile */
+    if (pin->entry) atomic_fetch_add_explicit(&pin->entry->pins, 1, memory_order_relaxed);
+    return *pin;
 }
 
 void yr_block_pin_release(yr_block_pin *pin)

@@ -9,8 +9,8 @@
  * block a shard that was loaded last. A block that several threads ask for is loaded once: the others wait, and if the
  * load fails each of them tries for itself, so that each gets an error of its own.
  *
- * B1 an entry is in exactly one shard's table and ring, or nowhere.   B2 `pins` rises under the shard's lock only;
- * an entry with pins is neither evicted nor moved.   B3 data is immutable from the moment the entry is ready. */
+ * B1 an entry is in exactly one shard's table and ring, or nowhere.   B2 `pins` rises from zero under the shard's
+ * lock only; an entry with pins is neither evicted nor moved.   B3 data is immutable from the moment the entry is ready. */
 #ifndef YR_BLOCK_CACHE_H
 #define YR_BLOCK_CACHE_H
 
@@ -57,6 +57,8 @@ void yr_block_cache_resize(yr_block_cache *cache, uint64_t bytes_max);
 /* YORE_OK with a pin; the loader's failure; YORE_ERR_NOMEM. */
 yore_status yr_block_cache_get(yr_block_cache *cache, yr_cache_key key, size_t size, yr_block_load load,
                                void *arg, yr_block_pin *pin, yore_error *err);
+/* Another pin of the same bytes. Any thread that holds the first. */
+yr_block_pin yr_block_pin_copy(const yr_block_pin *pin);
 /* Release a pin (one of zeros is allowed) and zero it. */
 void yr_block_pin_release(yr_block_pin *pin);
 void yr_block_cache_stats_get(yr_block_cache *cache, yr_block_cache_stats *stats);

@@ -43,8 +43,17 @@ typedef struct yr_segment_open_options {
  * index pages (8 bytes per 4 KiB of index). */
 yore_status yr_segment_open(const yr_segment_open_options *options, yore_file *file, const char *name,
                             yr_segment **out, yore_error *err);
-/* Nothing of it may be in use. NULL is allowed. */
+/* As yr_segment_open of a file that is read whole into memory first, 1 MiB at a time, every block and index page checked
+ * on the way: reads are in place from then on and check nothing. For hot segments. *cancel (NULL: never) is looked at
+ * between the steps: YORE_ERR_CANCELLED. The file stays open, for verifying. */
+yore_status yr_segment_load(const yr_segment_open_options *options, yore_file *file, const char *name,
+                            const _Atomic bool *cancel, yr_segment **out, yore_error *err);
+/* One more owner, each of whom closes it. Any thread. */
+yr_segment *yr_segment_ref(yr_segment *segment);
+/* The last owner's closes it: nothing of it may be in use then. NULL is allowed. */
 void yr_segment_close(yr_segment *segment);
+/* Bytes of the file held in memory by yr_segment_load. */
+uint64_t yr_segment_image_bytes(const yr_segment *segment);
 
 /* -- facts -- */
 const yr_segment_footer *yr_segment_facts(const yr_segment *segment);
