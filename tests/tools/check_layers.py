@@ -16,6 +16,7 @@ BELOW = {
     "engine/format": ["engine/base"],
     "engine/wal": ["engine/format"],
     "engine/segment": ["engine/format", "index"],
+    "engine/compact": ["engine/segment"],
     "engine/mem": ["index", "engine/format"],
     "engine/branch": ["engine/mem"],
     "engine/mvcc": ["engine/branch", "engine/wal"],
