@@ -4,9 +4,9 @@
  * terms of the branch's own key space: a read that arrives there through a lineage counts at the cap of that hop.
  *
  *   K1 Allowed are the caps >= horizon (all of them, to the tip and beyond) and the pinned ones below: fork points of
- *      children that live or are read through, tags, open snapshots. A dead branch has no horizon, only pins. A snapshot
- *      is allowed when the caps of all its hops are (yr_keep_is_readable).
- *   K2 So a version goes when it is above no allowed cap that is below the next version of its key. Versions above the
+ *      children that live or are read through, tags, open snapshots. A dead branch has no horizon, only pins. A
+ *      snapshot is allowed when the caps of all its hops are (yr_keep_is_readable).
+ *   K2 So a version goes when no allowed cap lies from it to just below the next version of its key. Versions above the
  *      horizon all stay, whatever they are: the change feed, histories and the conflict checks of transactions need
  *      every one. The next version may lie in a layer that the compaction does not see; then the version stays.
  *   K3 A delete that K2 keeps for reads at or below the horizon may still go when nothing would show in its place: no
@@ -14,9 +14,9 @@
  *      asked as of the branch's fork at the fork's own time. The branch's rows are all younger than its fork, so every
  *      reader of the delete would fall through to exactly there, and what has expired at the fork's time has expired
  *      for all of them; asking at the reader's time would let a delete go that diff with the fork point must list.
- *   K4 A version that has expired for every reader it answers is like a delete (K3). Readers of the past have a time of
- *      the past: every allowed cap has the time of its commit, and no reader of it an earlier one. Until then an expired
- *      version stays, and while it stays it hides the older ones as any other does.
+ *   K4 A version that has expired for every reader it answers is like a delete (K3). Readers of the past have a time
+ *      of the past: every allowed cap has the time of its commit, and no reader of it an earlier one. Until then an
+ *      expired version stays, and while it stays it hides the older ones as any other does.
  *   K5 Commits all stay: `log`, `back:N` and times of versions are read from them.
  *
  * Whoever makes rules must see to it that
