@@ -1,5 +1,5 @@
-/* Registry rows: any bytes are refused or are a branch, a tag or a setting's values by prefix, and then write the same
- * bytes again. */
+/* Registry rows: any bytes are refused or are a branch, a tag, an erase record or a setting's values by prefix, and
+ * then write the same bytes again. */
 #include "tests/fuzz/fuzz_target.h"
 
 #include "engine/base/yr_assert.h"
@@ -25,6 +25,16 @@ static void check_tag(yore_slice bytes)
     yr_tag_record_encode(&tag, again);
     YR_ASSERT(yr_tag_record_decode(yore_bytes(again, sizeof again), &same));
     YR_ASSERT(same.branch == tag.branch && same.version == tag.version && same.created_ns == tag.created_ns);
+}
+
+static void check_erase(yore_slice bytes)
+{
+    uint8_t again[YR_ERASE_RECORD_BYTES];
+    yr_erase_record erase;
+    if (!yr_erase_record_decode(bytes, &erase)) return;
+    YR_ASSERT(!yr_erase_record_has(&erase, erase.branch, YORE_SYSTEM, bytes));
+    yr_erase_record_encode(&erase, again);
+    YR_ASSERT(memcmp(again, bytes.data, bytes.size) == 0);
 }
 
 /* The last of all prefixes is the longest one of itself. */
@@ -54,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     yore_slice bytes = yore_bytes(data, size);
     check_branch(bytes);
     check_tag(bytes);
+    check_erase(bytes);
     check_table(bytes);
     return 0;
 }
@@ -76,12 +87,21 @@ static size_t table_example(yr_rng *rng, uint8_t *out)
 
 size_t fuzz_example(yr_rng *rng, uint8_t out[FUZZ_INPUT_MAX])
 {
-    const yr_branch_record branch = {
-        .parent = 1, .fork_version = yr_rng_below(rng, 9), .name = yore_str("exp")};
+    yr_branch_record branch = {.parent = 1, .fork_version = yr_rng_below(rng, 9), .name = yore_str("exp")};
+    yr_erase_record erase = {.branch = 1, .primitive = YORE_KV, .is_prefix = yr_rng_below(rng, 2) == 0};
     const yr_tag_record tag = {.branch = 1, .version = yr_rng_below(rng, 9)};
-    switch (yr_rng_below(rng, 4)) {
+    switch (yr_rng_below(rng, 6)) {
     case 0: return yr_branch_record_encode(&branch, out);
     case 1: yr_tag_record_encode(&tag, out); return YR_TAG_RECORD_BYTES;
+    case 2:
+        branch.retention =
+            (yr_retention){.kind = YORE_RETENTION_VERSIONS, .amount = 1 + yr_rng_below(rng, 9)};
+        branch.trimmed_version = yr_rng_below(rng, 9);
+        return yr_branch_record_encode(&branch, out);
+    case 3:
+        yr_erase_record_make(&erase, yore_str("user/17"), yr_rng_next(rng));
+        yr_erase_record_encode(&erase, out);
+        return YR_ERASE_RECORD_BYTES;
     default: return table_example(rng, out);
     }
 }

@@ -17,6 +17,7 @@ BELOW = {
     "engine/wal": ["engine/format"],
     "engine/segment": ["engine/format", "index"],
     "engine/compact": ["engine/segment"],
+    "engine/retention": ["engine/compact"],
     "engine/mem": ["index", "engine/format"],
     "engine/branch": ["engine/mem"],
     "engine/mvcc": ["engine/branch", "engine/wal"],
