@@ -22,6 +22,10 @@ typedef struct bench_slice {
 typedef struct bench_store_options {
     const char *dir; /* exists and is empty */
     bool durable;    /* every commit on stable storage before it returns; else survives a killed process */
+    bool existing;   /* the store is in `dir` already; what follows is as when it was made */
+    bool packed;     /* compressed as well as the engine does it, if it does */
+    uint64_t
+        budget_bytes; /* of caches and write buffers together, where an engine has such; 0 = as told by describe */
 } bench_store_options;
 
 typedef struct bench_driver {
@@ -31,6 +35,8 @@ typedef struct bench_driver {
     void *(*open)(const bench_store_options *options);
     /* Not timed, after loading: let background work finish. */
     void (*settle)(void *store);
+    /* Not timed: make the store as small as the engine itself can. NULL = there is no such thing. */
+    void (*compact)(void *store);
     void (*close)(void *store);
 
     void *(*writer_open)(void *store);
@@ -82,8 +88,11 @@ typedef struct bench_options {
     uint64_t durable_ops;  /* commits of durable_put, a thread */
     uint64_t fork_levels[3];
     uint64_t memory_keys;
-    uint64_t documents; /* of the search rows */
-    uint64_t queries;   /* searches of each kind */
+    uint64_t documents;    /* of the search rows */
+    uint64_t queries;      /* searches of each kind */
+    uint64_t load_keys;    /* of load_*, big_*, walk_* and open_large */
+    uint64_t budget_bytes; /* of load_* and walk_* */
+    uint64_t cold_reads;   /* from the disk */
     uint32_t rounds;
     uint32_t mixed_ms; /* how long read-while-write runs */
     bool quick;
@@ -100,6 +109,7 @@ typedef struct bench_options {
 #define BENCH_MANY 16u
 #define BENCH_SCAN_ROWS 100u
 #define BENCH_THREADS 16u
+#define BENCH_SMALL_KEYS 10000u /* of open_small */
 
 extern bench_options bench_opt;
 
@@ -120,8 +130,16 @@ unsigned bench_cpu_count(void);
 const char *bench_dir_fresh(const char *label);
 void bench_dir_remove(const char *path);
 uint64_t bench_dir_bytes(const char *path);
+/* Removes a directory's files from the page cache, for reads that go to the disk; says how much of them stayed. */
+uint64_t bench_dir_drop_cache(const char *path);
+/* What is left on the file system of a directory. */
+uint64_t bench_disk_free_bytes(const char *path);
 /* Resident memory that is not backed by files. */
 uint64_t bench_rss_anon_bytes(void);
+/* The most that was ever resident in this process, mapped files included. */
+uint64_t bench_rss_peak_bytes(void);
+/* What this process has written to files, in pages as they became dirty. */
+uint64_t bench_written_bytes(void);
 void *bench_alloc(size_t size);
 
 /* Adds the bytes of a value to a sum, eight at a time. */
@@ -174,7 +192,16 @@ void workload_durable(enum bench_engine engine, const bench_driver *driver);
 void workload_search(enum bench_engine engine, const bench_driver *driver);
 /* On a loaded store of workload_point. */
 void workload_mixed(enum bench_engine engine, const bench_driver *driver, void *store);
+/* In stages (workload.h): after a reopen, compressed, larger than memory. */
+void workload_reopen(enum bench_engine engine, const bench_driver *driver);
+void workload_past(enum bench_engine engine, const bench_driver *driver);
+void workload_small(enum bench_engine engine, const bench_driver *driver);
+void workload_packed(enum bench_engine engine, const bench_driver *driver);
+void workload_large(enum bench_engine engine, const bench_driver *driver);
+void workload_stall(enum bench_engine engine, const bench_driver *driver);
 /* yore alone. */
+void workload_history(enum bench_engine engine, const bench_driver *driver);
+void workload_backup(enum bench_engine engine, const bench_driver *driver);
 void workload_forks(void);
 void workload_lineage(void);
 void workload_memory(void);

@@ -3,6 +3,8 @@
 #include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "bench/data.h"
 
@@ -13,6 +15,8 @@
 typedef struct lmdb_store {
     MDB_env *env;
     MDB_dbi dbi;
+    unsigned flags;
+    char dir[4096];
 } lmdb_store;
 
 typedef struct lmdb_reader {
@@ -44,18 +48,45 @@ static void lmdb_describe(bool durable, char *out, size_t size)
              durable ? "default sync at each commit" : "MDB_NOSYNC|MDB_WRITEMAP");
 }
 
-static void *lmdb_open(const bench_store_options *options)
+static void open_env(lmdb_store *store)
 {
-    lmdb_store *store = bench_alloc(sizeof(*store));
     MDB_txn *txn = NULL;
     must(mdb_env_create(&store->env), "env_create");
     must(mdb_env_set_mapsize(store->env, MAP_BYTES), "set_mapsize");
-    must(mdb_env_open(store->env, options->dir, options->durable ? FLAGS_DURABLE : FLAGS_FAST, 0644),
-         "env_open");
+    must(mdb_env_open(store->env, store->dir, store->flags, 0644), "env_open");
     must(mdb_txn_begin(store->env, NULL, 0, &txn), "txn_begin");
     must(mdb_dbi_open(txn, NULL, 0, &store->dbi), "dbi_open");
     must(mdb_txn_commit(txn), "commit");
+}
+
+static void *lmdb_open(const bench_store_options *options)
+{
+    lmdb_store *store = bench_alloc(sizeof(*store));
+    store->flags = options->durable ? FLAGS_DURABLE : FLAGS_FAST;
+    snprintf(store->dir, sizeof(store->dir), "%s", options->dir);
+    open_env(store);
     return store;
+}
+
+/* A copy without free pages takes the store's place. */
+static void lmdb_compact(void *handle)
+{
+    lmdb_store *store = handle;
+    char copy_dir[4200];
+    char copy[4300];
+    char data[4300];
+    snprintf(copy_dir, sizeof(copy_dir), "%s/copy", store->dir);
+    snprintf(copy, sizeof(copy), "%s/data.mdb", copy_dir);
+    snprintf(data, sizeof(data), "%s/data.mdb", store->dir);
+    if (mkdir(copy_dir, 0755) != 0) {
+        bench_fatal("lmdb: cannot make '%s'", copy_dir);
+    }
+    must(mdb_env_copy2(store->env, copy_dir, MDB_CP_COMPACT), "env_copy2");
+    mdb_env_close(store->env);
+    if (rename(copy, data) != 0 || rmdir(copy_dir) != 0) {
+        bench_fatal("lmdb: cannot move '%s'", copy);
+    }
+    open_env(store);
 }
 
 static void lmdb_close(void *handle)
@@ -191,6 +222,7 @@ const bench_driver bench_driver_lmdb = {
     .describe = lmdb_describe,
     .open = lmdb_open,
     .settle = lmdb_settle,
+    .compact = lmdb_compact,
     .close = lmdb_close,
     .writer_open = lmdb_writer_open,
     .writer_close = lmdb_writer_close,

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bench/report.h"
+#include "bench/stage.h"
 
 #ifndef BENCH_HAVE_YORE
 #define BENCH_HAVE_YORE 0
@@ -31,6 +31,7 @@
 /* Sets of engines. */
 #define ENGINES_STORES ((1u << ENGINE_XAPIAN) - 1u)
 #define ENGINES_DURABLE (ENGINES_STORES | 1u << ENGINE_BARE)
+#define ENGINES_COMPACTING (1u << ENGINE_YORE | 1u << ENGINE_ROCKSDB | 1u << ENGINE_WIREDTIGER)
 #define ENGINES_SEARCH (1u << ENGINE_YORE | 1u << ENGINE_SQLITE | 1u << ENGINE_XAPIAN)
 
 bench_options bench_opt = {
@@ -39,6 +40,9 @@ bench_options bench_opt = {
     .documents = 60000,
     .queries = 300,
     .fork_levels = {1, 1000, 100000},
+    .load_keys = 10000000,
+    .budget_bytes = 256ull << 20,
+    .cold_reads = 20000,
     .rounds = 5,
     .mixed_ms = 300,
 };
@@ -77,14 +81,17 @@ static void usage(FILE *out)
 {
     fputs(
         "usage: yore_bench [--workload NAME,...] [--engines NAME,...] [--rounds N] [--keys N] [--reads N]\n"
-        "                  [--documents N] [--quick] [--cpu-time] [--json FILE] [--dir DIR] [--list]\n"
+        "                  [--documents N] [--load-keys N] [--budget MIB] [--quick] [--cpu-time] [--json FILE]\n"
+        "                  [--dir DIR] [--list]\n"
         "  --workload  rows whose names start with one of these (default all; --list names them)\n"
         "  --engines   yore,lmdb,rocksdb,sqlite,wiredtiger,xapian,bare (default all that were built in)\n"
         "  --rounds    rounds, engines alternating in each (default 5)\n"
         "  --keys      keys of 100 B values (default 1000000)\n"
         "  --reads     point reads a round (default as many as keys)\n"
         "  --documents documents of the search rows (default 60000)\n"
-        "  --quick     100000 keys, 5000 documents, 2 rounds: to see that it works, not to judge by\n"
+        "  --load-keys keys of the load_, big_ and walk_ rows and of open_large (default 10000000)\n"
+        "  --budget    MiB of memory for them, where an engine has a budget (default 256)\n"
+        "  --quick     100000 keys, 500000 to load, 5000 documents, 2 rounds: to see that it works, not to judge by\n"
         "  --cpu-time  rates by the CPU time of the measuring thread where there is one: for a busy machine\n"
         "  --json      also write everything to FILE\n"
         "  --dir       where to make a temporary directory (default beside this program)\n",
@@ -110,7 +117,7 @@ static void list_rows(void)
     }
 }
 
-static void parse_options(int argc, char **argv, const char **parent_dir)
+static void parse_options(int argc, char **argv, const char **parent_dir, const char **stage)
 {
     static const struct option options[] = {{"workload", required_argument, NULL, 'w'},
                                             {"engines", required_argument, NULL, 'e'},
@@ -118,6 +125,9 @@ static void parse_options(int argc, char **argv, const char **parent_dir)
                                             {"keys", required_argument, NULL, 'k'},
                                             {"reads", required_argument, NULL, 'n'},
                                             {"documents", required_argument, NULL, 't'},
+                                            {"load-keys", required_argument, NULL, 'o'},
+                                            {"budget", required_argument, NULL, 'b'},
+                                            {"stage", required_argument, NULL, 's'}, /* stage.c */
                                             {"quick", no_argument, NULL, 'q'},
                                             {"json", required_argument, NULL, 'j'},
                                             {"dir", required_argument, NULL, 'd'},
@@ -134,9 +144,15 @@ static void parse_options(int argc, char **argv, const char **parent_dir)
         case 'k': bench_opt.keys = parse_count("keys", optarg, 1000, 100000000); break;
         case 'n': bench_opt.reads = parse_count("reads", optarg, 1000, 1000000000); break;
         case 't': bench_opt.documents = parse_count("documents", optarg, 1000, 10000000); break;
+        case 'o': bench_opt.load_keys = parse_count("load-keys", optarg, 10000, 100000000); break;
+        case 'b': bench_opt.budget_bytes = parse_count("budget", optarg, 8, 65536) << 20; break;
+        case 's': *stage = optarg; break;
         case 'q':
             bench_opt.quick = true;
             bench_opt.keys = 100000;
+            bench_opt.load_keys = 500000;
+            bench_opt.budget_bytes = 32u << 20;
+            bench_opt.cold_reads = 2000;
             bench_opt.rounds = 2;
             bench_opt.durable_ops = 300;
             bench_opt.documents = 5000;
@@ -221,6 +237,37 @@ static void run_group(uint32_t round, const char *name, group_run run, unsigned 
     }
 }
 
+/* The groups that run in stages. */
+static void run_round_on_disk(uint32_t round)
+{
+    if (bench_wants_any(M_REOPEN_GET, M_REOPEN_COLD) || bench_wants(M_OPEN_MEDIUM)) {
+        run_group(round, "after a reopen", workload_reopen, ENGINES_STORES);
+    }
+    if (bench_wants_any(M_REOPEN_ASOF, M_REOPEN_LATEST)) {
+        run_group(round, "versions after a reopen", workload_past, ENGINES_STORES);
+    }
+    if (bench_wants(M_OPEN_SMALL)) {
+        run_group(round, "open", workload_small, ENGINES_STORES);
+    }
+    if (bench_wants_any(M_PACKED_PLAIN, M_PACKED_ASOF)) {
+        run_group(round, "compressed", workload_packed, ENGINES_STORES);
+    }
+    if (bench_wants_any(M_LOAD_PUT, M_BIG_RSS) || bench_wants(M_OPEN_LARGE)) {
+        run_group(round, "larger than memory", workload_large, ENGINES_STORES);
+    } else if (bench_wants_any(M_WALK_SCAN, M_WALK_RSS)) {
+        run_group(round, "larger than memory", workload_large, 1u << ENGINE_YORE);
+    }
+    if (bench_wants_any(M_HISTORY_GET_1, M_HISTORY_SCAN_20)) {
+        run_group(round, "history", workload_history, 1u << ENGINE_YORE);
+    }
+    if (bench_wants_any(M_STALL_IDLE, M_STALL_WORST)) {
+        run_group(round, "stalls", workload_stall, ENGINES_COMPACTING);
+    }
+    if (bench_wants_any(M_BACKUP_ALONE, M_BACKUP_BESIDE)) {
+        run_group(round, "backup", workload_backup, 1u << ENGINE_YORE);
+    }
+}
+
 static void run_round(uint32_t round)
 {
     bool point = bench_wants_any(M_PUT_RANDOM, M_PUT_RANDOM) || bench_wants_any(M_GET_RANDOM, M_SCAN) ||
@@ -243,6 +290,7 @@ static void run_round(uint32_t round)
     } else if (bench_wants_any(M_SEARCH_PAST, M_SEARCH_OPEN)) {
         run_group(round, "search", workload_search, 1u << ENGINE_YORE);
     }
+    run_round_on_disk(round);
 #if BENCH_HAVE_YORE
     if (!engine_selected(ENGINE_YORE) || interrupted) {
         return;
@@ -270,11 +318,16 @@ static void run_round(uint32_t round)
 int main(int argc, char **argv)
 {
     const char *parent_dir = NULL;
+    const char *stage = NULL;
     struct sigaction action;
-    parse_options(argc, argv, &parent_dir);
+    parse_options(argc, argv, &parent_dir, &stage);
     bench_opt.reads = bench_opt.reads == 0 ? bench_opt.keys : bench_opt.reads;
     bench_opt.version_keys = bench_opt.keys / BENCH_VERSIONS_PER_KEY;
     bench_opt.memory_keys = bench_opt.keys;
+    stage_arguments_set(argv);
+    if (stage != NULL) {
+        return stage_main(stage);
+    }
     make_data_dir(parent_dir);
     memset(&action, 0, sizeof(action));
     action.sa_handler = on_signal;

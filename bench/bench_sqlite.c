@@ -14,6 +14,7 @@ typedef struct sql_store {
     sqlite3_stmt *put;
     sqlite3_stmt *begin;
     sqlite3_stmt *commit;
+    uint64_t budget_bytes;
     bool durable;
 } sql_store;
 
@@ -59,8 +60,15 @@ static sqlite3 *connect(const sql_store *store)
     must(sqlite3_open_v2(store->path, &db, flags, NULL), db, "open");
     execute(db, "PRAGMA journal_mode=WAL");
     execute(db, store->durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF");
-    execute(db, "PRAGMA mmap_size=8589934592");
-    execute(db, "PRAGMA cache_size=-1048576");
+    if (store->budget_bytes == 0) {
+        execute(db, "PRAGMA mmap_size=8589934592");
+        execute(db, "PRAGMA cache_size=-1048576");
+    } else {
+        char cache[64];
+        snprintf(cache, sizeof(cache), "PRAGMA cache_size=-%llu",
+                 (unsigned long long)(store->budget_bytes >> 10));
+        execute(db, cache);
+    }
     execute(db, "PRAGMA wal_autocheckpoint=16000");
     sqlite3_busy_timeout(db, 10000);
     return db;
@@ -72,9 +80,10 @@ static void *sql_open(const bench_store_options *options)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     snprintf(store->path, sizeof(store->path), "%s/bench.db", options->dir);
     store->durable = options->durable;
+    store->budget_bytes = options->budget_bytes;
     pthread_mutex_init(&store->lock, NULL);
     store->db = connect(store);
-    execute(store->db, "CREATE TABLE kv (k BLOB PRIMARY KEY, v BLOB) WITHOUT ROWID");
+    execute(store->db, "CREATE TABLE IF NOT EXISTS kv (k BLOB PRIMARY KEY, v BLOB) WITHOUT ROWID");
     store->put =
         prepare(store->db, "INSERT INTO kv VALUES (?1, ?2) ON CONFLICT (k) DO UPDATE SET v = excluded.v");
     store->begin = prepare(store->db, "BEGIN IMMEDIATE");
@@ -87,6 +96,13 @@ static void sql_settle(void *handle)
 {
     sql_store *store = handle;
     execute(store->db, "PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+static void sql_compact(void *handle)
+{
+    sql_store *store = handle;
+    execute(store->db, "VACUUM");
+    sql_settle(handle);
 }
 
 static void sql_close(void *handle)
@@ -244,6 +260,7 @@ const bench_driver bench_driver_sqlite = {
     .describe = sql_describe,
     .open = sql_open,
     .settle = sql_settle,
+    .compact = sql_compact,
     .close = sql_close,
     .writer_open = sql_writer_open,
     .writer_close = sql_writer_close,

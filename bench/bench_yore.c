@@ -10,7 +10,7 @@
 
 typedef struct yore_store {
     yore_db *db;
-    uint64_t first_version; /* of the store's first commit of data, 0 before it */
+    uint64_t first_version; /* of the store's first commit of data, 0 before it is known */
 } yore_store;
 
 typedef struct yore_reader {
@@ -60,12 +60,38 @@ static void describe(bool durable, char *out, size_t size)
              durable ? "commit" : "os");
 }
 
+/* Of a store that was here before: put_version's `version` 1 is the oldest data commit. */
+static uint64_t first_data_version(yore_db *db)
+{
+    yore_log_options options = YORE_LOG_OPTIONS_INIT;
+    yore_error err = YORE_ERROR_INIT;
+    yore_iter *iter = NULL;
+    yore_commit_info commit;
+    memset(&commit, 0, sizeof(commit));
+    commit.struct_size = sizeof(commit);
+    options.all_branches = true;
+    options.oldest_first = true;
+    options.limit = 1;
+    yore_help_must(yore_log(db, NULL, &options, &iter, &err), &err, "log");
+    yore_status status = yore_log_next(iter, &commit, &err);
+    yore_iter_close(iter);
+    if (status == YORE_END) {
+        return 0;
+    }
+    yore_help_must(status, &err, "log_next");
+    return commit.version;
+}
+
 static void *store_open(const bench_store_options *options)
 {
     char path[4096];
     yore_store *store = bench_alloc(sizeof(*store));
+    yore_open_options open = YORE_OPEN_OPTIONS_INIT;
+    yore_error err = YORE_ERROR_INIT;
     snprintf(path, sizeof(path), "%s/store.yore", options->dir);
-    store->db = yore_help_open(path, options->durable ? YORE_SYNC_COMMIT : YORE_SYNC_OS);
+    open.create = !options->existing;
+    open.sync = options->durable ? YORE_SYNC_COMMIT : YORE_SYNC_OS;
+    yore_help_must(yore_open(path, &open, &store->db, &err), &err, "open");
     return store;
 }
 
@@ -134,6 +160,9 @@ static void *reader_open(void *handle, const uint64_t *versions, size_t n)
     yore_store *store = handle;
     yore_reader *reader = bench_alloc(sizeof(*reader));
     yore_error err = YORE_ERROR_INIT;
+    if (n > 0 && store->first_version == 0) {
+        store->first_version = first_data_version(store->db);
+    }
     reader->past = bench_alloc(n * sizeof(yore_snap *));
     reader->past_count = n;
     for (size_t i = 0; i < n; i++) {

@@ -1,12 +1,14 @@
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "bench/report.h"
 
-#define NOTES_MAX 32u
+#define NOTES_MAX 64u
 
-/* The bars are the ones of the project's first issue; docs/bench.md explains each row. */
+/* The bars are the ones the project set itself; docs/bench.md explains each row. */
 const report_row report_rows[M_COUNT] = {
     [M_PUT_RANDOM] = {"put_random", "k/s", false, BAR_BEST_PEER, 2.5, 0},
     [M_PUT_BATCH] = {"put_batch1000", "k/s", false, BAR_BEST_PEER, 2.5, 0},
@@ -60,10 +62,48 @@ const report_row report_rows[M_COUNT] = {
     [M_SEARCH_20_NOW] = {"search_20_now", "/s", false, BAR_METRIC, 0, M_SEARCH_20_SINGLE},
     [M_SEARCH_20_PAST] = {"search_20_past", "/s", false, BAR_METRIC, 0, M_SEARCH_20_SINGLE},
     [M_SEARCH_20_MEMORY] = {"search_20_memory", "B/version", true, BAR_METRIC, 0, M_SEARCH_MEMORY},
+    [M_REOPEN_GET] = {"reopen_get", "k/s", false, BAR_BEST_PEER, 2.0, 0},
+    [M_REOPEN_MANY] = {"reopen_many16", "k/s", false, BAR_NONE, 0, 0},
+    [M_REOPEN_MISSING] = {"reopen_missing", "k/s", false, BAR_BEST_PEER, 4.0, 0},
+    [M_REOPEN_SCAN] = {"reopen_scan100", "k rows/s", false, BAR_BEST_PEER, 1.0, 0},
+    [M_REOPEN_COLD] = {"reopen_cold_get", "k/s", false, BAR_ROCKSDB, 1.0, 0},
+    [M_REOPEN_ASOF] = {"reopen_asof", "k/s", false, BAR_BEST_PEER, 2.0, 0},
+    [M_REOPEN_LATEST] = {"reopen_latest", "k/s", false, BAR_NONE, 0, 0},
+    [M_OPEN_SMALL] = {"open_small", "ms", true, BAR_AT_MOST, 2.0, 0},
+    [M_OPEN_MEDIUM] = {"open_medium", "ms", true, BAR_AT_MOST, 2.0, 0},
+    [M_OPEN_LARGE] = {"open_large", "ms", true, BAR_AT_MOST, 2.0, 0},
+    [M_PACKED_PLAIN] = {"packed_plain", "MB", true, BAR_ROCKSDB, 1.0, 0},
+    [M_PACKED_VERSIONS] = {"packed_versions", "MB", true, BAR_BEST_PEER, 0.25, 0},
+    [M_PACKED_GET] = {"packed_get", "k/s", false, BAR_ROCKSDB, 1.0, 0},
+    [M_PACKED_COLD] = {"packed_cold_get", "k/s", false, BAR_ROCKSDB, 1.0, 0},
+    [M_PACKED_ASOF] = {"packed_asof", "k/s", false, BAR_NONE, 0, 0},
+    [M_LOAD_PUT] = {"load_put", "k/s", false, BAR_BEST_PEER, 1.2, 0},
+    [M_LOAD_SETTLED] = {"load_settled", "k/s", false, BAR_NONE, 0, 0},
+    [M_LOAD_RSS] = {"load_rss", "MiB", true, BAR_AT_MOST, 320.0, 0},
+    [M_LOAD_WRITES] = {"load_writes", "B/user B", true, BAR_NONE, 0, 0},
+    [M_LOAD_SPACE] = {"load_space", "MB", true, BAR_NONE, 0, 0},
+    [M_BIG_GET] = {"big_get", "k/s", false, BAR_NONE, 0, 0},
+    [M_BIG_MISSING] = {"big_missing", "k/s", false, BAR_NONE, 0, 0},
+    [M_BIG_SCAN] = {"big_scan100", "k rows/s", false, BAR_NONE, 0, 0},
+    [M_BIG_RSS] = {"big_rss", "of budget", true, BAR_AT_MOST, 1.25, 0},
+    [M_WALK_SCAN] = {"walk_scan", "k rows/s", false, BAR_NONE, 0, 0},
+    [M_WALK_PAST] = {"walk_past", "k/s", false, BAR_NONE, 0, 0},
+    [M_WALK_RSS] = {"walk_rss", "MiB", true, BAR_AT_MOST, 320.0, 0},
+    [M_HISTORY_GET_1] = {"history_get_1", "k/s", false, BAR_NONE, 0, 0},
+    [M_HISTORY_GET_20] = {"history_get_20", "k/s", false, BAR_METRIC_MIN, 0.8, M_HISTORY_GET_1},
+    [M_HISTORY_SCAN_1] = {"history_scan_1", "k rows/s", false, BAR_NONE, 0, 0},
+    [M_HISTORY_SCAN_20] = {"history_scan_20", "k rows/s", false, BAR_METRIC_MIN, 0.8, M_HISTORY_SCAN_1},
+    [M_STALL_IDLE] = {"stall_idle", "us p99.9", true, BAR_NONE, 0, 0},
+    [M_STALL_FULL] = {"stall_full", "us p99.9", true, BAR_METRIC_MAX, 5.0, M_STALL_IDLE},
+    [M_STALL_PACED] = {"stall_paced", "us p99.9", true, BAR_METRIC_MAX, 5.0, M_STALL_IDLE},
+    [M_STALL_WORST] = {"stall_worst", "us", true, BAR_NONE, 0, 0},
+    [M_BACKUP_ALONE] = {"backup_alone", "k/s", false, BAR_NONE, 0, 0},
+    [M_BACKUP_BESIDE] = {"backup_beside", "k/s", false, BAR_METRIC_MIN, 0.8, M_BACKUP_ALONE},
 };
 
 static report_cell cells[M_COUNT][ENGINE_COUNT];
 static uint32_t round_now;
+static int forward_fd = -1; /* of a stage: where its report goes */
 
 static struct {
     char key[32];
@@ -108,49 +148,145 @@ uint32_t report_round_get(void)
     return round_now;
 }
 
-void report_add(enum bench_engine engine, enum report_metric metric, double value, bench_latency *latency)
+/* What a stage's process tells its parent. Smaller than PIPE_BUF, so each arrives whole. */
+typedef struct report_record {
+    enum { RECORD_VALUE, RECORD_ANSWERS, RECORD_NOTE } kind;
+    int32_t engine;
+    int32_t metric;
+    double value;
+    double p50; /* 0 = no latencies */
+    double p99;
+    uint64_t found;
+    uint64_t sum;
+    char key[32];
+    char text[512];
+} report_record;
+
+void report_forward(int fd)
 {
-    report_cell *cell = &cells[metric][engine];
-    cell->value[round_now] = value;
-    if (latency != NULL) {
-        cell->p50[round_now] = bench_latency_at(latency, 0.50);
-        cell->p99[round_now] = bench_latency_at(latency, 0.99);
+    forward_fd = fd;
+}
+
+static void send_record(const report_record *record)
+{
+    if (write(forward_fd, record, sizeof(*record)) != (ssize_t)sizeof(*record)) {
+        bench_fatal("cannot report: %s", strerror(errno));
     }
+}
+
+static void take_value(const report_record *record)
+{
+    report_cell *cell = &cells[record->metric][record->engine];
+    cell->value[round_now] = record->value;
+    cell->p50[round_now] = record->p50;
+    cell->p99[round_now] = record->p99;
     cell->count = round_now + 1;
 }
 
-void report_answers(enum bench_engine engine, enum report_metric metric, uint64_t found, uint64_t sum)
+static void take_answers(const report_record *record)
 {
-    cells[metric][engine].found[round_now] = found;
-    cells[metric][engine].sum[round_now] = sum;
-    cells[metric][engine].has_answers[round_now] = true;
+    report_cell *cell = &cells[record->metric][record->engine];
+    cell->found[round_now] = record->found;
+    cell->sum[round_now] = record->sum;
+    cell->has_answers[round_now] = true;
     for (int other = 0; other < ENGINE_COUNT; other++) {
-        const report_cell *cell = &cells[metric][other];
-        if (cell->has_answers[round_now] &&
-            (cell->found[round_now] != found || cell->sum[round_now] != sum)) {
+        const report_cell *theirs = &cells[record->metric][other];
+        if (theirs->has_answers[round_now] &&
+            (theirs->found[round_now] != record->found || theirs->sum[round_now] != record->sum)) {
             bench_fatal("%s: %s found %llu (sum %llx), %s found %llu (sum %llx): the answers differ",
-                        report_rows[metric].name, report_drivers[engine]->name, (unsigned long long)found,
-                        (unsigned long long)sum, report_drivers[other]->name,
-                        (unsigned long long)cell->found[round_now], (unsigned long long)cell->sum[round_now]);
+                        report_rows[record->metric].name, report_drivers[record->engine]->name,
+                        (unsigned long long)record->found, (unsigned long long)record->sum,
+                        report_drivers[other]->name, (unsigned long long)theirs->found[round_now],
+                        (unsigned long long)theirs->sum[round_now]);
         }
     }
 }
 
-void report_note(const char *key, const char *format, ...)
+static void take_note(const report_record *record)
 {
     size_t i = 0;
-    va_list args;
-    while (i < note_count && strcmp(notes[i].key, key) != 0) {
+    while (i < note_count && strcmp(notes[i].key, record->key) != 0) {
         i++;
     }
     if (i == NOTES_MAX) {
         bench_fatal("too many notes");
     }
     note_count += i == note_count;
-    snprintf(notes[i].key, sizeof(notes[i].key), "%s", key);
+    memcpy(notes[i].key, record->key, sizeof(notes[i].key));
+    memcpy(notes[i].text, record->text, sizeof(notes[i].text));
+}
+
+static void take_or_send(const report_record *record)
+{
+    if (forward_fd >= 0) {
+        send_record(record);
+        return;
+    }
+    switch (record->kind) {
+    case RECORD_VALUE: take_value(record); break;
+    case RECORD_ANSWERS: take_answers(record); break;
+    case RECORD_NOTE: take_note(record); break;
+    }
+}
+
+void report_receive(int fd)
+{
+    report_record record;
+    size_t have = 0;
+    for (;;) {
+        ssize_t n = read(fd, (char *)&record + have, sizeof(record) - have);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            break;
+        }
+        have += (size_t)n;
+        if (have == sizeof(record)) {
+            take_or_send(&record);
+            have = 0;
+        }
+    }
+}
+
+void report_add(enum bench_engine engine, enum report_metric metric, double value, bench_latency *latency)
+{
+    report_record record;
+    memset(&record, 0, sizeof(record));
+    record.kind = RECORD_VALUE;
+    record.engine = (int32_t)engine;
+    record.metric = (int32_t)metric;
+    record.value = value;
+    if (latency != NULL) {
+        record.p50 = bench_latency_at(latency, 0.50);
+        record.p99 = bench_latency_at(latency, 0.99);
+    }
+    take_or_send(&record);
+}
+
+void report_answers(enum bench_engine engine, enum report_metric metric, uint64_t found, uint64_t sum)
+{
+    report_record record;
+    memset(&record, 0, sizeof(record));
+    record.kind = RECORD_ANSWERS;
+    record.engine = (int32_t)engine;
+    record.metric = (int32_t)metric;
+    record.found = found;
+    record.sum = sum;
+    take_or_send(&record);
+}
+
+void report_note(const char *key, const char *format, ...)
+{
+    report_record record;
+    va_list args;
+    memset(&record, 0, sizeof(record));
+    record.kind = RECORD_NOTE;
+    snprintf(record.key, sizeof(record.key), "%s", key);
     va_start(args, format);
-    vsnprintf(notes[i].text, sizeof(notes[i].text), format, args);
+    vsnprintf(record.text, sizeof(record.text), format, args);
     va_end(args);
+    take_or_send(&record);
 }
 
 size_t report_notes(const char **keys, const char **texts, size_t cap)
@@ -249,15 +385,16 @@ report_verdict report_judge(enum report_metric metric)
         }
         return verdict;
     }
-    verdict.against = row->kind == BAR_LMDB   ? ENGINE_LMDB
-                      : row->kind == BAR_BARE ? ENGINE_BARE
-                                              : best_peer(metric);
+    verdict.against = row->kind == BAR_LMDB      ? ENGINE_LMDB
+                      : row->kind == BAR_ROCKSDB ? ENGINE_ROCKSDB
+                      : row->kind == BAR_BARE    ? ENGINE_BARE
+                                                 : best_peer(metric);
     if (verdict.against == ENGINE_COUNT || !has_values(metric, verdict.against)) {
         verdict.against = ENGINE_COUNT;
         return verdict;
     }
     judge_against(&verdict, ours, &cells[metric][verdict.against]);
     verdict.has_bar = row->kind != BAR_NONE;
-    verdict.pass = verdict.ratio >= row->bar;
+    verdict.pass = row->lower_is_better ? verdict.ratio <= row->bar : verdict.ratio >= row->bar;
     return verdict;
 }

@@ -53,13 +53,51 @@ enum report_metric {
     M_SEARCH_20_NOW,
     M_SEARCH_20_PAST,
     M_SEARCH_20_MEMORY,
+    M_REOPEN_GET,
+    M_REOPEN_MANY,
+    M_REOPEN_MISSING,
+    M_REOPEN_SCAN,
+    M_REOPEN_COLD,
+    M_REOPEN_ASOF,
+    M_REOPEN_LATEST,
+    M_OPEN_SMALL,
+    M_OPEN_MEDIUM,
+    M_OPEN_LARGE,
+    M_PACKED_PLAIN,
+    M_PACKED_VERSIONS,
+    M_PACKED_GET,
+    M_PACKED_COLD,
+    M_PACKED_ASOF,
+    M_LOAD_PUT,
+    M_LOAD_SETTLED,
+    M_LOAD_RSS,
+    M_LOAD_WRITES,
+    M_LOAD_SPACE,
+    M_BIG_GET,
+    M_BIG_MISSING,
+    M_BIG_SCAN,
+    M_BIG_RSS,
+    M_WALK_SCAN,
+    M_WALK_PAST,
+    M_WALK_RSS,
+    M_HISTORY_GET_1,
+    M_HISTORY_GET_20,
+    M_HISTORY_SCAN_1,
+    M_HISTORY_SCAN_20,
+    M_STALL_IDLE,
+    M_STALL_FULL,
+    M_STALL_PACED,
+    M_STALL_WORST,
+    M_BACKUP_ALONE,
+    M_BACKUP_BESIDE,
     M_COUNT
 };
 
 enum report_bar {
     BAR_NONE,
-    BAR_BEST_PEER,  /* at least `bar` times the best of the peers */
+    BAR_BEST_PEER,  /* at least `bar` times the best of the peers; at most, where lower is better */
     BAR_LMDB,       /* at least `bar` times LMDB */
+    BAR_ROCKSDB,    /* at least `bar` times RocksDB; at most, where lower is better */
     BAR_BARE,       /* at least `bar` times the bare loop */
     BAR_METRIC_MIN, /* at least `bar` times yore's `reference` */
     BAR_METRIC_MAX, /* at most `bar` times yore's `reference` */
@@ -95,6 +133,11 @@ void report_answers(enum bench_engine engine, enum report_metric metric, uint64_
 
 /* A line of words for the end of the report and the JSON file (one a key; the last one said wins). */
 void report_note(const char *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* In a stage's process: send what the three functions above are told to `fd`. In its parent: read it until the end, as
+ * of this round. */
+void report_forward(int fd);
+void report_receive(int fd);
 
 void report_print_machine(FILE *out);
 void report_print(FILE *out);

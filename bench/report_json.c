@@ -178,10 +178,12 @@ void report_write_json(const char *path)
     fprintf(
         out,
         "\"sizes\":{\"keys\":%llu,\"reads\":%llu,\"version_keys\":%llu,\"versions\":%u,\"documents\":%llu,"
-        "\"queries\":%llu,\"rounds\":%u},\n",
+        "\"queries\":%llu,\"rounds\":%u,\"small_keys\":%u,\"load_keys\":%llu,\"budget_mib\":%llu},\n",
         (unsigned long long)bench_opt.keys, (unsigned long long)bench_opt.reads,
         (unsigned long long)bench_opt.version_keys, BENCH_VERSIONS_PER_KEY,
-        (unsigned long long)bench_opt.documents, (unsigned long long)bench_opt.queries, bench_opt.rounds);
+        (unsigned long long)bench_opt.documents, (unsigned long long)bench_opt.queries, bench_opt.rounds,
+        BENCH_SMALL_KEYS, (unsigned long long)bench_opt.load_keys,
+        (unsigned long long)(bench_opt.budget_bytes >> 20));
     json_settings(out);
     fputs(",\n\"notes\":{", out);
     for (size_t i = 0; i < n; i++) {

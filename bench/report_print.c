@@ -83,6 +83,8 @@ void report_print_machine(FILE *out)
         "sizes      %llu keys of 21 B, values of 100 B (half random), %llu reads, %llu keys x %u versions\n",
         (unsigned long long)bench_opt.keys, (unsigned long long)bench_opt.reads,
         (unsigned long long)bench_opt.version_keys, BENCH_VERSIONS_PER_KEY);
+    fprintf(out, "           load: %llu keys under %llu MiB\n", (unsigned long long)bench_opt.load_keys,
+            (unsigned long long)(bench_opt.budget_bytes >> 20));
     fprintf(out, "method     medians of %u alternating rounds, threads pinned%s\n", bench_opt.rounds,
             bench_opt.cpu_time ? ", rates by CPU time: other work and background threads are not counted"
                                : "");
@@ -144,8 +146,9 @@ static void print_ratio(FILE *out, enum report_metric metric, const report_verdi
     case BAR_METRIC: snprintf(bar, sizeof(bar), "of %s", report_rows[row->reference].name); break;
     case BAR_BEST_PEER:
     case BAR_LMDB:
+    case BAR_ROCKSDB:
     case BAR_BARE:
-        snprintf(bar, sizeof(bar), ">= %gx %s", row->bar,
+        snprintf(bar, sizeof(bar), "%s %gx %s", row->lower_is_better ? "<=" : ">=", row->bar,
                  verdict->against == ENGINE_COUNT ? "peer" : report_drivers[verdict->against]->name);
         break;
     }

@@ -1,12 +1,15 @@
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -138,21 +141,90 @@ uint64_t bench_dir_bytes(const char *path)
     return walk_bytes;
 }
 
-uint64_t bench_rss_anon_bytes(void)
+/* Pages of an open file that are in the page cache, in bytes. LMDB's sparse file is 64 GiB, so a part at a time. */
+static uint64_t resident_bytes(int fd, uint64_t file_bytes)
 {
-    FILE *file = fopen("/proc/self/status", "r");
+    static unsigned char pages[1u << 18];
+    uint64_t resident = 0;
+    const uint64_t step = (uint64_t)sizeof(pages) * 4096u;
+    for (uint64_t at = 0; at < file_bytes; at += step) {
+        size_t part = (size_t)(file_bytes - at < step ? file_bytes - at : step);
+        void *map = mmap(NULL, part, PROT_READ, MAP_SHARED, fd, (off_t)at);
+        if (map == MAP_FAILED || mincore(map, part, pages) != 0) {
+            bench_fatal("cannot see what is in the page cache: %s", strerror(errno));
+        }
+        for (size_t i = 0; i < (part + 4095u) / 4096u; i++) {
+            resident += (pages[i] & 1u) * 4096u;
+        }
+        munmap(map, part);
+    }
+    return resident;
+}
+
+static int drop_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)walk;
+    if (type != FTW_F || info->st_size == 0) {
+        return 0;
+    }
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fdatasync(fd) != 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0) {
+        bench_fatal("cannot drop '%s' from the page cache: %s", path, strerror(errno));
+    }
+    walk_bytes += resident_bytes(fd, (uint64_t)info->st_size);
+    close(fd);
+    return 0;
+}
+
+uint64_t bench_dir_drop_cache(const char *path)
+{
+    walk_bytes = 0;
+    nftw(path, drop_entry, 16, FTW_PHYS);
+    return walk_bytes;
+}
+
+uint64_t bench_disk_free_bytes(const char *path)
+{
+    struct statvfs info;
+    if (statvfs(path, &info) != 0) {
+        bench_fatal("cannot ask for the space at '%s': %s", path, strerror(errno));
+    }
+    return (uint64_t)info.f_bavail * info.f_frsize;
+}
+
+/* The number after `name` in a file of /proc, 0 when there is none. */
+static uint64_t proc_number(const char *path, const char *name)
+{
+    FILE *file = fopen(path, "r");
     char line[256];
-    unsigned long long kib = 0;
+    size_t length = strlen(name);
+    unsigned long long number = 0;
     if (file == NULL) {
         return 0;
     }
     while (fgets(line, sizeof(line), file) != NULL) {
-        if (sscanf(line, "RssAnon: %llu", &kib) == 1) {
+        if (strncmp(line, name, length) == 0) {
+            number = strtoull(line + length, NULL, 10);
             break;
         }
     }
     fclose(file);
-    return kib * 1024u;
+    return number;
+}
+
+uint64_t bench_rss_anon_bytes(void)
+{
+    return proc_number("/proc/self/status", "RssAnon:") * 1024u;
+}
+
+uint64_t bench_rss_peak_bytes(void)
+{
+    return proc_number("/proc/self/status", "VmHWM:") * 1024u;
+}
+
+uint64_t bench_written_bytes(void)
+{
+    return proc_number("/proc/self/io", "write_bytes:");
 }
 
 void bench_latency_init(bench_latency *latency, size_t cap)

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "bench/data.h"
-#include "bench/report.h"
 #include "bench/workload.h"
 #include "bench/yore_help.h"
 
@@ -29,7 +28,7 @@ typedef struct branch_store {
 static void open_loaded(branch_store *store, const char *label)
 {
     snprintf(store->dir, sizeof(store->dir), "%s", bench_dir_fresh(label));
-    bench_store_options options = {store->dir, false};
+    bench_store_options options = {.dir = store->dir};
     store->loaded = bench_driver_yore.open(&options);
     store->db = yore_help_db(store->loaded);
     void *writer = bench_driver_yore.writer_open(store->loaded);

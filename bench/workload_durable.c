@@ -3,7 +3,6 @@
 #include <pthread.h>
 
 #include "bench/data.h"
-#include "bench/report.h"
 #include "bench/workload.h"
 
 #define WARM_UP 20u /* commits before the clock starts */
@@ -56,7 +55,7 @@ static void merge(bench_latency *into, bench_latency *from)
 static void run(enum bench_engine engine, const bench_driver *driver, unsigned count,
                 enum report_metric metric)
 {
-    bench_store_options options = {bench_dir_fresh(driver->name), true};
+    bench_store_options options = {.dir = bench_dir_fresh(driver->name), .durable = true};
     durable_thread threads[BENCH_THREADS];
     pthread_t ids[BENCH_THREADS];
     pthread_barrier_t gate;

@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #include "bench/data.h"
-#include "bench/report.h"
 #include "bench/workload.h"
 #include "bench/yore_help.h"
 

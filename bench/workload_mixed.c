@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "bench/data.h"
-#include "bench/report.h"
 #include "bench/workload.h"
 
 #define CLOCK_MASK 63u

@@ -9,7 +9,6 @@
 
 #include "bench/bench_search.h"
 #include "bench/data.h"
-#include "bench/report.h"
 #include "bench/workload.h"
 
 #ifndef BENCH_HAVE_YORE
