@@ -12,8 +12,12 @@
 #define SHARDS_MAX 64u
 #define SHARD_BYTES_AIM (4u << 20) /* a shard less than this is not worth having */
 #define TABLE_START 64u
+/* No block of a segment is larger; values may be, and one that takes up most of its shard is not kept. */
+#define KEPT_BYTES (1u << 20)
 
 enum entry_state { ENTRY_LOADING, ENTRY_READY };
+
+typedef struct cache_shard cache_shard;
 
 struct yr_cache_entry {
     yr_cache_key key;
@@ -23,25 +27,29 @@ struct yr_cache_entry {
     yr_cache_entry *ring_prev;
     size_t size;
     enum entry_state state;
-    bool was_used; /* since the hand came by */
-    /* Rises from zero under the lock; falls anywhere (release, pairs with the evictor's acquire load: the reader is done). */
+    bool was_used;     /* since the hand came by */
+    cache_shard *home; /* of a large entry its shard, NULL of others; immutable */
+    /* Rises from zero under the lock; falls anywhere (release, pairs with the evictor's acquire load: the reader is
+     * done), but of a large entry under the lock. */
     _Atomic uint32_t pins;
     uint8_t data[];
 };
 
-typedef struct cache_shard {
+struct cache_shard {
     _Alignas(128) yr_mutex lock;
+    const yore_env *env;    /* immutable */
     yr_cond loaded;         /* a load ended, well or badly */
     yr_cache_entry **slots; /* slot_count of them, a power of two */
     size_t slot_count;
     size_t count;
-    yr_cache_entry *hand; /* the ring of ready entries; NULL = none */
+    yr_cache_entry *hand; /* the ring of ready entries that are not large; NULL = none */
     uint64_t bytes;
+    uint64_t large_bytes; /* of `bytes` */
     uint64_t bytes_max;
     uint64_t hits;
     uint64_t misses;
     uint64_t evictions;
-} cache_shard;
+};
 
 struct yr_block_cache {
     const yore_env *env;
@@ -79,6 +87,7 @@ yore_status yr_block_cache_create(const yore_env *env, uint64_t bytes_max, yr_bl
         cache_shard *shard = &cache->shards[i];
         yr_mutex_init(&shard->lock, YR_RANK_BLOCK_CACHE);
         yr_cond_init(&shard->loaded);
+        shard->env = env;
         shard->bytes_max = bytes_max / shard_count;
     }
     for (uint32_t i = 0; i < shard_count; i++) {
@@ -134,6 +143,7 @@ static void shard_insert(const yore_env *env, cache_shard *shard, yr_cache_entry
     *slot = entry;
     shard->count++;
     shard->bytes += entry_bytes(entry->size);
+    if (entry->home) shard->large_bytes += entry_bytes(entry->size);
 }
 
 static void shard_remove(cache_shard *shard, yr_cache_entry *entry)
@@ -143,6 +153,7 @@ static void shard_remove(cache_shard *shard, yr_cache_entry *entry)
     *slot = entry->next_in_slot;
     shard->count--;
     shard->bytes -= entry_bytes(entry->size);
+    if (entry->home) shard->large_bytes -= entry_bytes(entry->size);
 }
 
 /* In front of the hand: the last place it comes to. */
@@ -178,7 +189,7 @@ static void entry_drop(const yore_env *env, cache_shard *shard, yr_cache_entry *
 static void shard_shrink(const yore_env *env, cache_shard *shard)
 {
     size_t looks = 2 * shard->count;
-    while (shard->bytes > shard->bytes_max && shard->hand && looks-- > 0) {
+    while (shard->bytes - shard->large_bytes > shard->bytes_max && shard->hand && looks-- > 0) {
         yr_cache_entry *entry = shard->hand;
         /* acquire: pairs with yr_block_pin_release */
         bool is_pinned = atomic_load_explicit(&entry->pins, memory_order_acquire) != 0;
@@ -220,7 +231,7 @@ static yore_status entry_load(yr_block_cache *cache, cache_shard *shard, yr_cach
     yr_mutex_lock(&shard->lock);
     if (status == YORE_OK) {
         entry->state = ENTRY_READY;
-        ring_add(shard, entry);
+        if (!entry->home) ring_add(shard, entry);
         pin_take(entry, pin);
         shard_shrink(cache->env, shard);
     } else {
@@ -255,6 +266,7 @@ yore_status yr_block_cache_get(yr_block_cache *cache, yr_cache_key key, size_t s
         } else if (fresh) {
             shard->misses++;
             *fresh = (yr_cache_entry){.key = key, .hash = hash, .size = size, .state = ENTRY_LOADING};
+            if (size > KEPT_BYTES && size > shard->bytes_max / 2) fresh->home = shard;
             shard_insert(cache->env, shard, fresh);
             yr_mutex_unlock(&shard->lock);
             return entry_load(cache, shard, fresh, load, arg, pin, err);
@@ -277,10 +289,27 @@ yr_block_pin yr_block_pin_copy(const yr_block_pin *pin)
     return *pin;
 }
 
+/* A large entry goes with its last pin. */
+static void large_release(yr_cache_entry *entry)
+{
+    cache_shard *shard = entry->home;
+    yr_mutex_lock(&shard->lock);
+    /* acq_rel: pairs with the other threads' releases; their reads were before the memory is given back */
+    bool is_last = atomic_fetch_sub_explicit(&entry->pins, 1, memory_order_acq_rel) == 1;
+    if (is_last) shard_remove(shard, entry);
+    yr_mutex_unlock(&shard->lock);
+    if (is_last) yr_free(shard->env, entry, entry_bytes(entry->size));
+}
+
 void yr_block_pin_release(yr_block_pin *pin)
 {
-    /* release: pairs with the evictor's load; what was read here was read before */
-    if (pin->entry) atomic_fetch_sub_explicit(&pin->entry->pins, 1, memory_order_release);
+    yr_cache_entry *entry = pin->entry;
+    if (entry && entry->home) {
+        large_release(entry);
+    } else if (entry) {
+        /* release: pairs with the evictor's load; what was read here was read before */
+        atomic_fetch_sub_explicit(&entry->pins, 1, memory_order_release);
+    }
     *pin = (yr_block_pin){0};
 }
 
@@ -336,7 +365,7 @@ void yr_block_cache_stats_get(yr_block_cache *cache, yr_block_cache_stats *stats
 
 static const char *shard_check(cache_shard *shard)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, large_bytes = 0;
     size_t count = 0, ready = 0, ring = 0;
     for (size_t i = 0; i < shard->slot_count; i++) {
         for (yr_cache_entry *entry = shard->slots[i]; entry; entry = entry->next_in_slot) {
@@ -344,7 +373,11 @@ static const char *shard_check(cache_shard *shard)
             if (shard_find(shard, entry->key, entry->hash) != entry) return "a key twice";
             bytes += entry_bytes(entry->size);
             count++;
-            ready += entry->state == ENTRY_READY;
+            if (entry->home) {
+                large_bytes += entry_bytes(entry->size);
+            } else {
+                ready += entry->state == ENTRY_READY;
+            }
         }
     }
     for (yr_cache_entry *entry = shard->hand; entry; entry = entry->ring_next) {
@@ -353,7 +386,7 @@ static const char *shard_check(cache_shard *shard)
         if (entry->ring_next == shard->hand || ring > count) break;
     }
     if (count != shard->count || ring != ready) return "wrong count";
-    return bytes == shard->bytes ? NULL : "wrong bytes";
+    return bytes == shard->bytes && large_bytes == shard->large_bytes ? NULL : "wrong bytes";
 }
 
 bool yr_block_cache_check(yr_block_cache *cache, const char **problem)

@@ -7,10 +7,12 @@
  * Sharded by key; a shard is a hash table of entries and a ring for CLOCK (an entry that was used since the hand came
  * by gets another round). What is pinned stays, so the cache may exceed its budget by what is pinned and by the one
  * block a shard that was loaded last. A block that several threads ask for is loaded once: the others wait, and if the
- * load fails each of them tries for itself, so that each gets an error of its own.
+ * load fails each of them tries for itself, so that each gets an error of its own. An entry (a value) of more than
+ * 1 MiB and half a shard is large: it pushes nothing out, and goes with its last pin.
  *
- * B1 an entry is in exactly one shard's table and ring, or nowhere.   B2 `pins` rises from zero under the shard's
- * lock only; an entry with pins is neither evicted nor moved.   B3 data is immutable from the moment the entry is ready. */
+ * B1 an entry is in exactly one shard's table and, when it is not large, ring; or nowhere.   B2 `pins` rises from zero
+ * under the shard's lock only; an entry with pins is neither evicted nor moved, and a large one that is ready has some.
+ * B3 data is immutable from the moment the entry is ready. */
 #ifndef YR_BLOCK_CACHE_H
 #define YR_BLOCK_CACHE_H
 
