@@ -17,7 +17,13 @@
 #define YR_UUID_BYTES 16u
 #define YR_SALT_BYTES 16u
 
-enum yr_file_kind { YR_FILE_WAL = 1, YR_FILE_MANIFEST = 2, YR_FILE_SEGMENT = 3, YR_FILE_BACKUP = 4 };
+enum yr_file_kind {
+    YR_FILE_WAL = 1,
+    YR_FILE_MANIFEST = 2,
+    YR_FILE_SEGMENT = 3,
+    YR_FILE_BACKUP = 4,
+    YR_FILE_VALUES = 5
+};
 
 typedef struct yr_file_header {
     uint16_t major, minor;
