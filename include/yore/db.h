@@ -102,7 +102,29 @@ typedef struct yore_stats {
     uint64_t syncs;           /* syncs done by this handle */
     bool read_only;
     bool poisoned;
+    bool reserved[6];
+    uint64_t segments;    /* segment files */
+    uint64_t runs;        /* sorted runs they make up: what a read may have to look at */
+    uint64_t value_files; /* files of values over 64 KiB */
+    uint64_t value_file_bytes;
+    uint64_t cache_bytes; /* blocks of cold segments and values kept in memory */
+    uint64_t cache_bytes_max;
+    uint64_t cache_hits;
+    uint64_t cache_misses;
+    uint64_t flushes;       /* of memory to segments, by this handle; so the next ones */
+    uint64_t flushed_bytes; /* written by them */
+    uint64_t compactions;
+    uint64_t compacted_bytes; /* written by them; write amplification is (flushed + compacted) / flushed */
+    uint64_t files_retired;   /* files that merges made needless */
+    uint64_t stall_ns;        /* time that commits were held up because flushes lagged behind */
+    uint32_t stall_reason;    /* YORE_STALL_..., now */
+    uint32_t reserved2;
 } yore_stats;
+
+#define YORE_STALL_NONE 0u
+#define YORE_STALL_MEMORY 1u /* memory waits to be flushed */
+#define YORE_STALL_RUNS 2u   /* too many runs wait to be merged */
+#define YORE_STALL_DISK 3u   /* the disk is full or refuses: flushing is tried again */
 
 /* Fill `out` with counters of the store.
  * out      struct_size set by the caller.
