@@ -2,8 +2,8 @@
 
 #include "engine/base/yr_assert.h"
 
-enum { FLAG_EXPIRY = 1u << 8, FLAG_META = 1u << 9, FLAG_HISTORY = 1u << 10 };
-enum { FLAGS_ROW = 0xFFu | FLAG_EXPIRY | FLAG_META };
+enum { FLAG_EXPIRY = 1u << 8, FLAG_META = 1u << 9, FLAG_HISTORY = 1u << 10, FLAG_REFERENCE = 1u << 11 };
+enum { FLAGS_ROW = 0xFFu | FLAG_EXPIRY | FLAG_META | FLAG_REFERENCE };
 
 #define HISTORY_REF_BYTES 16u
 #define CHUNK_SLOT_BYTES 8u
@@ -20,14 +20,16 @@ static uint32_t align4(uint32_t n)
 static uint16_t flags_of(const yr_segment_row *row)
 {
     return (uint16_t)(row->op | row->type << 4 | (row->expiry_ns ? FLAG_EXPIRY : 0) |
-                      (row->meta.size ? FLAG_META : 0));
+                      (row->meta.size ? FLAG_META : 0) | (row->is_reference ? FLAG_REFERENCE : 0));
 }
 
-/* Op and type out of flags. Patches, and values in value files, are reserved: ops and bits this code does not know. */
+/* Op, type and kind of value out of flags; the value is known. Patches are reserved: ops this code does not know. */
 static bool take_kind(uint16_t flags, yr_segment_row *row)
 {
     row->op = flags & 15u;
     row->type = flags >> 4 & 15u;
+    row->is_reference = (flags & FLAG_REFERENCE) != 0;
+    if (row->is_reference && !yr_row_is_reference_sound(row)) return false;
     return (row->op == YORE_OP_PUT || row->op == YORE_OP_DEL) && row->type <= YORE_TYPE_JSON;
 }
 

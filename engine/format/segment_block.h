@@ -23,8 +23,14 @@ typedef struct yr_segment_row {
     int64_t expiry_ns; /* 0 = never */
     uint8_t op;        /* YORE_OP_... */
     uint8_t type;      /* YORE_TYPE_... */
-    bool is_reference; /* `value` says where in a value file the value is */
+    bool is_reference; /* `value` is a yr_value_ref: the value is in a value file */
 } yr_segment_row;
+
+/* Can the value of a row that is_reference be one, by its size? */
+static inline bool yr_row_is_reference_sound(const yr_segment_row *row)
+{
+    return row->op == YORE_OP_PUT && row->value.size == YR_REFERENCE_BYTES;
+}
 
 /* Where a key's older versions are: `older` of them, from the chunk at `off` of history block `block` on, through
  * `span` further blocks, each of which begins with the key's next chunk. */

@@ -2,10 +2,8 @@
 
 #include "engine/base/yr_assert.h"
 
-#define FIXED_BYTES 8u /* count, info bytes */
+#define FIXED_BYTES 8u /* count, zero */
 #define COLUMN_BYTES 16u
-#define HEAD_BYTES (FIXED_BYTES + COLUMN_BYTES * YR_COLUMN_COUNT)
-#define INFO_BYTES_AIM (16u << 10)
 #define INFO_HEADER 12u
 
 enum { INFO_SOURCE_TIME = 1, INFO_WALL = 2 };
@@ -14,29 +12,27 @@ bool yr_commits_open(yore_slice raw, yr_commits *commits)
 {
     yr_reader r = yr_reader_of(raw);
     *commits = (yr_commits){.count = yr_take_le32(&r)};
-    uint32_t info_bytes = yr_take_le32(&r);
+    uint32_t zero = yr_take_le32(&r);
     for (uint32_t i = 0; i < YR_COLUMN_COUNT; i++) {
         commits->base[i] = yr_take_le64(&r);
         uint64_t width = yr_take_le64(&r);
         if (!r.ok || width > 8) return false;
         commits->width[i] = (uint8_t)width;
     }
-    if (commits->count == 0 || commits->count > YR_COMMITS_PER_BLOCK) return false;
+    if (commits->count == 0 || commits->count > YR_COMMITS_PER_BLOCK || zero) return false;
     for (uint32_t i = 0; i < YR_COLUMN_COUNT; i++) {
         commits->column[i] = yr_take(&r, (size_t)commits->width[i] * commits->count).data;
     }
-    commits->info = yr_take(&r, info_bytes);
+    commits->end = r.p;
     return r.ok && r.left == 0;
 }
 
 uint64_t yr_commits_get(const yr_commits *commits, enum yr_commit_column column, uint32_t i)
 {
     uint32_t width = commits->width[column];
-    if (width == 0) return commits->base[column];
-    const uint8_t *p = commits->column[column] + (size_t)width * i;
-    uint64_t v = 0;
-    for (uint32_t k = 0; k < width; k++) v |= (uint64_t)p[k] << (8 * k);
-    return commits->base[column] + v;
+    uint64_t base = commits->base[column] + (column == YR_COLUMN_VERSION ? i : 0);
+    if (width == 0) return base;
+    return base + yr_column_value(commits->column[column] + (size_t)width * i, width, commits->end);
 }
 
 uint32_t yr_commits_rank(const yr_commits *commits, enum yr_commit_column column, uint64_t limit)
@@ -56,109 +52,43 @@ uint32_t yr_commits_rank(const yr_commits *commits, enum yr_commit_column column
     return low;
 }
 
-bool yr_commits_describe(const yr_commits *commits, uint32_t i, yr_commit_head *head, uint64_t *prev)
+bool yr_commits_describe(const yr_commits *commits, uint32_t i, yr_commit_head *head, uint64_t *prev,
+                         yr_info_ref *info)
 {
     uint64_t kind = yr_commits_get(commits, YR_COLUMN_KIND, i);
     uint64_t branch = yr_commits_get(commits, YR_COLUMN_BRANCH, i);
     uint64_t rows = yr_commits_get(commits, YR_COLUMN_ROWS, i);
+    uint64_t block = yr_commits_get(commits, YR_COLUMN_INFO_BLOCK, i);
+    uint64_t off = yr_commits_get(commits, YR_COLUMN_INFO_OFF, i);
     *head = (yr_commit_head){.version = yr_commits_get(commits, YR_COLUMN_VERSION, i),
                              .time_ns = (int64_t)yr_commits_get(commits, YR_COLUMN_TIME, i),
                              .branch = (uint32_t)branch,
                              .kind = (uint8_t)kind,
                              .row_count = (uint32_t)rows};
+    *info = (yr_info_ref){.block = (uint32_t)block, .off = (uint32_t)off};
     uint64_t back = yr_commits_get(commits, YR_COLUMN_BACK, i);
-    uint64_t start = i ? yr_commits_get(commits, YR_COLUMN_INFO, i - 1) : 0;
-    uint64_t end = yr_commits_get(commits, YR_COLUMN_INFO, i);
     if (kind > UINT8_MAX || branch > UINT32_MAX || rows > UINT32_MAX || back >= head->version) return false;
+    if (block > UINT32_MAX || off > YR_SEGMENT_BLOCK_BYTES_MAX) return false;
     *prev = back ? head->version - back : 0;
-    if (start > end || end > commits->info.size) return false;
-    if (start == end) return true;
-    yr_reader r = {
-        .p = (const uint8_t *)commits->info.data + start, .left = (size_t)(end - start), .ok = true};
-    uint16_t flags = yr_take_le16(&r);
-    head->parent_count = yr_take_le16(&r);
-    uint32_t note_bytes = yr_take_le32(&r);
-    uint16_t author_bytes = yr_take_le16(&r), source_bytes = yr_take_le16(&r);
-    if (flags & INFO_SOURCE_TIME) head->source_time_ns = (int64_t)yr_take_le64(&r);
-    if (flags & INFO_WALL) head->wall_ns = (int64_t)yr_take_le64(&r);
-    head->parents = yr_take(&r, 8u * (size_t)head->parent_count).data;
-    head->note = yr_take(&r, note_bytes);
-    head->author = yr_take(&r, author_bytes);
-    head->source = yr_take(&r, source_bytes);
-    return r.ok && r.left == 0 && !(flags & ~(INFO_SOURCE_TIME | INFO_WALL)) &&
-           head->parent_count < YORE_PARENTS_MAX && note_bytes <= YORE_NOTE_BYTES_MAX;
+    return true;
 }
 
 /* -- making -- */
 
-void yr_commits_maker_init(yr_commits_maker *maker, const yore_env *env)
-{
-    maker->count = 0;
-    yr_buf_init(&maker->info, env, YR_SEGMENT_BLOCK_BYTES_MAX / 2);
-}
-
-void yr_commits_maker_deinit(yr_commits_maker *maker)
-{
-    yr_buf_deinit(&maker->info);
-}
-
-static size_t info_bytes(const yr_commit_head *head)
-{
-    size_t bytes = (head->source_time_ns ? 8u : 0u) + (head->wall_ns ? 8u : 0u) +
-                   8u * (size_t)head->parent_count + head->note.size + head->author.size + head->source.size;
-    return bytes ? bytes + INFO_HEADER : 0;
-}
-
-bool yr_commits_maker_fits(const yr_commits_maker *maker, const yr_commit_head *head)
-{
-    if (maker->count == 0) return true;
-    return maker->count < YR_COMMITS_PER_BLOCK && maker->info.size + info_bytes(head) <= INFO_BYTES_AIM;
-}
-
-static uint8_t *put_bytes(uint8_t *to, yore_slice bytes)
-{
-    if (bytes.size) memcpy(to, bytes.data, bytes.size);
-    return to + bytes.size;
-}
-
-bool yr_commits_maker_add(yr_commits_maker *maker, const yr_commit_head *head, uint64_t prev)
+void yr_commits_maker_add(yr_commits_maker *maker, const yr_commit_head *head, uint64_t prev,
+                          yr_info_ref info)
 {
     YR_ASSERT(maker->count < YR_COMMITS_PER_BLOCK);
     YR_ASSERT(prev < head->version);
-    size_t bytes = info_bytes(head);
-    if (bytes) {
-        uint8_t *p;
-        if (!yr_buf_reserve(&maker->info, bytes, &p)) return false;
-        uint32_t flags = (head->source_time_ns ? INFO_SOURCE_TIME : 0u) | (head->wall_ns ? INFO_WALL : 0u);
-        yr_put_le16(p + 0, (uint16_t)flags);              /* 0  2  flags: 1 = source time, 2 = wall clock */
-        yr_put_le16(p + 2, (uint16_t)head->parent_count); /* 2  2  further parents */
-        yr_put_le32(p + 4, (uint32_t)head->note.size);    /* 4  4  note bytes */
-        yr_put_le16(p + 8, (uint16_t)head->author.size);  /* 8  2  author bytes */
-        yr_put_le16(p + 10, (uint16_t)head->source.size); /* 10 2  source bytes */
-        p += INFO_HEADER;
-        if (head->source_time_ns) {
-            yr_put_le64(p, (uint64_t)head->source_time_ns);
-            p += 8;
-        }
-        if (head->wall_ns) {
-            yr_put_le64(p, (uint64_t)head->wall_ns);
-            p += 8;
-        }
-        p = put_bytes(p, yore_bytes(head->parents, 8u * (size_t)head->parent_count));
-        p = put_bytes(p, head->note);
-        p = put_bytes(p, head->author);
-        p = put_bytes(p, head->source);
-        maker->info.size = (size_t)(p - maker->info.data);
-    }
     uint32_t i = maker->count++;
-    maker->value[YR_COLUMN_VERSION][i] = head->version;
+    maker->value[YR_COLUMN_VERSION][i] = head->version - i;
     maker->value[YR_COLUMN_TIME][i] = (uint64_t)head->time_ns;
     maker->value[YR_COLUMN_BRANCH][i] = head->branch;
     maker->value[YR_COLUMN_KIND][i] = head->kind;
     maker->value[YR_COLUMN_BACK][i] = prev ? head->version - prev : 0;
     maker->value[YR_COLUMN_ROWS][i] = head->row_count;
-    maker->value[YR_COLUMN_INFO][i] = maker->info.size;
-    return true;
+    maker->value[YR_COLUMN_INFO_BLOCK][i] = info.block;
+    maker->value[YR_COLUMN_INFO_OFF][i] = info.off;
 }
 
 /* The least value of a column and the bytes its largest distance from it takes. Times are signed, and their first is
@@ -180,15 +110,15 @@ bool yr_commits_maker_finish(yr_commits_maker *maker, yr_buf *out)
 {
     uint64_t base[YR_COLUMN_COUNT];
     uint32_t width[YR_COLUMN_COUNT];
-    size_t bytes = HEAD_BYTES + maker->info.size;
+    size_t bytes = YR_COMMITS_HEAD_BYTES;
     for (uint32_t c = 0; c < YR_COLUMN_COUNT; c++) {
         width[c] = column_width(maker->value[c], maker->count, c == YR_COLUMN_TIME, &base[c]);
         bytes += (size_t)width[c] * maker->count;
     }
     uint8_t *p;
     if (!yr_buf_reserve(out, bytes, &p)) return false;
-    yr_put_le32(p + 0, maker->count);               /* 0  4  commits */
-    yr_put_le32(p + 4, (uint32_t)maker->info.size); /* 4  4  bytes of info */
+    yr_put_le32(p + 0, maker->count); /* 0  4  commits */
+    yr_put_le32(p + 4, 0);            /* 4  4  zero */
     p += FIXED_BYTES;
     for (uint32_t c = 0; c < YR_COLUMN_COUNT; c++, p += COLUMN_BYTES) {
         yr_put_le64(p + 0, base[c]);  /* 0  8  base */
@@ -200,9 +130,73 @@ bool yr_commits_maker_finish(yr_commits_maker *maker, yr_buf *out)
             for (uint32_t k = 0; k < width[c]; k++) *p++ = (uint8_t)(v >> (8 * k));
         }
     }
-    (void)put_bytes(p, yore_bytes(maker->info.data, maker->info.size));
     out->size += bytes;
     maker->count = 0;
-    yr_buf_clear(&maker->info);
     return true;
+}
+
+/* -- infos -- */
+
+size_t yr_info_bytes(const yr_commit_head *head)
+{
+    size_t bytes = (head->source_time_ns ? 8u : 0u) + (head->wall_ns ? 8u : 0u) +
+                   8u * (size_t)head->parent_count + head->note.size + head->author.size + head->source.size;
+    return bytes ? bytes + INFO_HEADER : 0;
+}
+
+bool yr_info_block_begin(yr_buf *out, uint64_t first_version)
+{
+    return yr_buf_append_le64(out, first_version); /* 0  8  version of the first commit */
+}
+
+static uint8_t *put_bytes(uint8_t *to, yore_slice bytes)
+{
+    if (bytes.size) memcpy(to, bytes.data, bytes.size);
+    return to + bytes.size;
+}
+
+bool yr_info_append(yr_buf *out, const yr_commit_head *head)
+{
+    uint8_t *p;
+    if (!yr_buf_reserve(out, yr_info_bytes(head), &p)) return false;
+    uint32_t flags = (head->source_time_ns ? INFO_SOURCE_TIME : 0u) | (head->wall_ns ? INFO_WALL : 0u);
+    yr_put_le16(p + 0, (uint16_t)flags);              /* 0  2  flags: 1 = source time, 2 = wall clock */
+    yr_put_le16(p + 2, (uint16_t)head->parent_count); /* 2  2  further parents */
+    yr_put_le32(p + 4, (uint32_t)head->note.size);    /* 4  4  note bytes */
+    yr_put_le16(p + 8, (uint16_t)head->author.size);  /* 8  2  author bytes */
+    yr_put_le16(p + 10, (uint16_t)head->source.size); /* 10 2  source bytes */
+    p += INFO_HEADER;
+    if (head->source_time_ns) {
+        yr_put_le64(p, (uint64_t)head->source_time_ns);
+        p += 8;
+    }
+    if (head->wall_ns) {
+        yr_put_le64(p, (uint64_t)head->wall_ns);
+        p += 8;
+    }
+    p = put_bytes(p, yore_bytes(head->parents, 8u * (size_t)head->parent_count));
+    p = put_bytes(p, head->note);
+    p = put_bytes(p, head->author);
+    p = put_bytes(p, head->source);
+    out->size = (size_t)(p - out->data);
+    return true;
+}
+
+bool yr_info_take(yore_slice raw, uint32_t off, yr_commit_head *head, uint32_t *end)
+{
+    if (off < YR_INFO_BLOCK_HEADER || off >= raw.size) return false;
+    yr_reader r = {.p = (const uint8_t *)raw.data + off, .left = raw.size - off, .ok = true};
+    uint16_t flags = yr_take_le16(&r);
+    head->parent_count = yr_take_le16(&r);
+    uint32_t note_bytes = yr_take_le32(&r);
+    uint16_t author_bytes = yr_take_le16(&r), source_bytes = yr_take_le16(&r);
+    if (flags & INFO_SOURCE_TIME) head->source_time_ns = (int64_t)yr_take_le64(&r);
+    if (flags & INFO_WALL) head->wall_ns = (int64_t)yr_take_le64(&r);
+    head->parents = yr_take(&r, 8u * (size_t)head->parent_count).data;
+    head->note = yr_take(&r, note_bytes);
+    head->author = yr_take(&r, author_bytes);
+    head->source = yr_take(&r, source_bytes);
+    *end = (uint32_t)(raw.size - r.left);
+    return r.ok && !(flags & ~(INFO_SOURCE_TIME | INFO_WALL)) && head->parent_count < YORE_PARENTS_MAX &&
+           note_bytes <= YORE_NOTE_BYTES_MAX;
 }

@@ -4,6 +4,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/hash.h"
+#include "engine/format/segment_commits.h"
 
 #define FOOTER_MAGIC UINT32_C(0x67657379) /* "yseg" */
 #define SECTIONS_OFF 104u
@@ -41,6 +42,9 @@ uint64_t yr_segment_lay_out(const yr_segment_footer *footer, yr_segment_layout *
     }
     layout->bucket_count = (uint32_t)(footer->section_bytes[YR_SECTION_HASH] / 64);
     layout->group_count = (uint32_t)(footer->section_bytes[YR_SECTION_GROUPS] / YR_SEGMENT_GROUP_BYTES);
+    layout->head_count = (uint32_t)(footer->section_bytes[YR_SECTION_HEADS] / YR_SEGMENT_TALLY_BYTES);
+    layout->value_file_count =
+        (uint32_t)(footer->section_bytes[YR_SECTION_VALUE_FILES] / YR_SEGMENT_TALLY_BYTES);
     return at + 8 * layout->page_count + YR_SEGMENT_FOOTER_BYTES;
 }
 
@@ -63,7 +67,7 @@ void yr_segment_footer_encode(const yr_segment_footer *footer, uint64_t file_see
     yr_put_le64(out + 80, footer->commits);                 /* 80  8  commits */
     yr_put_le64(out + 88, footer->hash_seed);               /* 88  8  seed of the hash index */
                                                             /* 96  8  zero */
-    for (uint32_t i = 0; i < YR_SECTION_COUNT; i++) {       /* 104 72 bytes of each section */
+    for (uint32_t i = 0; i < YR_SECTION_COUNT; i++) {       /* 104 96 bytes of each section */
         yr_put_le64(out + SECTIONS_OFF + 8 * i, footer->section_bytes[i]);
     }
     memcpy(out + YR_SEGMENT_HASH_OFF, footer->file_hash, 16); /* 232 16 hash of everything before */
@@ -81,12 +85,18 @@ static bool is_zero(const uint8_t *p, size_t size)
 
 static const char *check_footer(const yr_segment_footer *f, yr_segment_layout *layout, uint64_t file_bytes)
 {
-    static const uint8_t unit[YR_SECTION_COUNT] = {
-        YR_SEGMENT_ENTRY_BYTES,      YR_SEGMENT_ENTRY_BYTES,
-        YR_SEGMENT_ENTRY_BYTES,      YR_SEGMENT_ENTRY_BYTES,
-        [YR_SECTION_FENCES] = 1,     [YR_SECTION_HASH] = 64,
-        [YR_SECTION_DICTIONARY] = 1, [YR_SECTION_GROUPS] = YR_SEGMENT_GROUP_BYTES,
-        [YR_SECTION_BOUNDS] = 1};
+    static const uint8_t unit[YR_SECTION_COUNT] = {[YR_STREAM_MAIN] = YR_SEGMENT_ENTRY_BYTES,
+                                                   [YR_STREAM_HISTORY] = YR_SEGMENT_ENTRY_BYTES,
+                                                   [YR_STREAM_COMMITS] = YR_SEGMENT_ENTRY_BYTES,
+                                                   [YR_STREAM_CHANGES] = YR_SEGMENT_ENTRY_BYTES,
+                                                   [YR_STREAM_INFOS] = YR_SEGMENT_ENTRY_BYTES,
+                                                   [YR_SECTION_FENCES] = 1,
+                                                   [YR_SECTION_HASH] = 64,
+                                                   [YR_SECTION_DICTIONARY] = 1,
+                                                   [YR_SECTION_GROUPS] = YR_SEGMENT_GROUP_BYTES,
+                                                   [YR_SECTION_BOUNDS] = 1,
+                                                   [YR_SECTION_HEADS] = YR_SEGMENT_TALLY_BYTES,
+                                                   [YR_SECTION_VALUE_FILES] = YR_SEGMENT_TALLY_BYTES};
     if (f->form != YR_SEGMENT_HOT && f->form != YR_SEGMENT_COLD) return "unknown form";
     if (f->file_bytes != file_bytes) return "truncated or grown";
     if (file_bytes > YR_SEGMENT_FILE_BYTES_MAX) return "too large";
@@ -103,7 +113,14 @@ static const char *check_footer(const yr_segment_footer *f, yr_segment_layout *l
     if ((f->keys == 0) != (layout->block_count[YR_STREAM_MAIN] == 0)) return "keys without blocks";
     if ((f->keys == 0) != (layout->bucket_count == 0)) return "keys without a hash index";
     if ((f->keys == 0) != (layout->group_count == 0)) return "keys without groups";
-    if ((f->commits == 0) != (layout->block_count[YR_STREAM_COMMITS] == 0)) return "commits without blocks";
+    if (f->commits > f->last_version - f->after_version) return "more commits than versions";
+    /* All commit blocks but the last are full: a dense segment finds a version without a search. */
+    if (layout->block_count[YR_STREAM_COMMITS] != yr_commits_blocks(f->commits))
+        return "commits without blocks";
+    if ((f->commits == 0) != (layout->head_count == 0) || layout->head_count > f->commits)
+        return "commits without heads";
+    if (layout->block_count[YR_STREAM_INFOS] > f->commits) return "more infos than commits";
+    if (layout->value_file_count > f->rows) return "more value files than rows";
     if (layout->block_count[YR_STREAM_MAIN] > 1u << 20) return "too many blocks";
     if (f->keys &&
         f->section_bytes[YR_SECTION_FENCES] < 8 + 5 * (uint64_t)layout->block_count[YR_STREAM_MAIN])
@@ -193,4 +210,33 @@ void yr_segment_group_decode(const uint8_t p[YR_SEGMENT_GROUP_BYTES], yr_segment
                                 .deletes = yr_get_le64(p + 24),
                                 .key_bytes = yr_get_le64(p + 32),
                                 .value_bytes = yr_get_le64(p + 40)};
+}
+
+static void put_three(uint8_t *out, uint64_t a, uint64_t b, uint64_t c)
+{
+    yr_put_le64(out + 0, a);
+    yr_put_le64(out + 8, b);
+    yr_put_le64(out + 16, c);
+}
+
+void yr_segment_head_encode(const yr_segment_head *head, uint8_t out[YR_SEGMENT_TALLY_BYTES])
+{
+    put_three(out, head->branch, head->first, head->last); /* 3 x 8  branch, its first commit, its last one */
+}
+
+void yr_segment_head_decode(const uint8_t p[YR_SEGMENT_TALLY_BYTES], yr_segment_head *head)
+{
+    *head =
+        (yr_segment_head){.branch = yr_get_le64(p), .first = yr_get_le64(p + 8), .last = yr_get_le64(p + 16)};
+}
+
+void yr_segment_value_file_encode(const yr_segment_value_file *file, uint8_t out[YR_SEGMENT_TALLY_BYTES])
+{
+    put_three(out, file->file_id, file->count, file->bytes); /* 3 x 8  file, references to it, their bytes */
+}
+
+void yr_segment_value_file_decode(const uint8_t p[YR_SEGMENT_TALLY_BYTES], yr_segment_value_file *file)
+{
+    *file = (yr_segment_value_file){
+        .file_id = yr_get_le64(p), .count = yr_get_le64(p + 8), .bytes = yr_get_le64(p + 16)};
 }

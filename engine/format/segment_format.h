@@ -1,9 +1,9 @@
 /* Bytes of a segment file: where everything is. docs/format.md has the tables.
  *
  *   header      64 bytes, as every file's
- *   blocks      four streams (main, history, commits, changes), mixed, each block at a multiple of 8
+ *   blocks      five streams (main, history, commits, changes, infos), mixed, each block at a multiple of 8
  *   index       sections at multiples of 64: the block tables of the streams, fences, hash buckets, dictionary,
- *               groups, bounds; checked in pages of 4 KiB counted from the index's start
+ *               groups, bounds, heads, value files; checked in pages of 4 KiB counted from the index's start
  *   page sums   8 bytes a page
  *   footer      256 bytes, the last of the file
  *
@@ -27,12 +27,14 @@
 #define YR_SEGMENT_SECTION_ALIGN 64u
 #define YR_SEGMENT_ENTRY_BYTES 32u
 #define YR_SEGMENT_GROUP_BYTES 48u
+#define YR_SEGMENT_TALLY_BYTES 24u     /* of a head or a value file */
 #define YR_SEGMENT_FENCE_MAX 255u      /* a longer fence is cut: the block's first key decides then */
 #define YR_SEGMENT_FENCE_SKIP_MAX 247u /* so that the word behind is in a cut fence, too */
 
 #define YR_SEGMENT_FILE_BYTES_MAX (UINT64_C(1) << 34)
 #define YR_SEGMENT_BLOCK_BYTES_MAX (1u << 20) /* of a block before compression: allocated before it is read */
 #define YR_SEGMENT_VALUE_BYTES_MAX (64u << 10) /* larger values belong in value files */
+#define YR_REFERENCE_BYTES 40u                 /* what stands for a value in a value file: value_format.h */
 #define YR_SEGMENT_DICTIONARY_MAX (64u << 10)
 #define YR_SEGMENT_TREE_KEY_MAX (YORE_KEY_BYTES_MAX + 5u)
 
@@ -46,25 +48,27 @@ enum yr_segment_stream {
     YR_STREAM_HISTORY, /* the older ones */
     YR_STREAM_COMMITS, /* commits, in version order */
     YR_STREAM_CHANGES, /* version -> ordinals of the keys it wrote */
+    YR_STREAM_INFOS,   /* notes, authors ... of commits that have any */
     YR_STREAM_COUNT
 };
 
-/* Sections of the index; the first four are the block tables of the streams. */
+/* Sections of the index; the first are the block tables of the streams. */
 enum yr_segment_section {
     YR_SECTION_FENCES =
         YR_STREAM_COUNT, /* u32 shared bytes, u32 zero, u32 offset a main block, {u8 size, bytes} a main block */
     YR_SECTION_HASH,
     YR_SECTION_DICTIONARY,
     YR_SECTION_GROUPS,
-    YR_SECTION_BOUNDS, /* u32 size and bytes of the first tree key, then of the last */
+    YR_SECTION_BOUNDS,      /* u32 size and bytes of the first tree key, then of the last */
+    YR_SECTION_HEADS,       /* a branch's first and last commit, by branch */
+    YR_SECTION_VALUE_FILES, /* what rows refer to, by file */
     YR_SECTION_COUNT
 };
 
 /* What a stream's table says of a block. */
 typedef struct yr_segment_entry {
     uint64_t sum; /* of the stored bytes */
-    uint64_t
-        key; /* main: fence; history: newest version of its first chunk; commits, changes: first version */
+    uint64_t key; /* main: fence; history: newest version of its first chunk; others: first version */
     uint64_t off;
     uint32_t stored_bytes;
     uint32_t raw_bytes; /* equal to stored_bytes: not compressed */
@@ -79,8 +83,22 @@ typedef struct yr_segment_group {
     uint64_t rows;
     uint64_t deletes;     /* of rows */
     uint64_t key_bytes;   /* user keys, once each */
-    uint64_t value_bytes; /* values and metadata of all rows */
+    uint64_t value_bytes; /* values and metadata of all rows; a referenced value counts in full */
 } yr_segment_group;
+
+/* The oldest and the newest commit of a branch. */
+typedef struct yr_segment_head {
+    uint64_t branch;
+    uint64_t first;
+    uint64_t last;
+} yr_segment_head;
+
+/* How many values of a value file are referred to, and their bytes. */
+typedef struct yr_segment_value_file {
+    uint64_t file_id;
+    uint64_t count;
+    uint64_t bytes;
+} yr_segment_value_file;
 
 typedef struct yr_segment_footer {
     uint16_t form; /* enum yr_segment_form */
@@ -109,6 +127,8 @@ typedef struct yr_segment_layout {
     uint32_t block_count[YR_STREAM_COUNT];
     uint32_t bucket_count;
     uint32_t group_count;
+    uint32_t head_count;
+    uint32_t value_file_count;
 } yr_segment_layout;
 
 static inline uint64_t yr_align_up(uint64_t n, uint64_t to)
@@ -135,6 +155,11 @@ bool yr_segment_entry_decode(const uint8_t bytes[YR_SEGMENT_ENTRY_BYTES], uint64
 
 void yr_segment_group_encode(const yr_segment_group *group, uint8_t out[YR_SEGMENT_GROUP_BYTES]);
 void yr_segment_group_decode(const uint8_t bytes[YR_SEGMENT_GROUP_BYTES], yr_segment_group *group);
+
+void yr_segment_head_encode(const yr_segment_head *head, uint8_t out[YR_SEGMENT_TALLY_BYTES]);
+void yr_segment_head_decode(const uint8_t bytes[YR_SEGMENT_TALLY_BYTES], yr_segment_head *head);
+void yr_segment_value_file_encode(const yr_segment_value_file *file, uint8_t out[YR_SEGMENT_TALLY_BYTES]);
+void yr_segment_value_file_decode(const uint8_t bytes[YR_SEGMENT_TALLY_BYTES], yr_segment_value_file *file);
 
 /* The 8 bytes of a key behind the first `skip`, which it shares with all fences, as a number that orders like them;
  * a shorter key counts as filled up with zeros. */

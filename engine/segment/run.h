@@ -106,11 +106,13 @@ typedef struct yr_run_changes {
     yr_run *run;
     yr_segment_changes *files; /* one a file */
     uint64_t *next;            /* version of each file's next change; UINT64_MAX = at its end */
-    uint32_t at;               /* the file of the last row */
-    yore_status status;        /* of the first failure */
+    uint32_t at;               /* the file of the last row, */
+    uint64_t version;          /* and its version */
+    yore_status status;        /* of the last call */
 } yr_run_changes;
 
-/* Rows of versions > after, by version; those of one version in tree-key order. YORE_OK; failures (nothing to close). */
+/* Rows of versions > after, by version; those of one version in tree-key order. YORE_OK; failures (nothing to
+ * close). */
 yore_status yr_run_changes_open(yr_run *run, uint64_t after, yr_run_changes *changes, yore_error *err);
 /* YORE_OK, YORE_END, failures. The row is valid until the next call. */
 yore_status yr_run_changes_next(yr_run_changes *changes, yr_segment_row *row, yore_error *err);

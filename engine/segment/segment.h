@@ -43,8 +43,8 @@ typedef struct yr_segment_open_options {
  * index pages (8 bytes per 4 KiB of index). */
 yore_status yr_segment_open(const yr_segment_open_options *options, yore_file *file, const char *name,
                             yr_segment **out, yore_error *err);
-/* As yr_segment_open of a file that is read whole into memory first, 1 MiB at a time, every block and index page checked
- * on the way: reads are in place from then on and check nothing. For hot segments. *cancel (NULL: never) is looked at
+/* As yr_segment_open of a file that is read whole into memory first, 1 MiB at a time, and compared with the hash of the
+ * whole file: reads are in place from then on and check no sums. For hot segments. *cancel (NULL: never) is looked at
  * between the steps: YORE_ERR_CANCELLED. The file stays open, for verifying. */
 yore_status yr_segment_load(const yr_segment_open_options *options, yore_file *file, const char *name,
                             const _Atomic bool *cancel, yr_segment **out, yore_error *err);
@@ -61,6 +61,10 @@ const yr_file_header *yr_segment_header(const yr_segment *segment);
 const char *yr_segment_name(const yr_segment *segment);
 uint32_t yr_segment_group_count(const yr_segment *segment);
 yore_status yr_segment_group_get(yr_segment *segment, uint32_t i, yr_segment_group *group, yore_error *err);
+/* The value files that rows refer to, by number. */
+uint32_t yr_segment_value_file_count(const yr_segment *segment);
+yore_status yr_segment_value_file_get(yr_segment *segment, uint32_t i, yr_segment_value_file *file,
+                                      yore_error *err);
 /* The least (or greatest) tree key, copied to `to`, which has YR_SEGMENT_TREE_KEY_MAX bytes. *size = 0: no keys. */
 yore_status yr_segment_bound(yr_segment *segment, bool is_last, uint8_t *to, size_t *size, yore_error *err);
 
@@ -118,6 +122,7 @@ typedef struct yr_segment_cursor {
     uint32_t at; /* in the group */
     uint32_t offs[YR_BLOCK_RESTART];
     bool is_placed;
+    bool is_older; /* the row is an older version: it borrows older_pin, else block_pin */
     yr_block_pin block_pin;
     yr_block_pin older_pin;
     uint32_t older_block; /* what older_pin holds */
@@ -148,6 +153,9 @@ yore_status yr_segment_commit_find(yr_segment *segment, uint64_t version, bool i
 void yr_segment_commit_release(yr_segment_commit *commit);
 /* Only its time. */
 yore_status yr_segment_commit_time(yr_segment *segment, uint64_t version, int64_t *time_ns, yore_error *err);
+/* The times of n versions; YORE_NOT_FOUND when one of them has no commit. */
+yore_status yr_segment_commit_times(yr_segment *segment, const uint64_t *versions, int64_t *times, size_t n,
+                                    yore_error *err);
 /* The newest commit at or before a time. */
 yore_status yr_segment_version_at(yr_segment *segment, int64_t time_ns, uint64_t *version, yore_error *err);
 
@@ -157,7 +165,10 @@ typedef struct yr_segment_changes {
     uint64_t after;
     uint32_t block; /* the next one */
     bool is_open;
+    bool is_peeked; /* `list` stands at the next change */
     yr_changes list;
+    yr_block record_block; /* the main block in record_pin, */
+    uint32_t record_first; /* and the ordinal of its first key */
     yr_block_pin list_pin;
     yr_block_pin record_pin;
     yr_block_pin older_pin;

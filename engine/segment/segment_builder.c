@@ -9,6 +9,7 @@
 #include "engine/base/yr_assert.h"
 #include "engine/format/segment_commits.h"
 #include "engine/segment/segment_builder_private.h"
+#include "engine/segment/segment_tally.h"
 #include "engine/segment/segment_verify.h"
 
 #define BLOCK_BYTES (16u << 10)
@@ -43,7 +44,9 @@ static void builder_init(yr_segment_builder *builder, const yore_env *env,
     yr_block_maker_init(&builder->main, env);
     yr_block_maker_init(&builder->history, env);
     yr_chunk_maker_init(&builder->chunk, env);
-    yr_commits_maker_init(&builder->commits, env);
+    yr_buf_init(&builder->info, env, YR_SEGMENT_BLOCK_BYTES_MAX);
+    yr_buf_init(&builder->heads, env, list_max);
+    yr_buf_init(&builder->value_files, env, list_max);
     yr_buf_init(&builder->pending, env, YR_SEGMENT_BLOCK_BYTES_MAX);
     yr_buf_init(&builder->placed_key, env, YR_SEGMENT_TREE_KEY_MAX);
     yr_buf_init(&builder->first_key, env, YR_SEGMENT_TREE_KEY_MAX);
@@ -105,10 +108,10 @@ void yr_segment_builder_destroy(yr_segment_builder *builder)
     yr_block_maker_deinit(&builder->main);
     yr_block_maker_deinit(&builder->history);
     yr_chunk_maker_deinit(&builder->chunk);
-    yr_commits_maker_deinit(&builder->commits);
-    yr_buf *bufs[] = {&builder->pending, &builder->placed_key, &builder->first_key, &builder->block,
-                      &builder->hashes,  &builder->locations,  &builder->changes,   &builder->fences,
-                      &builder->groups,  &builder->fence_offs};
+    yr_buf *bufs[] = {&builder->pending,    &builder->placed_key, &builder->first_key, &builder->block,
+                      &builder->hashes,     &builder->locations,  &builder->changes,   &builder->fences,
+                      &builder->groups,     &builder->fence_offs, &builder->info,      &builder->heads,
+                      &builder->value_files};
     for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++) yr_buf_deinit(bufs[i]);
     if (builder->file) {
         env->close(env->ctx, builder->file);
@@ -295,7 +298,7 @@ static yore_status row_check(const yr_segment_builder *builder, const yr_segment
     bool is_sound = row->tree_key.size > 5 && row->tree_key.size <= YR_SEGMENT_TREE_KEY_MAX &&
                     row->meta.size <= YORE_META_BYTES_MAX && row->type <= YORE_TYPE_JSON &&
                     (row->op == YORE_OP_PUT || row->op == YORE_OP_DEL) && row->version > o->after_version &&
-                    row->version <= o->last_version;
+                    row->version <= o->last_version && (!row->is_reference || yr_row_is_reference_sound(row));
     if (!is_sound)
         return yr_fail(err, YORE_ERR_MISUSE,
                        "segment '%s': a row of version %" PRIu64 " that cannot be in it", builder->name,
@@ -313,8 +316,13 @@ yore_status yr_segment_builder_add(yr_segment_builder *builder, const yr_segment
     if (order > 0 || (order == 0 && row->version >= builder->last_row_version))
         return yr_fail(err, YORE_ERR_MISUSE, "segment '%s': rows out of order at version %" PRIu64,
                        builder->name, row->version);
+    uint64_t value_bytes;
+    status = yr_tally_value(&builder->value_files, row, &value_bytes);
+    if (status == YORE_ERR_CORRUPT)
+        return yr_fail(err, status, "segment '%s': a reference of version %" PRIu64 " is damaged",
+                       builder->name, row->version);
     yr_segment_group *group = group_of(builder, row->tree_key);
-    if (!group) return yr_builder_no_memory(builder, err);
+    if (status < 0 || !group) return yr_builder_no_memory(builder, err);
     if (order < 0) {
         status = key_close(builder, err);
         if (status < 0) return status;
@@ -332,7 +340,7 @@ yore_status yr_segment_builder_add(yr_segment_builder *builder, const yr_segment
     builder->rows++;
     group->rows++;
     group->deletes += row->op == YORE_OP_DEL;
-    group->value_bytes += row->value.size + row->meta.size;
+    group->value_bytes += value_bytes + row->meta.size;
     uint64_t change = (row->version - builder->options.after_version) << 32 | (builder->keys - 1);
     if (!yr_buf_append(&builder->changes, &change, sizeof change)) return yr_builder_no_memory(builder, err);
     return YORE_OK;
@@ -343,13 +351,41 @@ yore_status yr_segment_builder_add(yr_segment_builder *builder, const yr_segment
 static yore_status commits_flush(yr_segment_builder *builder, yore_error *err)
 {
     if (builder->commits.count == 0) return YORE_OK;
-    uint64_t first = builder->commits.value[YR_COLUMN_VERSION][0];
+    uint64_t first = builder->commits.value[YR_COLUMN_VERSION][0]; /* less its position, 0 */
     uint32_t ordinal = (uint32_t)(builder->commit_count - builder->commits.count);
     yr_buf_clear(&builder->block);
     if (!yr_commits_maker_finish(&builder->commits, &builder->block))
         return yr_builder_no_memory(builder, err);
     return yr_segment_writer_add(&builder->writer, YR_STREAM_COMMITS,
                                  yore_bytes(builder->block.data, builder->block.size), first, ordinal, err);
+}
+
+static yore_status info_flush(yr_segment_builder *builder, yore_error *err)
+{
+    if (builder->info.size == 0) return YORE_OK;
+    yore_slice raw = yore_bytes(builder->info.data, builder->info.size);
+    yore_status status =
+        yr_segment_writer_add(&builder->writer, YR_STREAM_INFOS, raw, builder->info_key, 0, err);
+    yr_buf_clear(&builder->info);
+    builder->info_blocks++;
+    return status;
+}
+
+/* Put a commit's info, if it has any, into the info block. */
+static yore_status info_add(yr_segment_builder *builder, const yr_commit_head *head, yr_info_ref *ref,
+                            yore_error *err)
+{
+    size_t bytes = yr_info_bytes(head);
+    yore_status status = YORE_OK;
+    if (bytes && builder->info.size >= YR_INFO_BLOCK_AIM) status = info_flush(builder, err);
+    *ref = (yr_info_ref){.block = builder->info_blocks};
+    if (status < 0 || bytes == 0) return status;
+    if (builder->info.size == 0) {
+        builder->info_key = head->version;
+        if (!yr_info_block_begin(&builder->info, head->version)) return yr_builder_no_memory(builder, err);
+    }
+    ref->off = (uint32_t)builder->info.size;
+    return yr_info_append(&builder->info, head) ? YORE_OK : yr_builder_no_memory(builder, err);
 }
 
 yore_status yr_segment_builder_commit(yr_segment_builder *builder, const yr_commit_head *head, uint64_t prev,
@@ -364,11 +400,14 @@ yore_status yr_segment_builder_commit(yr_segment_builder *builder, const yr_comm
         return yr_fail(err, YORE_ERR_MISUSE, "segment '%s': commit %" PRIu64 " cannot be in it",
                        builder->name, head->version);
     }
-    if (!yr_commits_maker_fits(&builder->commits, head)) {
-        yore_status status = commits_flush(builder, err);
-        if (status < 0) return status;
-    }
-    if (!yr_commits_maker_add(&builder->commits, head, prev)) return yr_builder_no_memory(builder, err);
+    yr_info_ref info;
+    yore_status status = YORE_OK;
+    if (yr_commits_maker_is_full(&builder->commits)) status = commits_flush(builder, err);
+    if (status == YORE_OK) status = info_add(builder, head, &info, err);
+    if (status < 0) return status;
+    if (!yr_tally_head(&builder->heads, head->branch, head->version))
+        return yr_builder_no_memory(builder, err);
+    yr_commits_maker_add(&builder->commits, head, prev, info);
     yr_segment_footer *footer = &builder->writer.footer;
     if (builder->commit_count == 0) footer->first_time_ns = head->time_ns;
     footer->last_time_ns = head->time_ns;
@@ -380,7 +419,7 @@ yore_status yr_segment_builder_commit(yr_segment_builder *builder, const yr_comm
 uint64_t yr_segment_builder_bytes(const yr_segment_builder *builder)
 {
     return yr_segment_writer_bytes(&builder->writer) + builder->main.body.size + builder->history.body.size +
-           8 * builder->keys + 4 * builder->rows;
+           builder->info.size + 8 * builder->keys + 4 * builder->rows;
 }
 
 /* Bytes that were written are bytes that can be read, and they say what was meant (F15). */
@@ -399,6 +438,7 @@ yore_status yr_segment_builder_finish(yr_segment_builder *builder, yr_segment_fo
     if (status == YORE_OK) status = main_flush(builder, err);
     if (status == YORE_OK) status = history_flush(builder, err);
     if (status == YORE_OK) status = commits_flush(builder, err);
+    if (status == YORE_OK) status = info_flush(builder, err);
     if (status == YORE_OK) status = yr_builder_write_changes(builder, err);
     if (status < 0) return status;
     yr_segment_footer *footer = &builder->writer.footer;

@@ -1,4 +1,5 @@
-/* What a builder writes behind the rows: change list, fences, hash index, dictionary, groups, bounds. */
+/* What a builder writes behind the rows: change list, fences, hash index, dictionary, groups, bounds, heads, value
+ * files. */
 #include <string.h>
 
 #include "engine/base/error.h"
@@ -180,6 +181,24 @@ static yore_status bound_write(yr_segment_builder *builder, const yr_buf *key, y
     return yr_segment_writer_index(writer, YR_SECTION_BOUNDS, yore_bytes(key->data, key->size), err);
 }
 
+/* The list holds what either encoder takes: three u64 an element. */
+static yore_status tally_write(yr_segment_builder *builder, enum yr_segment_section section,
+                               const yr_buf *list, yore_error *err)
+{
+    yore_status status = YORE_OK;
+    for (size_t at = 0; at < list->size && status == YORE_OK; at += YR_SEGMENT_TALLY_BYTES) {
+        uint8_t bytes[YR_SEGMENT_TALLY_BYTES];
+        if (section == YR_SECTION_HEADS) {
+            yr_segment_head_encode((const yr_segment_head *)(const void *)(list->data + at), bytes);
+        } else {
+            yr_segment_value_file_encode((const yr_segment_value_file *)(const void *)(list->data + at),
+                                         bytes);
+        }
+        status = yr_segment_writer_index(&builder->writer, section, yore_bytes(bytes, sizeof bytes), err);
+    }
+    return status;
+}
+
 yore_status yr_builder_write_index(yr_segment_builder *builder, yore_error *err)
 {
     uint32_t skip = fences_common(builder);
@@ -190,5 +209,7 @@ yore_status yr_builder_write_index(yr_segment_builder *builder, yore_error *err)
     if (status == YORE_OK) status = groups_write(builder, err);
     if (status == YORE_OK) status = bound_write(builder, &builder->first_key, err);
     if (status == YORE_OK) status = bound_write(builder, &builder->placed_key, err);
+    if (status == YORE_OK) status = tally_write(builder, YR_SECTION_HEADS, &builder->heads, err);
+    if (status == YORE_OK) status = tally_write(builder, YR_SECTION_VALUE_FILES, &builder->value_files, err);
     return status;
 }

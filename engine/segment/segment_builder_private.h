@@ -40,18 +40,23 @@ struct yr_segment_builder {
     yr_commits_maker commits;
     uint64_t commit_count;
     uint64_t last_commit;
-    yr_buf block; /* a commit or change block */
+    yr_buf info; /* infos of commits that are in no block yet */
+    uint32_t info_blocks;
+    uint64_t info_key; /* version of the first of them */
+    yr_buf heads;      /* yr_segment_head */
+    yr_buf block;      /* a commit or change block */
 
     uint64_t keys;
     uint64_t rows;
-    yr_buf first_key;  /* the least tree key */
-    yr_buf placed_key; /* the last one written */
-    yr_buf hashes;     /* u64 a key */
-    yr_buf locations;  /* le32 a key */
-    yr_buf changes;    /* u64 a row: version distance << 32 | ordinal */
-    yr_buf fences;     /* u8 size, bytes a main block */
-    yr_buf fence_offs; /* le32 a main block */
-    yr_buf groups;     /* yr_segment_group */
+    yr_buf first_key;   /* the least tree key */
+    yr_buf placed_key;  /* the last one written */
+    yr_buf hashes;      /* u64 a key */
+    yr_buf locations;   /* le32 a key */
+    yr_buf changes;     /* u64 a row: version distance << 32 | ordinal */
+    yr_buf fences;      /* u8 size, bytes a main block */
+    yr_buf fence_offs;  /* le32 a main block */
+    yr_buf groups;      /* yr_segment_group */
+    yr_buf value_files; /* yr_segment_value_file */
 };
 
 /* The hash of a whole tree key, as yr_branch_hash(yr_key_hash()) gives it. */

@@ -10,7 +10,7 @@
 
 #define PAGES YR_STREAM_COUNT /* index pages among the cache's kinds of blocks */
 
-static const char *const stream_names[] = {"main", "history", "commit", "change"};
+static const char *const stream_names[] = {"main", "history", "commit", "change", "info"};
 
 static yr_cache_key cache_key(const yr_segment *segment, uint32_t kind, uint64_t number)
 {
@@ -41,7 +41,7 @@ static size_t page_bytes(const yr_segment *segment, uint64_t page)
 static yore_status page_check(const yr_segment *segment, uint64_t page, const uint8_t *bytes, yore_error *err)
 {
     uint64_t off = segment->footer.index_off + page * YR_SEGMENT_PAGE_BYTES;
-    if (segment->is_unchecked) return YORE_OK;
+    if (segment->is_trusted) return YORE_OK;
     uint64_t sum = yr_segment_sum(bytes, page_bytes(segment, page), segment->seed, off);
     if (sum == yr_get_le64(segment->page_sums + 8 * page)) return YORE_OK;
     return yr_segment_bad(segment, off, "index page: checksum mismatch", err);
@@ -68,7 +68,7 @@ static yore_status page_get(yr_segment *segment, uint64_t page, yr_block_pin *pi
                                   load_page, &load, pin, err);
     const uint8_t *bytes = segment->image + segment->footer.index_off + page * YR_SEGMENT_PAGE_BYTES;
     *pin = (yr_block_pin){.data = bytes, .size = page_bytes(segment, page)};
-    if (YR_LIKELY(is_checked(segment, page))) return YORE_OK;
+    if (YR_LIKELY(segment->is_trusted || is_checked(segment, page))) return YORE_OK;
     yore_status status = page_check(segment, page, bytes, err);
     if (status == YORE_OK) set_checked(segment, page);
     return status;
@@ -148,10 +148,10 @@ yore_status yr_segment_bad_block(yr_segment *segment, enum yr_segment_stream str
                    segment->name, stream_names[stream], i, entry.off, what);
 }
 
-static yore_status block_check(yr_segment *segment, enum yr_segment_stream stream, uint32_t i,
-                               const yr_segment_entry *entry, const uint8_t *stored, yore_error *err)
+yore_status yr_segment_block_check(yr_segment *segment, enum yr_segment_stream stream, uint32_t i,
+                                   const yr_segment_entry *entry, const uint8_t *stored, yore_error *err)
 {
-    if (segment->is_unchecked) return YORE_OK;
+    if (segment->is_trusted) return YORE_OK;
     if (yr_segment_sum(stored, entry->stored_bytes, segment->seed, entry->off) == entry->sum) return YORE_OK;
     return yr_segment_bad_block(segment, stream, i, "checksum mismatch", err);
 }
@@ -191,6 +191,22 @@ out:
     return status;
 }
 
+yore_status yr_segment_block_expand(yr_segment *segment, enum yr_segment_stream stream, uint32_t i,
+                                    const yr_segment_entry *entry, const uint8_t *stored, uint8_t *to,
+                                    yore_error *err)
+{
+    const yr_dictionary *dictionary = NULL;
+    if (stream == YR_STREAM_MAIN || stream == YR_STREAM_HISTORY) {
+        yore_status status = dictionary_get(segment, &dictionary, err);
+        if (status < 0) return status;
+    }
+    yore_slice bytes = yore_bytes(stored, entry->stored_bytes);
+    enum yr_decode_result result = yr_decode(segment->decoders, dictionary, bytes, to, entry->raw_bytes);
+    if (result == YR_DECODE_NO_MEMORY) return yr_fail(err, YORE_ERR_NOMEM, "no memory to decompress a block");
+    if (result == YR_DECODE_BAD) return yr_segment_bad_block(segment, stream, i, "does not decompress", err);
+    return YORE_OK;
+}
+
 typedef struct block_load {
     yr_segment *segment;
     enum yr_segment_stream stream;
@@ -198,28 +214,12 @@ typedef struct block_load {
     const yr_segment_entry *entry;
 } block_load;
 
-static yore_status decompress(const block_load *load, const uint8_t *stored, uint8_t *to, size_t size,
-                              yore_error *err)
-{
-    yr_segment *segment = load->segment;
-    const yr_dictionary *dictionary = NULL;
-    if (load->stream == YR_STREAM_MAIN || load->stream == YR_STREAM_HISTORY) {
-        yore_status status = dictionary_get(segment, &dictionary, err);
-        if (status < 0) return status;
-    }
-    yore_slice bytes = yore_bytes(stored, load->entry->stored_bytes);
-    enum yr_decode_result result = yr_decode(segment->decoders, dictionary, bytes, to, size);
-    if (result == YR_DECODE_NO_MEMORY) return yr_fail(err, YORE_ERR_NOMEM, "no memory to decompress a block");
-    if (result == YR_DECODE_BAD)
-        return yr_segment_bad_block(segment, load->stream, load->i, "does not decompress", err);
-    return YORE_OK;
-}
-
 static yore_status load_block(void *arg, uint8_t *to, size_t size, yore_error *err)
 {
     const block_load *load = arg;
     yr_segment *segment = load->segment;
     const yr_segment_entry *entry = load->entry;
+    YR_ASSERT(size == entry->raw_bytes);
     bool is_compressed = entry->stored_bytes != entry->raw_bytes;
     uint8_t *scratch = NULL;
     const uint8_t *stored = to;
@@ -232,8 +232,10 @@ static yore_status load_block(void *arg, uint8_t *to, size_t size, yore_error *e
             return yr_fail(err, YORE_ERR_NOMEM, "no memory to read a block of segment '%s'", segment->name);
         status = yr_segment_bytes_read(segment, entry->off, scratch ? scratch : to, entry->stored_bytes, err);
     }
-    if (status == YORE_OK) status = block_check(segment, load->stream, load->i, entry, stored, err);
-    if (status == YORE_OK && is_compressed) status = decompress(load, stored, to, size, err);
+    if (status == YORE_OK)
+        status = yr_segment_block_check(segment, load->stream, load->i, entry, stored, err);
+    if (status == YORE_OK && is_compressed)
+        status = yr_segment_block_expand(segment, load->stream, load->i, entry, stored, to, err);
     yr_free(segment->env, scratch, entry->stored_bytes);
     return status;
 }
@@ -247,8 +249,8 @@ yore_status yr_segment_block_get(yr_segment *segment, enum yr_segment_stream str
     if (segment->image && entry.stored_bytes == entry.raw_bytes) {
         const uint8_t *bytes = segment->image + entry.off;
         uint64_t bit = segment->checked_block[stream] + i;
-        if (YR_UNLIKELY(!is_checked(segment, bit))) {
-            status = block_check(segment, stream, i, &entry, bytes, err);
+        if (YR_UNLIKELY(!segment->is_trusted && !is_checked(segment, bit))) {
+            status = yr_segment_block_check(segment, stream, i, &entry, bytes, err);
             if (status < 0) return status;
             set_checked(segment, bit);
         }

@@ -22,34 +22,51 @@ void yr_segment_changes_close(yr_segment_changes *changes)
     changes->is_open = false;
 }
 
-/* The record of a key ordinal. */
-static yore_status record_get(yr_segment_changes *changes, uint32_t ordinal, yr_record *record,
-                              yore_error *err)
+/* Have the main block of a key ordinal in record_pin; the one that is there may do. */
+static yore_status block_get(yr_segment_changes *changes, uint32_t ordinal, uint32_t *number, yore_error *err)
 {
     yr_segment *segment = changes->segment;
     uint32_t rank;
     yr_segment_entry entry;
-    yr_block block;
     yore_status status = yr_segment_table_rank(segment, YR_STREAM_MAIN, true, ordinal, &rank, err);
     if (status < 0) return status;
     if (rank == 0)
         return yr_segment_bad(segment, segment->layout.section_off[0], "block table: no first key", err);
+    *number = rank - 1;
     status = yr_segment_entry_get(segment, YR_STREAM_MAIN, rank - 1, &entry, err);
     if (status < 0) return status;
     yr_block_pin_release(&changes->record_pin);
     status = yr_segment_block_get(segment, YR_STREAM_MAIN, rank - 1, &changes->record_pin, err);
     if (status < 0) return status;
-    uint32_t at = ordinal - entry.first;
-    if (!yr_block_open(yore_bytes(changes->record_pin.data, changes->record_pin.size), &block) ||
-        at >= block.count)
-        return yr_segment_bad_block(segment, YR_STREAM_MAIN, rank - 1, "damaged block", err);
-    uint32_t off = yr_block_restart(&block, at / YR_BLOCK_RESTART);
+    changes->record_first = entry.first;
+    yore_slice raw = yore_bytes(changes->record_pin.data, changes->record_pin.size);
+    if (yr_block_open(raw, &changes->record_block) && ordinal - entry.first < changes->record_block.count)
+        return YORE_OK;
+    yr_block_pin_release(&changes->record_pin);
+    return yr_segment_bad_block(segment, YR_STREAM_MAIN, rank - 1, "damaged block", err);
+}
+
+/* The record of a key ordinal. */
+static yore_status record_get(yr_segment_changes *changes, uint32_t ordinal, yr_record *record,
+                              yore_error *err)
+{
+    const yr_block *block = &changes->record_block;
+    uint32_t number;
+    if (!changes->record_pin.data || ordinal < changes->record_first ||
+        ordinal - changes->record_first >= block->count) {
+        yore_status status = block_get(changes, ordinal, &number, err);
+        if (status < 0) return status;
+    }
+    uint32_t at = ordinal - changes->record_first;
+    uint32_t off = yr_block_restart(block, at / YR_BLOCK_RESTART);
     for (uint32_t left = at % YR_BLOCK_RESTART;; left--) {
-        if (!yr_record_take(yr_block_from(&block, off), record))
-            return yr_segment_bad_block(segment, YR_STREAM_MAIN, rank - 1, "damaged record", err);
+        if (!yr_record_take(yr_block_from(block, off), record)) break;
         if (left == 0) return YORE_OK;
         off += record->bytes;
     }
+    yore_status status = block_get(changes, ordinal, &number, err); /* only for its number */
+    if (status < 0) return status;
+    return yr_segment_bad_block(changes->segment, YR_STREAM_MAIN, number, "damaged record", err);
 }
 
 /* The next block of the list. */
@@ -90,9 +107,9 @@ static yore_status row_get(yr_segment_changes *changes, yr_segment_row *row, yor
                                 err);
 }
 
-yore_status yr_segment_changes_next(yr_segment_changes *changes, yr_segment_row *row, yore_error *err)
+yore_status yr_segment_changes_peek(yr_segment_changes *changes, uint64_t *version, yore_error *err)
 {
-    for (;;) {
+    while (!changes->is_peeked) {
         if (!changes->is_open) {
             yore_status status = list_open(changes, err);
             if (status != YORE_OK) return status;
@@ -101,10 +118,18 @@ yore_status yr_segment_changes_next(yr_segment_changes *changes, yr_segment_row 
         if (step == YR_CHANGES_BAD)
             return yr_segment_bad_block(changes->segment, YR_STREAM_CHANGES, changes->block - 1,
                                         "damaged change list", err);
-        if (step == YR_CHANGES_END) {
-            changes->is_open = false;
-        } else if (changes->list.version > changes->after) {
-            return row_get(changes, row, err);
-        }
+        changes->is_open = step == YR_CHANGES_ONE;
+        changes->is_peeked = step == YR_CHANGES_ONE && changes->list.version > changes->after;
     }
+    *version = changes->list.version;
+    return YORE_OK;
+}
+
+yore_status yr_segment_changes_next(yr_segment_changes *changes, yr_segment_row *row, yore_error *err)
+{
+    uint64_t version;
+    yore_status status = yr_segment_changes_peek(changes, &version, err);
+    if (status != YORE_OK) return status;
+    changes->is_peeked = false;
+    return row_get(changes, row, err);
 }

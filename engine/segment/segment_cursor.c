@@ -151,7 +151,8 @@ static yore_status row_here(yr_segment_cursor *cursor, yr_segment_row *row, yore
     yore_slice key = record.row.tree_key, prefix = cursor->prefix;
     if (prefix.size && (key.size < prefix.size || memcmp(key.data, prefix.data, prefix.size) != 0))
         return YORE_END;
-    if (record.row.version <= cursor->cap) {
+    cursor->is_older = record.row.version > cursor->cap;
+    if (!cursor->is_older) {
         *row = record.row;
         return YORE_OK;
     }

@@ -101,6 +101,8 @@ static yore_status segment_read(yr_segment *segment, const yr_segment_open_optio
     yore_status status = header_read(segment, options, (uint64_t)file_bytes, err);
     if (status == YORE_OK) status = footer_read(segment, (uint64_t)file_bytes, err);
     if (status == YORE_OK) status = sums_read(segment, err);
+    segment->is_dense = segment->footer.commits ==
+                        segment->footer.last_version - segment->footer.after_version;
     if (status == YORE_OK && segment->footer.form == YR_SEGMENT_COLD && !segment->decoders)
         status = yr_fail(err, YORE_ERR_MISUSE, "segment '%s' is compressed", segment->name);
     return status;
@@ -128,7 +130,9 @@ yore_status yr_segment_open(const yr_segment_open_options *options, yore_file *f
     segment->decoders = options->decoders;
     segment->image = options->image.data;
     segment->is_unchecked = options->is_unchecked;
+    segment->is_trusted = options->is_unchecked;
     segment->cache_file = yr_block_cache_file(options->cache);
+    atomic_init(&segment->refs, 1);
     yore_status status = segment_read(segment, options, err);
     if (status < 0) {
         yr_segment_close(segment);
@@ -139,14 +143,24 @@ yore_status yr_segment_open(const yr_segment_open_options *options, yore_file *f
     return YORE_OK;
 }
 
+yr_segment *yr_segment_ref(yr_segment *segment)
+{
+    atomic_fetch_add_explicit(&segment->refs, 1, memory_order_relaxed); /* the caller owns it already */
+    return segment;
+}
+
 void yr_segment_close(yr_segment *segment)
 {
-    if (!segment) return;
+    /* release: what this owner did with it is over; acquire, by the last: so is what all others did */
+    if (!segment || atomic_fetch_sub_explicit(&segment->refs, 1, memory_order_acq_rel) > 1) return;
     const yore_env *env = segment->env;
     yr_block_cache_drop(segment->cache, segment->cache_file);
     if (segment->file && segment->owns_file) env->close(env->ctx, segment->file);
     /* acquire: pairs with dictionary_get; a quiet segment has one or none */
     yr_dictionary_destroy(atomic_load_explicit(&segment->dictionary, memory_order_acquire));
+    if (segment->own_image)
+        env->vm_release(env->ctx, segment->own_image, (size_t)segment->own_image_bytes,
+                        (size_t)segment->footer.file_bytes);
     yr_free(env, segment->page_sums, (size_t)segment->layout.page_count * 8);
     yr_free(env, segment->checked, segment->checked_words * sizeof(uint64_t));
     yr_free(env, segment->name, segment->name_bytes);
@@ -185,6 +199,43 @@ yore_status yr_segment_group_get(yr_segment *segment, uint32_t i, yr_segment_gro
     yore_status status = yr_segment_index_read(segment, off, sizeof scratch, scratch, &pin, &at, err);
     if (status == YORE_OK) yr_segment_group_decode(at, group);
     yr_block_pin_release(&pin);
+    return status;
+}
+
+uint32_t yr_segment_value_file_count(const yr_segment *segment)
+{
+    return segment->layout.value_file_count;
+}
+
+/* Element i of a section of tallies. */
+static yore_status tally_read(yr_segment *segment, enum yr_segment_section section, uint32_t i,
+                              uint8_t to[YR_SEGMENT_TALLY_BYTES], yore_error *err)
+{
+    const uint8_t *at;
+    yr_block_pin pin = {0};
+    uint64_t off = segment->layout.section_off[section] + (uint64_t)i * YR_SEGMENT_TALLY_BYTES;
+    yore_status status = yr_segment_index_read(segment, off, YR_SEGMENT_TALLY_BYTES, to, &pin, &at, err);
+    if (status == YORE_OK && at != to) memcpy(to, at, YR_SEGMENT_TALLY_BYTES);
+    yr_block_pin_release(&pin);
+    return status;
+}
+
+yore_status yr_segment_value_file_get(yr_segment *segment, uint32_t i, yr_segment_value_file *file,
+                                      yore_error *err)
+{
+    uint8_t bytes[YR_SEGMENT_TALLY_BYTES];
+    YR_ASSERT(i < segment->layout.value_file_count);
+    yore_status status = tally_read(segment, YR_SECTION_VALUE_FILES, i, bytes, err);
+    if (status == YORE_OK) yr_segment_value_file_decode(bytes, file);
+    return status;
+}
+
+yore_status yr_segment_head_get(yr_segment *segment, uint32_t i, yr_segment_head *head, yore_error *err)
+{
+    uint8_t bytes[YR_SEGMENT_TALLY_BYTES];
+    YR_ASSERT(i < segment->layout.head_count);
+    yore_status status = tally_read(segment, YR_SECTION_HEADS, i, bytes, err);
+    if (status == YORE_OK) yr_segment_head_decode(bytes, head);
     return status;
 }
 

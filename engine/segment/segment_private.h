@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "engine/format/segment_commits.h"
 #include "engine/segment/segment.h"
 
 struct yr_segment {
@@ -14,15 +15,20 @@ struct yr_segment {
     yr_decoders *decoders;
     char *name;
     size_t name_bytes;
-    const uint8_t *image; /* NULL: pread */
+    const uint8_t *image;     /* NULL: pread */
+    void *own_image;          /* the same, from vm_reserve, when yr_segment_load read it */
+    uint64_t own_image_bytes; /* reserved */
     uint64_t cache_file;
     uint64_t seed;
     yr_file_header header;
     yr_segment_footer footer;
     yr_segment_layout layout;
     uint8_t *page_sums; /* 8 bytes a page */
-    bool is_unchecked;
+    bool is_unchecked;  /* as the opener said */
+    bool is_trusted; /* sums are not looked at: unchecked, or the hash of the whole image was found right */
     bool owns_file;
+    bool is_dense;         /* a commit for every version: block and position of one follow from it */
+    _Atomic uint32_t refs; /* owners; the last release pairs with itself (acquire and release) */
     /* Images: a bit for each index page, then for each block of each stream, once its sum was found right. Relaxed:
      * what the bit speaks of never changes, and checking twice does no harm. */
     _Atomic uint64_t *checked;
@@ -44,6 +50,13 @@ yore_status yr_segment_index_read(yr_segment *segment, uint64_t off, size_t size
                                   yr_block_pin *pin, const uint8_t **at, yore_error *err);
 yore_status yr_segment_entry_get(yr_segment *segment, enum yr_segment_stream stream, uint32_t i,
                                  yr_segment_entry *entry, yore_error *err);
+/* Are the stored bytes of a block what its table says? */
+yore_status yr_segment_block_check(yr_segment *segment, enum yr_segment_stream stream, uint32_t i,
+                                   const yr_segment_entry *entry, const uint8_t *stored, yore_error *err);
+/* Decompress stored bytes that were checked to entry->raw_bytes. */
+yore_status yr_segment_block_expand(yr_segment *segment, enum yr_segment_stream stream, uint32_t i,
+                                    const yr_segment_entry *entry, const uint8_t *stored, uint8_t *to,
+                                    yore_error *err);
 /* The bytes of a block: checked and decompressed. */
 yore_status yr_segment_block_get(yr_segment *segment, enum yr_segment_stream stream, uint32_t i,
                                  yr_block_pin *pin, yore_error *err);
@@ -67,5 +80,16 @@ yore_status yr_segment_older_find(yr_segment *segment, const yr_record *record, 
 /* Chunk number n (0 = newest) of a key. */
 yore_status yr_segment_chunk_get(yr_segment *segment, const yr_record *record, uint32_t n, uint32_t *held,
                                  yr_block_pin *pin, yr_chunk *chunk, yore_error *err);
+
+/* The block and position of the newest commit at or below a version; *pin holds the block on YORE_OK. */
+yore_status yr_segment_commit_locate(yr_segment *segment, uint64_t version, yr_block_pin *pin,
+                                     yr_commits *commits, uint32_t *block, uint32_t *at, yore_error *err);
+/* Commit block i. */
+yore_status yr_segment_commits_get(yr_segment *segment, uint32_t i, yr_block_pin *pin, yr_commits *commits,
+                                   yore_error *err);
+/* Entry i of the heads. */
+yore_status yr_segment_head_get(yr_segment *segment, uint32_t i, yr_segment_head *head, yore_error *err);
+/* The version of the next change, which is not taken: YORE_OK, YORE_END, failures. */
+yore_status yr_segment_changes_peek(yr_segment_changes *changes, uint64_t *version, yore_error *err);
 
 #endif

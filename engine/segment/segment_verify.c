@@ -9,6 +9,7 @@
 #include "engine/format/segment_hash.h"
 #include "engine/base/file_io.h"
 #include "engine/segment/segment_private.h"
+#include "engine/segment/segment_tally.h"
 #include "engine/segment/segment_verify_private.h"
 
 #define READ_BYTES (256u << 10)
@@ -73,52 +74,123 @@ yore_status yr_segment_verify_hash(const yore_env *env, yore_file *file, const c
 /* -- commits -- */
 
 typedef struct commit_walk {
+    yr_segment *segment;
     uint64_t count;
     uint64_t version;
     int64_t time_ns;
+    yr_info_ref info; /* where the next one must be, or at the start of the block behind */
+    yr_block_pin info_pin;
+    uint32_t info_held; /* the block in info_pin; UINT32_MAX = none */
+    yr_buf heads;
 } commit_walk;
 
-static const char *commit_check(const yr_segment *segment, const yr_commits *commits, uint32_t i,
-                                commit_walk *walk)
+/* Infos lie one behind the other in the order of their commits; a block begins with the version of its first. */
+static yore_status info_check(commit_walk *walk, yr_info_ref info, yr_commit_head *head, yore_error *err)
 {
+    yr_segment *segment = walk->segment;
+    uint64_t start = segment->layout.section_off[YR_STREAM_INFOS];
+    bool is_next = info.block == walk->info.block && info.off == walk->info.off;
+    bool begins = info.off == YR_INFO_BLOCK_HEADER && info.block == walk->info_held + 1 &&
+                  walk->info.off == walk->info_pin.size;
+    if (!is_next && !begins) return yr_segment_bad(segment, start, "info out of place", err);
+    if (info.block >= segment->layout.block_count[YR_STREAM_INFOS])
+        return yr_segment_bad(segment, start, "info out of range", err);
+    if (info.block != walk->info_held) {
+        yr_segment_entry entry;
+        yr_block_pin_release(&walk->info_pin);
+        yore_status status = yr_segment_entry_get(segment, YR_STREAM_INFOS, info.block, &entry, err);
+        if (status == YORE_OK)
+            status = yr_segment_block_get(segment, YR_STREAM_INFOS, info.block, &walk->info_pin, err);
+        if (status < 0) return status;
+        walk->info_held = info.block;
+        if (walk->info_pin.size < YR_INFO_BLOCK_HEADER || entry.key != head->version || entry.first != 0 ||
+            yr_get_le64(walk->info_pin.data) != head->version)
+            return yr_segment_bad_block(segment, YR_STREAM_INFOS, info.block, "not what its table says", err);
+    }
+    yore_slice raw = yore_bytes(walk->info_pin.data, walk->info_pin.size);
+    walk->info.block = info.block;
+    if (yr_info_take(raw, info.off, head, &walk->info.off)) return YORE_OK;
+    return yr_segment_bad_block(segment, YR_STREAM_INFOS, info.block, "damaged info", err);
+}
+
+static yore_status commit_check(commit_walk *walk, const yr_commits *commits, uint32_t b, uint32_t i,
+                                yore_error *err)
+{
+    yr_segment *segment = walk->segment;
     const yr_segment_footer *footer = &segment->footer;
     yr_commit_head head;
+    yr_info_ref info;
     uint64_t prev;
-    if (!yr_commits_describe(commits, i, &head, &prev)) return "damaged commit";
-    if (head.version <= footer->after_version || head.version > footer->last_version)
-        return "a version out of range";
-    if (walk->count == 0 && head.time_ns != footer->first_time_ns)
-        return "another first time than the footer";
-    if (walk->count > 0 && (head.version <= walk->version || head.time_ns <= walk->time_ns))
-        return "commits out of order";
-    *walk = (commit_walk){walk->count + 1, head.version, head.time_ns};
-    return NULL;
+    const char *problem = NULL;
+    if (!yr_commits_describe(commits, i, &head, &prev, &info)) {
+        problem = "damaged commit";
+    } else if (head.version <= footer->after_version || head.version > footer->last_version) {
+        problem = "a version out of range";
+    } else if (walk->count == 0 && head.time_ns != footer->first_time_ns) {
+        problem = "another first time than the footer";
+    } else if (walk->count > 0 && (head.version <= walk->version || head.time_ns <= walk->time_ns)) {
+        problem = "commits out of order";
+    }
+    if (problem) return yr_segment_bad_block(segment, YR_STREAM_COMMITS, b, problem, err);
+    walk->count++;
+    walk->version = head.version;
+    walk->time_ns = head.time_ns;
+    if (!yr_tally_head(&walk->heads, head.branch, head.version))
+        return yr_fail(err, YORE_ERR_NOMEM, "no memory to verify segment '%s'", segment->name);
+    return info.off ? info_check(walk, info, &head, err) : YORE_OK;
+}
+
+static yore_status commits_check(commit_walk *walk, uint32_t b, yore_error *err)
+{
+    yr_segment *segment = walk->segment;
+    yr_block_pin pin = {0};
+    yr_commits commits;
+    yr_segment_entry entry;
+    yore_status status = yr_segment_entry_get(segment, YR_STREAM_COMMITS, b, &entry, err);
+    if (status == YORE_OK) status = yr_segment_commits_get(segment, b, &pin, &commits, err);
+    if (status < 0) return status;
+    uint64_t left = segment->footer.commits - walk->count;
+    if (entry.first != walk->count || entry.key != yr_commits_get(&commits, YR_COLUMN_VERSION, 0) ||
+        commits.count != (left < YR_COMMITS_PER_BLOCK ? left : YR_COMMITS_PER_BLOCK))
+        status = yr_segment_bad_block(segment, YR_STREAM_COMMITS, b, "not what its table says", err);
+    for (uint32_t i = 0; i < commits.count && status == YORE_OK; i++)
+        status = commit_check(walk, &commits, b, i, err);
+    yr_block_pin_release(&pin);
+    return status;
+}
+
+static yore_status heads_check(commit_walk *walk, yore_error *err)
+{
+    yr_segment *segment = walk->segment;
+    uint64_t off = segment->layout.section_off[YR_SECTION_HEADS];
+    if (walk->heads.size != (uint64_t)segment->layout.head_count * YR_SEGMENT_TALLY_BYTES)
+        return yr_segment_bad(segment, off, "heads differ from the commits", err);
+    for (uint32_t i = 0; i < segment->layout.head_count; i++) {
+        yr_segment_head head;
+        yore_status status = yr_segment_head_get(segment, i, &head, err);
+        if (status < 0) return status;
+        if (memcmp(walk->heads.data + i * sizeof head, &head, sizeof head) != 0)
+            return yr_segment_bad(segment, off, "heads differ from the commits", err);
+    }
+    return YORE_OK;
 }
 
 static yore_status verify_commits(yr_segment *segment, yore_error *err)
 {
-    commit_walk walk = {0};
-    for (uint32_t b = 0; b < segment->layout.block_count[YR_STREAM_COMMITS]; b++) {
-        yr_block_pin pin = {0};
-        yr_commits commits;
-        yr_segment_entry entry;
-        yore_status status = yr_segment_entry_get(segment, YR_STREAM_COMMITS, b, &entry, err);
-        if (status == YORE_OK) status = yr_segment_block_get(segment, YR_STREAM_COMMITS, b, &pin, err);
-        if (status < 0) return status;
-        const char *problem = NULL;
-        if (!yr_commits_open(yore_bytes(pin.data, pin.size), &commits)) {
-            problem = "damaged commits";
-        } else if (entry.first != walk.count || entry.key != yr_commits_get(&commits, YR_COLUMN_VERSION, 0)) {
-            problem = "not what its table says";
-        }
-        for (uint32_t i = 0; !problem && i < commits.count; i++)
-            problem = commit_check(segment, &commits, i, &walk);
-        yr_block_pin_release(&pin);
-        if (problem) return yr_segment_bad_block(segment, YR_STREAM_COMMITS, b, problem, err);
-    }
-    if (walk.count != segment->footer.commits || (walk.count && walk.time_ns != segment->footer.last_time_ns))
-        return yr_segment_bad(segment, segment->footer.file_bytes, "commits differ from the footer", err);
-    return YORE_OK;
+    commit_walk walk = {.segment = segment, .info = {.off = YR_INFO_BLOCK_HEADER}, .info_held = UINT32_MAX};
+    uint32_t infos = segment->layout.block_count[YR_STREAM_INFOS];
+    yore_status status = YORE_OK;
+    yr_buf_init(&walk.heads, segment->env, YR_SEGMENT_FILE_BYTES_MAX);
+    for (uint32_t b = 0; b < segment->layout.block_count[YR_STREAM_COMMITS] && status == YORE_OK; b++)
+        status = commits_check(&walk, b, err);
+    bool is_used_up = infos == walk.info_held + 1 && (infos == 0 || walk.info.off == walk.info_pin.size);
+    yr_block_pin_release(&walk.info_pin);
+    if (status == YORE_OK && (walk.count != segment->footer.commits || !is_used_up ||
+                              (walk.count && walk.time_ns != segment->footer.last_time_ns)))
+        status = yr_segment_bad(segment, segment->footer.file_bytes, "commits differ from the footer", err);
+    if (status == YORE_OK) status = heads_check(&walk, err);
+    yr_buf_deinit(&walk.heads);
+    return status;
 }
 
 /* -- changes -- */

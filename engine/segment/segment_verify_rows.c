@@ -6,6 +6,7 @@
 
 #include "engine/base/buf.h"
 #include "engine/base/error.h"
+#include "engine/segment/segment_tally.h"
 
 typedef struct row_walk {
     yr_segment *segment;
@@ -22,6 +23,7 @@ typedef struct row_walk {
     /* groups */
     yr_segment_group group; /* counted */
     uint32_t group_at;
+    yr_buf value_files; /* counted */
 } row_walk;
 
 static yore_status bad_history(row_walk *walk, uint32_t block, const char *what, yore_error *err)
@@ -51,13 +53,19 @@ static yore_status group_check(row_walk *walk, yore_error *err)
     return is_same ? YORE_OK : yr_segment_bad(segment, off, "groups differ", err);
 }
 
-static void group_count_row(row_walk *walk, const yr_segment_row *row)
+static yore_status group_count_row(row_walk *walk, const yr_segment_row *row, yore_error *err)
 {
+    uint64_t value_bytes;
+    yore_status status = yr_tally_value(&walk->value_files, row, &value_bytes);
+    if (status == YORE_ERR_NOMEM)
+        return yr_fail(err, status, "no memory to verify segment '%s'", walk->segment->name);
+    if (status < 0) return yr_segment_bad(walk->segment, 0, "a damaged reference to a value file", err);
     walk->rows++;
     walk->print += yr_segment_change_print(row->version, walk->keys - 1);
     walk->group.rows++;
     walk->group.deletes += row->op == YORE_OP_DEL;
-    walk->group.value_bytes += row->value.size + row->meta.size;
+    walk->group.value_bytes += value_bytes + row->meta.size;
+    return YORE_OK;
 }
 
 static yore_status group_count_key(row_walk *walk, const yr_segment_row *row, yore_error *err)
@@ -71,8 +79,7 @@ static yore_status group_count_key(row_walk *walk, const yr_segment_row *row, yo
     walk->group.primitive = p[4];
     walk->group.keys++;
     walk->group.key_bytes += row->tree_key.size - 5;
-    group_count_row(walk, row);
-    return YORE_OK;
+    return group_count_row(walk, row, err);
 }
 
 /* -- history -- */
@@ -119,7 +126,8 @@ static yore_status history_check(row_walk *walk, const yr_record *record, yore_e
             if (!yr_chunk_row(&chunk, i, &row) || row.version >= version)
                 return bad_history(walk, ref->block + n, "damaged history", err);
             version = row.version;
-            group_count_row(walk, &row);
+            status = group_count_row(walk, &row, err);
+            if (status < 0) return status;
         }
         older += chunk.count;
         status = chunk_place(walk, &chunk, ref->block + n, n ? 0 : ref->off, err);
@@ -228,6 +236,22 @@ static yore_status bound_check(row_walk *walk, bool is_last, yore_slice key, yor
     return yr_segment_bad(segment, segment->layout.section_off[YR_SECTION_BOUNDS], "bounds differ", err);
 }
 
+static yore_status value_files_check(row_walk *walk, yore_error *err)
+{
+    yr_segment *segment = walk->segment;
+    uint64_t off = segment->layout.section_off[YR_SECTION_VALUE_FILES];
+    if (walk->value_files.size != (uint64_t)segment->layout.value_file_count * YR_SEGMENT_TALLY_BYTES)
+        return yr_segment_bad(segment, off, "value files differ from the rows", err);
+    for (uint32_t i = 0; i < segment->layout.value_file_count; i++) {
+        yr_segment_value_file file;
+        yore_status status = yr_segment_value_file_get(segment, i, &file, err);
+        if (status < 0) return status;
+        if (memcmp(walk->value_files.data + i * sizeof file, &file, sizeof file) != 0)
+            return yr_segment_bad(segment, off, "value files differ from the rows", err);
+    }
+    return YORE_OK;
+}
+
 /* What the footer and the bounds say of all rows. */
 static yore_status totals_check(row_walk *walk, yore_error *err)
 {
@@ -252,10 +276,13 @@ yore_status yr_segment_verify_rows(yr_segment *segment, uint64_t *print, yore_er
 {
     row_walk walk = {.segment = segment, .held = UINT32_MAX};
     yr_buf_init(&walk.key, segment->env, YR_SEGMENT_TREE_KEY_MAX);
+    yr_buf_init(&walk.value_files, segment->env, YR_SEGMENT_FILE_BYTES_MAX);
     yore_status status = main_check(&walk, err);
     yr_block_pin_release(&walk.older_pin);
     if (status == YORE_OK) status = totals_check(&walk, err);
+    if (status == YORE_OK) status = value_files_check(&walk, err);
     yr_buf_deinit(&walk.key);
+    yr_buf_deinit(&walk.value_files);
     *print = walk.print;
     return status;
 }

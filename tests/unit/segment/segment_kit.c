@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "engine/format/value_format.h"
+
 const kit_shape kit_shapes[] = {
     {"one key", 1, 1, 1, 8, 20, 1, 0, false, false, false},
     {"small", 40, 60, 3, 12, 40, 2, 0, false, false, true},
@@ -92,6 +94,16 @@ static yr_segment_row make_row(kit_model *model, yr_rng *rng, yore_slice key, ui
     uint8_t *value = keep(model, size);
     fill(rng, value, size, model->shape->is_compressible);
     row.value = yore_bytes(value, size);
+    if (yr_rng_below(rng, 12) == 0) {
+        yr_value_ref ref = {.file_id = 1 + yr_rng_below(rng, 9),
+                            .off = 64 + 8 * yr_rng_below(rng, 1000),
+                            .bytes = 70000 + yr_rng_below(rng, 1000),
+                            .hash = yr_rng_next(rng)};
+        value = keep(model, YR_VALUE_REF_BYTES);
+        yr_value_ref_encode(&ref, value);
+        row.value = yore_bytes(value, YR_VALUE_REF_BYTES);
+        row.is_reference = true;
+    }
     row.type = (uint8_t)yr_rng_below(rng, 3);
     if (yr_rng_below(rng, 5) == 0) row.expiry_ns = 1 + (int64_t)yr_rng_below(rng, 1u << 30);
     if (yr_rng_below(rng, 8) == 0) {
@@ -335,5 +347,5 @@ bool kit_same_row(const yr_segment_row *a, const yr_segment_row *b)
 {
     return yr_slice_equal(a->tree_key, b->tree_key) && yr_slice_equal(a->value, b->value) &&
            yr_slice_equal(a->meta, b->meta) && a->version == b->version && a->expiry_ns == b->expiry_ns &&
-           a->op == b->op && a->type == b->type;
+           a->op == b->op && a->type == b->type && a->is_reference == b->is_reference;
 }

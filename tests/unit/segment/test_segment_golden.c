@@ -2,6 +2,7 @@
  * and not made by the kit, which may change. `test_segment_golden --write DIR` makes the files of this version. */
 #include <inttypes.h>
 
+#include "engine/format/value_format.h"
 #include "tests/unit/segment/segment_kit.h"
 
 enum { KEYS = 120, LAST = 400, AFTER = 100 };
@@ -42,6 +43,12 @@ static void golden_make(golden_row *r, uint32_t k, uint32_t i)
     for (size_t b = 0; b < size; b++)
         r->value[b] = (uint8_t)("value of the key "[b % 17] + (b % 30 == k % 30));
     r->row.value = yore_bytes(r->value, size);
+    if (k % 20 == 9) {
+        yr_value_ref ref = {.file_id = 3 + i % 2, .off = 64 + 8 * (uint64_t)k, .bytes = 70000 + k, .hash = 5};
+        yr_value_ref_encode(&ref, r->value);
+        r->row.value = yore_bytes(r->value, YR_VALUE_REF_BYTES);
+        r->row.is_reference = true;
+    }
     if (k % 4 == 1) r->row.expiry_ns = 1000000 + k;
     memcpy(r->meta, "meta", 4);
     if (i % 5 == 2) r->row.meta = yore_bytes(r->meta, 4);
@@ -179,6 +186,26 @@ static void compare_commits(kit *k)
     }
 }
 
+/* What the rows of golden_make refer to, by file. */
+static void compare_value_files(kit *k)
+{
+    yr_segment_value_file want[2] = {{.file_id = 3}, {.file_id = 4}}, got;
+    golden_row r;
+    for (uint32_t key = 0; key < KEYS; key++) {
+        for (uint32_t i = 0; i < versions_of(key); i++) {
+            golden_make(&r, key, i);
+            if (!r.row.is_reference) continue;
+            want[i % 2].count++;
+            want[i % 2].bytes += 70000 + key;
+        }
+    }
+    assert_int_equal(yr_segment_value_file_count(k->segment), 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        kit_ok(k, yr_segment_value_file_get(k->segment, i, &got, &k->err));
+        assert_memory_equal(&want[i], &got, sizeof got);
+    }
+}
+
 static void test_segments_of_every_format_version_are_read(void **state)
 {
     (void)state;
@@ -195,6 +222,7 @@ static void test_segments_of_every_format_version_are_read(void **state)
         compare_keys(&k);
         compare_order(&k);
         compare_commits(&k);
+        compare_value_files(&k);
         kit_ok(&k, yr_segment_verify(k.segment, &k.err));
         kit_close(&k);
         kit_deinit(&k);

@@ -313,7 +313,7 @@ static void test_foreign_files_are_refused(void **state)
     yr_file_header header;
     options.file_id = 0;
     assert_int_equal(yr_file_header_decode(options.image, &header), YR_HEADER_OK);
-    header.must_understand = 1;
+    header.must_understand = 128;
     yr_file_header_encode(&header, r.k.image);
     assert_int_equal(yr_segment_open(&options, NULL, KIT_NAME, &segment, &r.k.err), YORE_ERR_FORMAT);
     header.must_understand = 0;

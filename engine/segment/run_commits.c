@@ -1,0 +1,196 @@
+/* Commits of a run: all are in its first file. */
+#include "engine/base/error.h"
+#include "engine/segment/run_private.h"
+#include "engine/segment/segment_private.h"
+
+#define BACK_STEPS 32u  /* of the walk by the branch's own links, */
+#define DOWN_STEPS 128u /* and of the one over all commits, before it is the other's turn */
+
+yore_status yr_run_commit_find(yr_run *run, uint64_t version, bool is_exact, yr_segment_commit *commit,
+                               yore_error *err)
+{
+    return yr_segment_commit_find(run->files[0], version, is_exact, commit, err);
+}
+
+yore_status yr_run_commit_time(yr_run *run, uint64_t version, int64_t *time_ns, yore_error *err)
+{
+    return yr_segment_commit_time(run->files[0], version, time_ns, err);
+}
+
+yore_status yr_run_commit_times(yr_run *run, const uint64_t *versions, int64_t *times, size_t n,
+                                yore_error *err)
+{
+    return yr_segment_commit_times(run->files[0], versions, times, n, err);
+}
+
+yore_status yr_run_version_at(yr_run *run, int64_t time_ns, uint64_t *version, yore_error *err)
+{
+    return yr_segment_version_at(run->files[0], time_ns, version, err);
+}
+
+/* -- heads -- */
+
+/* One of the two walks. */
+typedef struct head_walk {
+    yr_segment *segment;
+    uint32_t branch;
+    uint64_t version; /* back: the branch's commit it is at */
+    uint64_t limit;   /* the head is at or below */
+    uint64_t head;    /* found, or 0 */
+    bool is_over;     /* without finding */
+    uint32_t block;   /* down: the block in `commits`, */
+    uint32_t left;    /* whose first `left` commits are to be looked at */
+    yr_block_pin pin;
+    yr_commits commits;
+} head_walk;
+
+/* From a commit of the branch to the one before, a few times. A link that leads out of the run, or to a commit that is
+ * no more, ends it: the other walk needs no links. */
+static yore_status walk_back(head_walk *walk, yore_error *err)
+{
+    for (uint32_t n = 0; n < BACK_STEPS && !walk->is_over && !walk->head; n++) {
+        uint32_t at;
+        yr_commit_head commit;
+        yr_info_ref info;
+        uint64_t prev = 0;
+        yr_block_pin_release(&walk->pin);
+        yore_status status = yr_segment_commit_locate(walk->segment, walk->version, &walk->pin,
+                                                      &walk->commits, &walk->block, &at, err);
+        if (status < 0) return status;
+        walk->is_over = status != YORE_OK ||
+                        !yr_commits_describe(&walk->commits, at, &commit, &prev, &info) ||
+                        commit.version != walk->version || commit.branch != walk->branch || prev == 0;
+        if (!walk->is_over) walk->version = prev;
+        if (!walk->is_over && prev <= walk->limit) {
+            /* It is the head if it is here at all. */
+            yr_block_pin pin = {0};
+            yr_commits commits;
+            uint32_t block;
+            status = yr_segment_commit_locate(walk->segment, prev, &pin, &commits, &block, &at, err);
+            if (status < 0) return status;
+            walk->is_over = status != YORE_OK || yr_commits_get(&commits, YR_COLUMN_VERSION, at) != prev ||
+                            yr_commits_get(&commits, YR_COLUMN_BRANCH, at) != walk->branch;
+            if (!walk->is_over) walk->head = prev;
+            yr_block_pin_release(&pin);
+        }
+    }
+    return YORE_OK;
+}
+
+/* A block can hold a commit of the branch only if its ids reach so far. */
+static bool may_have(const yr_commits *commits, uint32_t branch)
+{
+    uint64_t base = commits->base[YR_COLUMN_BRANCH];
+    uint32_t width = commits->width[YR_COLUMN_BRANCH];
+    return branch >= base && (width > 3 || branch - base < UINT64_C(1) << (8 * width));
+}
+
+static yore_status walk_down(head_walk *walk, yore_error *err)
+{
+    for (uint32_t n = 0; n < DOWN_STEPS && !walk->head && !walk->is_over; n++) {
+        if (walk->left > 0 && !may_have(&walk->commits, walk->branch)) walk->left = 0;
+        if (walk->left > 0) {
+            uint32_t i = --walk->left;
+            if (yr_commits_get(&walk->commits, YR_COLUMN_BRANCH, i) == walk->branch)
+                walk->head = yr_commits_get(&walk->commits, YR_COLUMN_VERSION, i);
+        } else if (walk->block == 0) {
+            walk->is_over = true;
+        } else {
+            n += DOWN_STEPS / 8; /* a block costs more than a commit */
+            yr_block_pin_release(&walk->pin);
+            yore_status status =
+                yr_segment_commits_get(walk->segment, --walk->block, &walk->pin, &walk->commits, err);
+            if (status < 0) return status;
+            walk->left = walk->commits.count;
+        }
+    }
+    return YORE_OK;
+}
+
+yore_status yr_run_head_at(yr_run *run, uint32_t branch, uint64_t version, uint64_t *head, yore_error *err)
+{
+    const yr_run_branch *known = yr_run_branch_find(run, branch);
+    yr_segment *segment = run->files[0];
+    *head = 0;
+    if (!known || known->first_commit == 0 || version < known->first_commit) return YORE_OK;
+    *head = known->last_commit;
+    if (version >= known->last_commit) return YORE_OK;
+    head_walk back = {.segment = segment, .branch = branch, .limit = version, .version = known->last_commit};
+    head_walk down = {.segment = segment, .branch = branch, .limit = version};
+    uint32_t at;
+    yore_status status =
+        yr_segment_commit_locate(segment, version, &down.pin, &down.commits, &down.block, &at, err);
+    if (status == YORE_OK) down.left = at + 1;
+    if (status == YORE_NOT_FOUND) {
+        down.is_over = true;
+        status = YORE_OK;
+    }
+    while (status == YORE_OK && !back.head && !down.head && !down.is_over) {
+        status = walk_down(&down, err);
+        if (status == YORE_OK && !down.head) status = walk_back(&back, err);
+    }
+    *head = back.head ? back.head : down.head;
+    yr_block_pin_release(&back.pin);
+    yr_block_pin_release(&down.pin);
+    if (status == YORE_OK && *head == 0) /* but its first commit is at or below */
+        status = yr_segment_bad(segment, segment->layout.section_off[YR_SECTION_HEADS],
+                                "heads differ from the commits", err);
+    return status;
+}
+
+/* -- all of them -- */
+
+yore_status yr_run_commits_open(yr_run *run, yr_run_commits *commits, yore_error *err)
+{
+    (void)err;
+    *commits = (yr_run_commits){.run = run};
+    yr_block_stream_init(&commits->blocks, run->files[0], YR_STREAM_COMMITS);
+    yr_block_stream_init(&commits->infos, run->files[0], YR_STREAM_INFOS);
+    return YORE_OK;
+}
+
+void yr_run_commits_close(yr_run_commits *commits)
+{
+    yr_block_stream_deinit(&commits->blocks);
+    yr_block_stream_deinit(&commits->infos);
+    commits->status = YORE_END;
+}
+
+static yore_status commits_step(yr_run_commits *c, yr_segment_commit *commit, yore_error *err)
+{
+    yr_segment *segment = c->run->files[0];
+    yore_slice raw;
+    yr_info_ref info;
+    uint32_t end;
+    yore_status status;
+    if (c->at == c->commits.count) {
+        if (c->block == segment->layout.block_count[YR_STREAM_COMMITS]) return YORE_END;
+        status = yr_block_stream_get(&c->blocks, c->block, &raw, err);
+        if (status < 0) return status;
+        if (!yr_commits_open(raw, &c->commits))
+            return yr_segment_bad_block(segment, YR_STREAM_COMMITS, c->block, "damaged commits", err);
+        c->block++;
+        c->at = 0;
+    }
+    *commit = (yr_segment_commit){0};
+    if (!yr_commits_describe(&c->commits, c->at++, &commit->head, &commit->prev, &info))
+        return yr_segment_bad_block(segment, YR_STREAM_COMMITS, c->block - 1, "damaged commit", err);
+    if (info.off == 0) return YORE_OK;
+    if (info.block >= segment->layout.block_count[YR_STREAM_INFOS])
+        return yr_segment_bad(segment, segment->layout.section_off[YR_STREAM_INFOS], "info out of range",
+                              err);
+    status = yr_block_stream_get(&c->infos, info.block, &raw, err);
+    if (status < 0) return status;
+    if (yr_info_take(raw, info.off, &commit->head, &end)) return YORE_OK;
+    return yr_segment_bad_block(segment, YR_STREAM_INFOS, info.block, "damaged info", err);
+}
+
+yore_status yr_run_commits_next(yr_run_commits *commits, yr_segment_commit *commit, yore_error *err)
+{
+    if (commits->status == YORE_OK) {
+        commits->status = commits_step(commits, commit, err);
+    } else if (commits->status < 0) {
+        return yr_fail(err, commits->status, "reading commits failed before");
+    }
+    return commits->status;
+}
