@@ -249,7 +249,7 @@ static void run_round_on_disk(uint32_t round)
     if (bench_wants(M_OPEN_SMALL)) {
         run_group(round, "open", workload_small, ENGINES_STORES);
     }
-    if (bench_wants_any(M_PACKED_PLAIN, M_PACKED_ASOF)) {
+    if (bench_wants_any(M_LEFT_PLAIN, M_PACKED_ASOF)) {
         run_group(round, "compressed", workload_packed, ENGINES_STORES);
     }
     if (bench_wants_any(M_LOAD_PUT, M_BIG_RSS) || bench_wants(M_OPEN_LARGE)) {

@@ -8,6 +8,9 @@
 #include "bench/data.h"
 #include "bench/yore_help.h"
 
+#define SETTLE_STEP_MS 20u
+#define SETTLE_STEPS 10u
+
 typedef struct yore_store {
     yore_db *db;
     uint64_t first_version; /* of the store's first commit of data, 0 before it is known */
@@ -54,6 +57,19 @@ yore_stats yore_help_stats(yore_db *db)
     return stats;
 }
 
+void yore_help_work(yore_db *db, char *out, size_t size)
+{
+    yore_stats stats = yore_help_stats(db);
+    uint64_t flushed = stats.flushed_bytes > 0 ? stats.flushed_bytes : 1;
+    snprintf(
+        out, size,
+        "%llu flushes, %llu compactions, %.2f B written to segments a flushed byte, %llu runs of %llu files, "
+        "commits held up for %.1f s",
+        (unsigned long long)stats.flushes, (unsigned long long)stats.compactions,
+        (double)(stats.flushed_bytes + stats.compacted_bytes) / (double)flushed,
+        (unsigned long long)stats.runs, (unsigned long long)stats.segments, (double)stats.stall_ns / 1e9);
+}
+
 static void describe(bool durable, char *out, size_t size)
 {
     snprintf(out, size, "yore %s, mode %s, on disk, all other options default", yore_version(),
@@ -95,9 +111,19 @@ static void *store_open(const bench_store_options *options)
     return store;
 }
 
+/* Nothing says that the maintainer is done, so: it has done nothing for a while. */
 static void store_settle(void *handle)
 {
-    (void)handle;
+    yore_store *store = handle;
+    uint64_t before = UINT64_MAX;
+    unsigned quiet = 0;
+    while (quiet < SETTLE_STEPS) {
+        yore_stats stats = yore_help_stats(store->db);
+        uint64_t now = stats.flushes + stats.compactions + stats.flushed_bytes + stats.compacted_bytes;
+        quiet = now == before ? quiet + 1 : 0;
+        before = now;
+        bench_sleep_ms(SETTLE_STEP_MS);
+    }
 }
 
 static void store_close(void *handle)

@@ -152,6 +152,11 @@ static void run_stall(enum bench_engine engine, const bench_driver *driver, cons
     report_note(key, "puts/s idle %.0f, full %.0f, paced %.0f; slowest put full %.0f us, paced %.0f us",
                 workload_rate(STALL_IDLE, idle_ns) * 1e3, workload_rate(full, full_ns) * 1e3,
                 workload_rate(bench_opt.keys, paced_ns) * 1e3, slowest, slowest_paced);
+    if (engine == ENGINE_YORE) {
+        char work[256];
+        yore_help_work(yore_help_db(store), work, sizeof(work));
+        report_note("stall, yore's work", "%s", work);
+    }
     bench_unpin();
     driver->writer_close(run.writer);
     driver->close(store);

@@ -44,6 +44,11 @@ static void run_load(enum bench_engine engine, const bench_driver *driver, const
     driver->writer_close(writer);
     driver->settle(store);
     bench_unpin();
+    if (engine == ENGINE_YORE) {
+        char work[256];
+        yore_help_work(yore_help_db(store), work, sizeof(work));
+        report_note("load, yore", "%s", work);
+    }
     driver->close(store);
     if (bench_wants(M_LOAD_SETTLED)) {
         report_add(engine, M_LOAD_SETTLED, workload_rate(keys, bench_process_ns() - start), NULL);

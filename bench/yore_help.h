@@ -15,4 +15,7 @@ yore_db *yore_help_db(void *store);
 
 yore_stats yore_help_stats(yore_db *db);
 
+/* What the store did by itself until now, in words. */
+void yore_help_work(yore_db *db, char *out, size_t size);
+
 #endif
