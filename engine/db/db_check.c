@@ -137,5 +137,5 @@ const char *yore_version(void)
 
 uint32_t yore_format_version(void)
 {
-    return 1000;
+    return 1001;
 }

@@ -176,7 +176,7 @@ static yore_status open_disk(yore_db *db, const yore_open_options *options, yore
     if (status == YORE_OK) status = probe(db, options, true, err);
     if (status < 0) return status;
     const yr_wal_options log = wal_options(db, options);
-    status = yr_wal_open(&log, apply_record, store, &db->wal, &db->report, err);
+    status = yr_wal_open(&log, NULL, apply_record, store, &db->wal, &db->report, err);
     if (status < 0) return status;
     store->sync = choose_sync(db, options->sync);
     if (yr_store_visible(store) == 0) {

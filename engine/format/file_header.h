@@ -11,7 +11,8 @@
 
 #define YR_FORMAT_MAJOR 1u
 #define YR_FORMAT_MINOR 0u
-#define YR_FORMAT_MUST_KNOWN 0u /* must-understand bits this code understands */
+#define YR_FORMAT_MUST_STATE 1u /* must-understand bit of a MANIFEST with segments in it: all of 1.1 */
+#define YR_FORMAT_MUST_KNOWN YR_FORMAT_MUST_STATE /* must-understand bits this code understands */
 
 #define YR_FILE_HEADER_BYTES 64u
 #define YR_UUID_BYTES 16u

@@ -1,5 +1,6 @@
 /* Reading and replacing MANIFEST. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/error.h"
@@ -10,6 +11,7 @@
 void yr_manifest_deinit(yr_manifest *manifest, const yore_env *env)
 {
     yr_free(env, manifest->entries, manifest->capacity * sizeof(yr_manifest_entry));
+    yr_state_deinit(&manifest->state, env);
     *manifest = (yr_manifest){0};
 }
 
@@ -27,6 +29,55 @@ bool yr_manifest_grow(yr_manifest *manifest, const yore_env *env, uint32_t extra
     return true;
 }
 
+bool yr_state_copy(yr_store_state *to, const yr_store_state *from, const yore_env *env)
+{
+    *to = *from;
+    to->files = NULL;
+    to->file_count = 0;
+    if (from->file_count == 0) return true;
+    size_t bytes = from->file_count * sizeof(*to->files);
+    to->files = yr_alloc(env, bytes);
+    if (!to->files) return false;
+    memcpy(to->files, from->files, bytes);
+    to->file_count = from->file_count;
+    return true;
+}
+
+void yr_state_deinit(yr_store_state *state, const yore_env *env)
+{
+    yr_free(env, state->files, state->file_count * sizeof(*state->files));
+    *state = (yr_store_state){0};
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* M1 for all kinds of files together: two files of one id may be one file taken for two. */
+static yore_status check_ids(const yr_wal_place *place, const yr_manifest *manifest, yore_error *err)
+{
+    if (manifest->state.file_count == 0) return YORE_OK;
+    size_t count = (size_t)manifest->count + manifest->state.file_count;
+    uint64_t *ids = yr_alloc(place->env, count * sizeof(*ids));
+    if (!ids) {
+        return yr_fail(err, YORE_ERR_NOMEM, "no memory for %zu entries of '%s/%s'", count, place->path,
+                       YR_WAL_MANIFEST_NAME);
+    }
+    size_t n = 0;
+    for (uint32_t i = 0; i < manifest->count; i++) ids[n++] = manifest->entries[i].id;
+    for (uint32_t i = 0; i < manifest->state.file_count; i++) ids[n++] = manifest->state.files[i].file_id;
+    qsort(ids, count, sizeof(*ids), compare_ids);
+    bool twice = false;
+    for (size_t i = 1; i < count; i++) twice = twice || ids[i] == ids[i - 1];
+    yr_free(place->env, ids, count * sizeof(*ids));
+    if (!twice) return YORE_OK;
+    return yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s': a file is listed twice", place->path,
+                   YR_WAL_MANIFEST_NAME);
+}
+
 static yore_status decode(const yr_wal_place *place, yore_slice bytes, yr_manifest *out, yore_error *err)
 {
     yr_manifest_fixed fixed;
@@ -34,9 +85,9 @@ static yore_status decode(const yr_wal_place *place, yore_slice bytes, yr_manife
     switch (yr_manifest_decode(bytes, &fixed, &why)) {
     case YR_HEADER_OK: break;
     case YR_HEADER_NEWER:
-        return yr_fail(err, YORE_ERR_FORMAT,
-                       "store '%s' was made by a newer format (%u.%u), this is yore format %u.%u",
-                       place->path, fixed.header.major, fixed.header.minor, YR_FORMAT_MAJOR, YR_FORMAT_MINOR);
+        return yr_fail(
+            err, YORE_ERR_FORMAT, "store '%s' was made by a newer format (%u.%u), this is yore format %u.%u",
+            place->path, fixed.header.major, fixed.header.minor, YR_FORMAT_MAJOR, YR_MANIFEST_MINOR);
     case YR_HEADER_BAD:
         return yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s': %s", place->path, YR_WAL_MANIFEST_NAME, why);
     }
@@ -46,13 +97,23 @@ static yore_status decode(const yr_wal_place *place, yore_slice bytes, yr_manife
     out->generation = fixed.header.file_id;
     out->next_id = fixed.next_id;
     out->durable_lsn = fixed.durable_lsn;
-    if (!yr_manifest_grow(out, place->env, fixed.count)) {
-        return yr_fail(err, YORE_ERR_NOMEM, "no memory for %u entries of '%s/%s'", fixed.count, place->path,
-                       YR_WAL_MANIFEST_NAME);
+    out->start_id = fixed.start_id;
+    out->start_lsn = fixed.start_lsn;
+    out->start_chain = fixed.start_chain;
+    uint32_t files = fixed.state.file_count;
+    out->state = fixed.state;
+    if (files) out->state.files = yr_alloc(place->env, files * sizeof(*out->state.files));
+    if (!out->state.files) out->state.file_count = 0;
+    if (!yr_manifest_grow(out, place->env, fixed.count) || out->state.file_count < files) {
+        return yr_fail(err, YORE_ERR_NOMEM, "no memory for %u entries of '%s/%s'", fixed.count + files,
+                       place->path, YR_WAL_MANIFEST_NAME);
     }
     out->count = fixed.count;
-    for (uint32_t i = 0; i < fixed.count; i++) yr_manifest_decode_entry(bytes, i, &out->entries[i]);
-    return YORE_OK;
+    for (uint32_t i = 0; i < fixed.count; i++) yr_manifest_decode_entry(bytes, &fixed, i, &out->entries[i]);
+    for (uint32_t i = 0; i < files; i++) yr_manifest_decode_file(bytes, &fixed, i, &out->state.files[i]);
+    /* the log goes on there, whether or not it was known when that file was listed */
+    if (out->entries[0].first_lsn == 0) out->entries[0].first_lsn = out->start_lsn + 1;
+    return check_ids(place, out, err);
 }
 
 yore_status yr_manifest_load(const yr_wal_place *place, yr_manifest *out, yore_error *err)
@@ -71,7 +132,7 @@ yore_status yr_manifest_load(const yr_wal_place *place, yr_manifest *out, yore_e
         return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot open '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);
 
     int64_t size = env->size(env->ctx, file);
-    if (size >= 0 && (uint64_t)size > yr_manifest_bytes(YR_MANIFEST_FILES_MAX)) {
+    if (size >= 0 && (uint64_t)size > yr_manifest_bytes(YR_MANIFEST_FILES_MAX, YR_MANIFEST_FILES_MAX)) {
         status = yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s': size does not fit its contents", place->path,
                          YR_WAL_MANIFEST_NAME);
         goto out;
@@ -128,19 +189,21 @@ yore_status yr_manifest_store(const yr_wal_place *place, yr_manifest *manifest,
 {
     const yore_env *env = place->env;
     *outcome = YR_MANIFEST_SAME;
-    yr_manifest_fixed fixed = {.next_id = manifest->next_id,
-                               .durable_lsn = manifest->durable_lsn,
-                               .count = manifest->count,
-                               .header = {.major = YR_FORMAT_MAJOR,
-                                          .minor = YR_FORMAT_MINOR,
-                                          .kind = YR_FILE_MANIFEST,
-                                          .file_id = manifest->generation + 1}};
+    yr_manifest_fixed fixed = {
+        .next_id = manifest->next_id,
+        .durable_lsn = manifest->durable_lsn,
+        .count = manifest->count,
+        .start_id = manifest->start_id,
+        .start_lsn = manifest->start_lsn,
+        .start_chain = manifest->start_chain,
+        .state = manifest->state,
+        .header = {.major = YR_FORMAT_MAJOR, .kind = YR_FILE_MANIFEST, .file_id = manifest->generation + 1}};
     memcpy(fixed.header.uuid, manifest->uuid, YR_UUID_BYTES);
     int rc = env->random(env->ctx, fixed.header.salt, YR_SALT_BYTES);
     if (rc < 0)
         return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot get random bytes for '%s'", YR_WAL_MANIFEST_NAME);
 
-    size_t size = (size_t)yr_manifest_bytes(manifest->count);
+    size_t size = (size_t)yr_manifest_bytes(manifest->count, manifest->state.file_count);
     uint8_t *bytes = yr_alloc(env, size);
     if (!bytes)
         return yr_fail(err, YORE_ERR_NOMEM, "no memory to write '%s/%s'", place->path, YR_WAL_MANIFEST_NAME);

@@ -2,7 +2,7 @@
  *
  * Creation makes wal-00000001.log whole (written and synced under a temporary name) before MANIFEST. So without
  * a MANIFEST the one state that a cut creation can leave is: no .log at all, or that one with its first record
- * and zeros behind. Anything more has been a store. */
+ * and zeros behind. Anything more, a segment for instance, has been a store. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 typedef struct names {
     bool manifest;
     bool first_log;
-    bool other_logs;
+    bool others; /* log files, segments, value files */
     bool foreign;
 } names;
 
@@ -24,12 +24,13 @@ static int note_name(void *arg, const char *name)
 {
     names *n = arg;
     bool making = false;
-    uint64_t id = yr_wal_file_id(name, &making);
+    enum yr_file_kind kind;
+    uint64_t id = yr_file_name_id(name, &kind, &making);
     if (id && making) return 0;
-    if (id == 1) {
+    if (id == 1 && kind == YR_FILE_WAL) {
         n->first_log = true;
     } else if (id) {
-        n->other_logs = true;
+        n->others = true;
     } else if (strcmp(name, YR_WAL_MANIFEST_NAME) == 0) {
         n->manifest = true;
     } else if (strcmp(name, YR_WAL_LOCK_NAME) != 0 && strcmp(name, YR_WAL_MANIFEST_TMP) != 0 &&
@@ -122,12 +123,12 @@ yore_status yr_store_probe(const yore_env *env, yore_dir *dir, const char *path,
     bool ours = true;
     bool fresh = true;
     yore_status status = YORE_OK;
-    if (n.manifest && !n.first_log && !n.other_logs) status = has_our_manifest(&place, &ours, err);
-    if (!n.manifest && !n.other_logs && n.first_log) status = is_fresh(&place, &fresh, err);
+    if (n.manifest && !n.first_log && !n.others) status = has_our_manifest(&place, &ours, err);
+    if (!n.manifest && !n.others && n.first_log) status = is_fresh(&place, &fresh, err);
     if (status < 0) return status;
     if (n.manifest) {
         *kind = ours ? YR_STORE_PRESENT : YR_STORE_FOREIGN;
-    } else if (n.other_logs || !fresh) {
+    } else if (n.others || !fresh) {
         *kind = has_manifest_now(&place) ? YR_STORE_PRESENT : YR_STORE_DAMAGED;
     } else {
         *kind = n.foreign ? YR_STORE_FOREIGN : YR_STORE_EMPTY;

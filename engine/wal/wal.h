@@ -1,11 +1,15 @@
-/* The write-ahead log: until segments exist, the store's only data files.
+/* The write-ahead log, and MANIFEST, which says what the log goes on from.
  *
- * A store's directory holds LOCK, MANIFEST, wal-NNNNNNNN.log files and perhaps lost+found/. A WAL file is
- * one 64-byte file header and then records, each 8-byte aligned; it is written full of zeros and synced
+ * A store's directory holds LOCK, MANIFEST, segments (NNNNNNNN.seg) and value files (NNNNNNNN.val), wal-NNNNNNNN.log
+ * files and perhaps lost+found/. MANIFEST lists them all: its state (manifest_format.h) names the segments, and
+ * which log records are not needed any more because the segments have them. The log begins in the file that the
+ * first record still needed is in.
+ *
+ * A WAL file is one 64-byte file header and then records, each 8-byte aligned; it is written full of zeros and synced
  * before the first record goes in, so appending is overwriting. A record carries one commit group.
  *
- * W1  lsns are dense from 1 over all files; a file's header names its predecessor, that one's last lsn and
- *     the checksum chain at its end.
+ * W1  lsns are dense over all files; a file's header names its predecessor, that one's last lsn and
+ *     the checksum chain at its end; where the first file's predecessor was dropped, MANIFEST says the same of it.
  * W2  durable_lsn in a record is the highest lsn whose sync had returned when the record was written, never more.
  * W3  every checksum covers the file's salt, its id, the offset and the bytes.
  * W4  nothing is ever appended behind a tail that was not proven: opening for write copies the unproven
@@ -21,6 +25,8 @@
 
 #include <yore/env.h>
 #include <yore/types.h>
+
+#include "engine/format/manifest_format.h"
 
 typedef struct yr_wal yr_wal;
 
@@ -40,13 +46,20 @@ typedef struct yr_wal_options {
 enum yr_store_kind {
     YR_STORE_PRESENT = 1, /* a MANIFEST: open it */
     YR_STORE_EMPTY,       /* nothing, or what an interrupted creation left behind: create is fine */
-    YR_STORE_DAMAGED,     /* log files with data but no MANIFEST */
+    YR_STORE_DAMAGED,     /* files with data but no MANIFEST */
     YR_STORE_FOREIGN      /* other people's files */
 };
 yore_status yr_store_probe(const yore_env *env, yore_dir *dir, const char *path, enum yr_store_kind *kind,
                            yore_error *err);
 
-/* Called for every record but seals, in lsn order. `payload` is valid during the call. A negative status stops. */
+/* Called once before the first record is applied: MANIFEST has been read and believed, and `state` is what the log
+ * goes on from; the store opens its segments here. `state` is valid during the call. A negative status stops.
+ * A reader's call that failed is made again, with the newer state, when a writer has put another MANIFEST in place
+ * meanwhile: it may have dropped the files of the one before. So what a failed call has opened it has closed. */
+typedef yore_status (*yr_wal_begin)(void *arg, const yr_store_state *state, yore_error *err);
+
+/* Called for every record above the state's flushed_lsn but seals, in lsn order. `payload` is valid during the call. A
+ * negative status stops. */
 typedef yore_status (*yr_wal_apply)(void *arg, uint64_t lsn, yore_slice payload, yore_error *err);
 
 typedef struct yr_wal_report {
@@ -65,11 +78,12 @@ typedef struct yr_wal_report {
  * yr_store_probe calls EMPTY, or a whole store. The caller holds the lock. Syncs file, directory, MANIFEST. */
 yore_status yr_wal_create(const yr_wal_options *options, yore_slice payload, yore_error *err);
 
-/* Read the log, apply every record, and (for writers) make the tail safe to append to.
+/* Read MANIFEST and the log, begin with the state, apply every record it needs, and (for writers) make the tail safe to
+ * append to. `begin` and `apply` may be NULL.
  * A read-only log that has a live writer stops quietly at the first record that is not whole or lies above
  * the writer's published watermark. */
-yore_status yr_wal_open(const yr_wal_options *options, yr_wal_apply apply, void *arg, yr_wal **out,
-                        yr_wal_report *report, yore_error *err);
+yore_status yr_wal_open(const yr_wal_options *options, yr_wal_begin begin, yr_wal_apply apply, void *arg,
+                        yr_wal **out, yr_wal_report *report, yore_error *err);
 /* NULL is allowed. Does not seal. */
 void yr_wal_close(yr_wal *wal);
 
@@ -108,6 +122,24 @@ bool yr_wal_wants_prepare(const yr_wal *wal);
 void yr_wal_publish(yr_wal *wal, uint64_t lsn);
 /* Refuse every later append with YORE_ERR_POISONED. Any thread. */
 void yr_wal_poison(yr_wal *wal);
+
+/* -- the store's state -- */
+
+/* A number for a new segment or value file (yr_file_name, file_name.h), one sequence with the log files. No file has
+ * ever had it, also not before a crash. Any thread. 0 = there are none left (only in a forged store). */
+uint64_t yr_wal_new_file_id(yr_wal *wal);
+/* Write MANIFEST anew with this state, which is copied. Log files that end at or below its flushed_lsn are dropped: not
+ * listed any more, and unlinked once the new MANIFEST is durable; never the one being written, nor the one prepared.
+ * Any thread but one at a time; the segments and value files it names are whole, synced and have their names.
+ * Afterwards, and only then, the files that only the state before named may be unlinked.
+ * YORE_OK; YORE_ERR_FULL or YORE_ERR_NOMEM: nothing changed; YORE_ERR_IO: nothing changed, or unknown, in which
+ * case the log is poisoned (yr_wal_is_poisoned tells); YORE_ERR_POISONED. */
+yore_status yr_wal_edit(yr_wal *wal, const yr_store_state *next, yore_error *err);
+/* If the current file has data records, go on in the next file, made now when none is prepared, so that an edit can
+ * drop the whole current one. The leader's. YORE_ERR_FULL: nothing changed. */
+yore_status yr_wal_rotate(yr_wal *wal, yore_error *err);
+/* What the log goes on from: the last one edited, or read. Valid until the next edit, refresh or restart. */
+yore_status yr_wal_state(yr_wal *wal, const yr_store_state **out);
 
 uint64_t yr_wal_last_lsn(const yr_wal *wal);    /* any thread */
 uint64_t yr_wal_durable_lsn(const yr_wal *wal); /* any thread */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "engine/base/bytes.h"
@@ -15,30 +14,6 @@
 /* With somebody who waits for a look in between, so much is synced at a time: a whole file would take longer than mode
  * `group` may wait. */
 #define ZERO_PIECE_BYTES (UINT64_C(8) << 20)
-
-void yr_wal_file_name(uint64_t id, bool making, char to[YR_WAL_NAME_BYTES])
-{
-    (void)snprintf(to, YR_WAL_NAME_BYTES, "wal-%08" PRIu64 ".%s", id, making ? "tmp" : "log");
-}
-
-uint64_t yr_wal_file_id(const char *name, bool *making)
-{
-    if (strncmp(name, "wal-", 4) != 0) return 0;
-    uint64_t id = 0;
-    size_t digits = 0;
-    for (const char *p = name + 4; *p >= '0' && *p <= '9' && digits < 19; p++, digits++) {
-        id = id * 10 + (uint64_t)(*p - '0');
-    }
-    for (int i = 0; i < 2 && id < YR_MANIFEST_ID_MAX; i++) {
-        char exact[YR_WAL_NAME_BYTES];
-        yr_wal_file_name(id, i == 1, exact);
-        if (strcmp(name, exact) == 0) {
-            *making = i == 1;
-            return id;
-        }
-    }
-    return 0;
-}
 
 int yr_wal_dir_sync(const yr_wal_place *place)
 {

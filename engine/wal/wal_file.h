@@ -8,11 +8,12 @@
 #include <yore/env.h>
 
 #include "engine/base/file_io.h"
+#include "engine/format/file_name.h"
 #include "engine/format/manifest_format.h"
 #include "engine/format/wal_format.h"
 #include "engine/wal/wal.h"
 
-#define YR_WAL_NAME_BYTES 40u
+#define YR_WAL_NAME_BYTES YR_FILE_NAME_BYTES
 #define YR_WAL_MANIFEST_NAME "MANIFEST"
 #define YR_WAL_MANIFEST_TMP "MANIFEST.tmp"
 #define YR_WAL_LOCK_NAME "LOCK"
@@ -26,9 +27,10 @@ typedef struct yr_wal_place {
 } yr_wal_place;
 
 /* "wal-00000001.log"; with `making`, the name it has until it is whole: "wal-00000001.tmp". */
-void yr_wal_file_name(uint64_t id, bool making, char to[YR_WAL_NAME_BYTES]);
-/* The id in such a name, 0 when it is none. */
-uint64_t yr_wal_file_id(const char *name, bool *making);
+static inline void yr_wal_file_name(uint64_t id, bool making, char to[YR_WAL_NAME_BYTES])
+{
+    yr_file_name(YR_FILE_WAL, id, making, to);
+}
 
 /* -- making a file -- */
 
@@ -76,13 +78,18 @@ typedef struct yr_manifest {
     uint64_t generation; /* rewrites */
     uint64_t next_id;
     uint64_t durable_lsn;
+    uint64_t start_id, start_lsn, start_chain; /* M4 */
     yr_manifest_entry *entries;
     uint32_t count, capacity;
+    yr_store_state state; /* its files are owned */
 } yr_manifest;
 
 void yr_manifest_deinit(yr_manifest *manifest, const yore_env *env);
 /* Room for `extra` more entries. */
 bool yr_manifest_grow(yr_manifest *manifest, const yore_env *env, uint32_t extra);
+/* `to` gets files of its own; false when memory ran out. Free with yr_state_deinit. */
+bool yr_state_copy(yr_store_state *to, const yr_store_state *from, const yore_env *env);
+void yr_state_deinit(yr_store_state *state, const yore_env *env);
 yore_status yr_manifest_load(const yr_wal_place *place, yr_manifest *out, yore_error *err);
 
 enum yr_manifest_outcome {

@@ -213,7 +213,8 @@ static yore_status follow(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error
     return status;
 }
 
-yore_status yr_wal_follow_open(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error *err)
+yore_status yr_wal_follow_open(yr_wal *wal, yr_wal_begin begin, yr_wal_apply apply, void *arg,
+                               yore_error *err)
 {
     yr_manifest manifest = {0};
     yore_status status = yr_manifest_load(&wal->place, &manifest, err);
@@ -228,6 +229,7 @@ yore_status yr_wal_follow_open(yr_wal *wal, yr_wal_apply apply, void *arg, yore_
         yore_status loaded = reload(&wal->walk, &changed, NULL);
         if (loaded < 0 || !changed) break;
     }
+    if (status == YORE_OK && begin) status = begin(arg, &wal->walk.manifest.state, err);
     if (status < 0) return status;
     return follow(wal, apply, arg, err);
 }

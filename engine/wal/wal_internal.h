@@ -44,6 +44,7 @@ struct yr_wal {
     uint8_t seal_again[YR_WAL_RECORD_HEADER_BYTES]; /* see put_seal_again */
     uint64_t seal_again_off;                        /* 0 = nothing to do */
     bool is_manifest_unproven;                      /* see yr_wal_prove_manifest */
+    bool has_data;                                  /* the current file has data records */
     uint64_t opened_lsn;                            /* the last record found at open; immutable */
 
     /* written by the leader, read by anyone */
@@ -100,6 +101,12 @@ static inline uint64_t yr_wal_prepare_off(const yr_wal *wal, uint64_t file_bytes
 }
 
 /* wal_write.c */
+/* Before anything is written after open: MANIFEST is proven. The leader's. */
+yore_status yr_wal_get_ready(yr_wal *wal, yore_error *err);
+yore_status yr_wal_fail_poisoned(const yr_wal *wal, yore_error *err);
+yore_status yr_wal_fail_read_only(const yr_wal *wal, yore_error *err);
+/* See wal_write.c; before the log moves on to another file. The leader's. */
+yore_status yr_wal_settle_seal(yr_wal *wal, yore_error *err);
 int yr_wal_file_put(const yr_wal *wal, const yr_wal_file *file, const void *bytes, size_t size, uint64_t off);
 
 /* wal_prepare.c */
@@ -110,6 +117,12 @@ void yr_wal_drop_file(yr_wal *wal, yr_wal_file *file);
 /* Before the first append of a handle that found MANIFEST without proof that it is durable: it may name files
  * that a power cut would take it back from. Written once more it is. The leader's. */
 yore_status yr_wal_prove_manifest(yr_wal *wal, yore_error *err);
+/* MANIFEST was just made durable: records may say so. prepare_mutex held. */
+void yr_wal_note_manifest(yr_wal *wal);
+/* What has ended and is durable is closed. prepare_mutex held. */
+void yr_wal_close_durable(yr_wal *wal);
+/* FULL promises that nothing was changed, which a poisoned log cannot. */
+yore_status yr_wal_not_full_when_poisoned(const yr_wal *wal, yore_status status, yore_error *err);
 /* Go on in a file with room for `need` bytes of record. The leader's. */
 yore_status yr_wal_switch(yr_wal *wal, uint64_t need, bool urgent, yore_error *err);
 /* Sync files from sync_from up to `last`; sync_mutex held. Poisons on failure. */
@@ -131,13 +144,19 @@ typedef struct yr_wal_recovery {
 yore_status yr_wal_settle_tail(const yr_wal_options *options, yr_wal_recovery *recovery, yore_error *err);
 
 /* wal_orphans.c */
+typedef struct yr_wal_orphans {
+    bool any;
+    bool
+        is_above; /* a segment or value file had a number at or above next_id, which MANIFEST should outgrow first */
+} yr_wal_orphans;
 /* Files no MANIFEST knows. With `remove` false only look: for proof that MANIFEST is too old, and for the
  * highest id (manifest->next_id is put above it, so that no number is used twice). */
 yore_status yr_wal_sweep_orphans(const yr_wal_place *place, yr_manifest *manifest, uint64_t last_lsn,
-                                 bool remove, bool *found_any, yore_error *err);
+                                 bool remove, yr_wal_orphans *out, yore_error *err);
 
 /* wal_follow.c */
-yore_status yr_wal_follow_open(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error *err);
+yore_status yr_wal_follow_open(yr_wal *wal, yr_wal_begin begin, yr_wal_apply apply, void *arg,
+                               yore_error *err);
 void yr_wal_lock_attach(yr_wal *wal);
 
 #endif

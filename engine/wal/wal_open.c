@@ -49,7 +49,10 @@ yore_status yr_wal_create(const yr_wal_options *options, yore_slice payload, yor
     uint64_t size = yr_wal_record_bytes(payload.size);
     size_t record_bytes = (size_t)size;
     uint8_t *record = NULL;
+    uint64_t seed = 0;
     int rc = env->random(env->ctx, manifest.uuid, YR_UUID_BYTES);
+    if (rc == 0) rc = env->random(env->ctx, &seed, sizeof(seed));
+    manifest.state.hash_seed = seed ? seed : 1;
     if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot get random bytes for a new store");
     if (payload.size <= YR_WAL_PAYLOAD_MAX) record = yr_alloc_zero(env, record_bytes);
     if (!record || !yr_manifest_grow(&manifest, env, 1)) {
@@ -158,21 +161,47 @@ static void fill_report(const yr_wal_walk *walk, yr_wal_report *report)
 /* Files that MANIFEST does not name go away only once it is certain that no power cut brings an older
  * MANIFEST back, which may name them: a kill, or a failed sync, may have left this one in the page cache
  * only. With no room to write it again they stay for a later open. */
-static yore_status put_orphans_away(yr_wal *wal, yr_wal_walk *walk, bool *is_proven, yore_error *err)
+static yore_status put_orphans_away(yr_wal *wal, yr_wal_walk *walk, bool must_outgrow, bool *is_proven,
+                                    yore_error *err)
 {
-    bool found;
-    if (!*is_proven) {
+    yr_wal_orphans ignored = {0};
+    if (!*is_proven || must_outgrow) {
         enum yr_manifest_outcome outcome;
         yore_status status = yr_manifest_store(&wal->place, &walk->manifest, &outcome, err);
         if (status == YORE_ERR_FULL && outcome == YR_MANIFEST_SAME) return YORE_OK;
         if (status < 0) return status;
         *is_proven = true;
     }
-    return yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, true, &found, err);
+    return yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, true, &ignored, err);
 }
 
-static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wal_report *report,
-                               yore_error *err)
+/* Read and judge everything; nothing is changed. */
+static yore_status read_log(yr_wal_recovery *recovery, yr_wal_begin begin, yr_wal_apply apply, void *arg,
+                            yr_wal_orphans *orphans, yore_error *err)
+{
+    yr_wal_walk *walk = &recovery->walk;
+    yore_status status = yr_wal_walk_check_files(walk, err);
+    if (status == YORE_OK && begin) status = begin(arg, &walk->manifest.state, err);
+    if (status == YORE_OK) status = yr_wal_walk_run(walk, apply, arg, err);
+    if (status == YORE_OK) status = yr_wal_walk_scan_tail(walk, &recovery->tail, err);
+    if (status == YORE_OK) status = yr_wal_walk_judge(walk, &recovery->tail, err);
+    if (status == YORE_OK && walk->lsn == 0)
+        status = yr_fail(err, YORE_ERR_CORRUPT, "the log of '%s' has no records", walk->place.path);
+    if (status == YORE_OK)
+        status = yr_wal_sweep_orphans(&walk->place, &walk->manifest, walk->lsn, false, orphans, err);
+    return status;
+}
+
+static bool has_data(const yr_wal_walk *walk, uint64_t id)
+{
+    const yr_manifest *manifest = &walk->manifest;
+    uint32_t i = 0;
+    while (i + 1 < manifest->count && manifest->entries[i].id != id) i++;
+    return walk->data_lsn && walk->data_lsn >= manifest->entries[i].first_lsn;
+}
+
+static yore_status open_writer(yr_wal *wal, yr_wal_begin begin, yr_wal_apply apply, void *arg,
+                               yr_wal_report *report, yore_error *err)
 {
     const yore_env *env = wal->place.env;
     yr_manifest manifest = {0};
@@ -181,16 +210,8 @@ static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wa
     yore_status status = yr_manifest_load(&wal->place, &manifest, err);
     if (status < 0) return status;
     yr_wal_walk_init(walk, &wal->place, &manifest);
-    status = yr_wal_walk_check_files(walk, err);
-    if (status == YORE_OK) status = yr_wal_walk_run(walk, apply, arg, err);
-    if (status == YORE_OK) status = yr_wal_walk_scan_tail(walk, &recovery.tail, err);
-    if (status == YORE_OK) status = yr_wal_walk_judge(walk, &recovery.tail, err);
-    if (status == YORE_OK && walk->lsn == 0)
-        status = yr_fail(err, YORE_ERR_CORRUPT, "the log of '%s' has no records", wal->place.path);
-    bool has_orphans = false;
-    if (status == YORE_OK) {
-        status = yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, false, &has_orphans, err);
-    }
+    yr_wal_orphans orphans = {0};
+    status = read_log(&recovery, begin, apply, arg, &orphans, err);
     if (status < 0) goto out;
 
     /* nothing was changed so far */
@@ -199,13 +220,17 @@ static yore_status open_writer(yr_wal *wal, yr_wal_apply apply, void *arg, yr_wa
     memcpy(wal->uuid, walk->manifest.uuid, YR_UUID_BYTES);
     status = yr_wal_settle_tail(&wal->options, &recovery, err);
     bool is_proven = recovery.is_copied || yr_wal_walk_proves_manifest(walk);
-    if (status == YORE_OK && has_orphans) status = put_orphans_away(wal, walk, &is_proven, err);
+    if (status == YORE_OK && orphans.any) {
+        bool must_outgrow = orphans.is_above && !recovery.is_copied;
+        status = put_orphans_away(wal, walk, must_outgrow, &is_proven, err);
+    }
     if (status == YORE_OK) status = take_files(wal, &recovery, err);
     if (status < 0) goto out;
     report->durable_lsn = recovery.durable_lsn;
     report->files = walk->manifest.count;
 
     wal->is_manifest_unproven = !is_proven;
+    wal->has_data = has_data(walk, atomic_load_explicit(&wal->tail, memory_order_relaxed)->id);
     if (is_proven) {
         atomic_store_explicit(&wal->manifest_claim, (uint16_t)walk->manifest.generation,
                               memory_order_relaxed);
@@ -230,8 +255,8 @@ out:
     return status;
 }
 
-yore_status yr_wal_open(const yr_wal_options *options, yr_wal_apply apply, void *arg, yr_wal **out,
-                        yr_wal_report *report, yore_error *err)
+yore_status yr_wal_open(const yr_wal_options *options, yr_wal_begin begin, yr_wal_apply apply, void *arg,
+                        yr_wal **out, yr_wal_report *report, yore_error *err)
 {
     const yore_env *env = options->env;
     yr_wal_report unused;
@@ -245,12 +270,12 @@ yore_status yr_wal_open(const yr_wal_options *options, yr_wal_apply apply, void 
     yr_mutex_init(&wal->sync_mutex, YR_RANK_WAL_SYNC);
     yore_status status;
     if (options->read_only) {
-        status = yr_wal_follow_open(wal, apply, arg, err);
+        status = yr_wal_follow_open(wal, begin, apply, arg, err);
         if (status == YORE_OK) fill_report(&wal->walk, report);
     } else {
         wal->staging = yr_alloc(env, YR_WAL_STAGING_BYTES);
         status = wal->staging
-                     ? open_writer(wal, apply, arg, report, err)
+                     ? open_writer(wal, begin, apply, arg, report, err)
                      : yr_fail(err, YORE_ERR_NOMEM, "no memory to open the log of '%s'", options->path);
     }
     if (status < 0) {

@@ -57,14 +57,23 @@ static uint64_t next_size(const yr_wal *wal, uint64_t last_bytes, uint64_t need)
     return bytes;
 }
 
-/* MANIFEST was just made durable: records may say so. prepare_mutex held. */
-static void note_manifest(yr_wal *wal)
+void yr_wal_note_manifest(yr_wal *wal)
 {
     atomic_store_explicit(&wal->manifest_claim, (uint16_t)wal->manifest.generation, memory_order_relaxed);
 }
 
-/* FULL promises that nothing was changed, which a poisoned log cannot. */
-static yore_status not_full_when_poisoned(const yr_wal *wal, yore_status status, yore_error *err)
+void yr_wal_close_durable(yr_wal *wal)
+{
+    yr_manifest *manifest = &wal->manifest;
+    uint64_t durable_lsn = yr_wal_durable_lsn(wal);
+    if (durable_lsn > manifest->durable_lsn) manifest->durable_lsn = durable_lsn;
+    for (uint32_t i = 0; i < manifest->count; i++) {
+        yr_manifest_entry *entry = &manifest->entries[i];
+        if (entry->last_lsn && entry->last_lsn <= manifest->durable_lsn) entry->closed = true;
+    }
+}
+
+yore_status yr_wal_not_full_when_poisoned(const yr_wal *wal, yore_status status, yore_error *err)
 {
     if (status != YORE_ERR_FULL || !yr_wal_is_poisoned(wal)) return status;
     if (err) err->code = YORE_ERR_IO;
@@ -78,7 +87,7 @@ yore_status yr_wal_prove_manifest(yr_wal *wal, yore_error *err)
     if (atomic_load_explicit(&wal->manifest_claim, memory_order_relaxed) == 0) {
         enum yr_manifest_outcome outcome;
         status = yr_manifest_store(&wal->place, &wal->manifest, &outcome, err);
-        if (outcome == YR_MANIFEST_NEW) note_manifest(wal);
+        if (outcome == YR_MANIFEST_NEW) yr_wal_note_manifest(wal);
         if (outcome == YR_MANIFEST_UNKNOWN) yr_wal_poison(wal);
         if (status == YORE_ERR_FULL && outcome == YR_MANIFEST_SAME) {
             /* no room to write it again: sync the name it has, so that a full store still takes deletes */
@@ -91,7 +100,7 @@ yore_status yr_wal_prove_manifest(yr_wal *wal, yore_error *err)
         }
     }
     if (status == YORE_OK) wal->is_manifest_unproven = false;
-    status = not_full_when_poisoned(wal, status, err);
+    status = yr_wal_not_full_when_poisoned(wal, status, err);
     yr_mutex_unlock(&wal->prepare_mutex);
     return status;
 }
@@ -103,27 +112,21 @@ static yore_status list_file(yr_wal *wal, uint64_t id, uint64_t drop_id, yore_er
     if (!yr_manifest_grow(manifest, wal->place.env, 1)) {
         return yr_fail(err, YORE_ERR_NOMEM, "no memory for another log file of '%s'", wal->place.path);
     }
-    yr_manifest before = *manifest;
-    manifest->durable_lsn = yr_wal_durable_lsn(wal);
-    for (uint32_t i = 0; i < manifest->count; i++) {
-        yr_manifest_entry *entry = &manifest->entries[i];
-        if (entry->last_lsn && entry->last_lsn <= manifest->durable_lsn) entry->closed = true;
-    }
+    uint32_t count = manifest->count;
+    yr_wal_close_durable(wal);
     yr_manifest_entry dropped = manifest->entries[manifest->count - 1];
     if (drop_id) {
         YR_ASSERT(dropped.id == drop_id);
         manifest->count--;
     }
     manifest->entries[manifest->count++] = (yr_manifest_entry){.id = id};
-    manifest->next_id = id + 1;
     enum yr_manifest_outcome outcome;
     yore_status status = yr_manifest_store(&wal->place, manifest, &outcome, err);
-    if (outcome == YR_MANIFEST_NEW) note_manifest(wal);
+    if (outcome == YR_MANIFEST_NEW) yr_wal_note_manifest(wal);
     if (outcome == YR_MANIFEST_UNKNOWN) yr_wal_poison(wal);
     if (outcome == YR_MANIFEST_SAME) { /* what turned closed stays: it is true whatever the file says */
-        manifest->count = before.count;
-        manifest->next_id = before.next_id;
-        if (drop_id) manifest->entries[before.count - 1] = dropped;
+        manifest->count = count;
+        if (drop_id) manifest->entries[count - 1] = dropped;
     }
     return status;
 }
@@ -136,8 +139,9 @@ static yore_status make_next(yr_wal *wal, uint64_t bytes, const yr_wal_pause *pa
     const yr_wal_file *tail = atomic_load_explicit(&wal->tail, memory_order_acquire);
     yr_wal_making making;
     yr_wal_link link = {.prev_id = tail->id, .bytes = bytes};
-    yore_status status =
-        yr_wal_make_begin(&making, &wal->place, wal->uuid, wal->manifest.next_id, &link, err);
+    uint64_t id = wal->manifest.next_id; /* of nobody else, even when this comes to nothing */
+    if (id < YR_MANIFEST_ID_MAX) wal->manifest.next_id++;
+    yore_status status = yr_wal_make_begin(&making, &wal->place, wal->uuid, id, &link, err);
     making.pause = pause;
     if (status == YORE_OK) status = yr_wal_make_finish(&making, YR_WAL_START_OFF, err);
     if (making.sync_failed) yr_wal_poison(wal);
@@ -182,7 +186,7 @@ static yore_status make_next_that_fits(yr_wal *wal, uint64_t need, bool urgent, 
             continue;
         }
         if (status < 0 && err) *err = why;
-        return not_full_when_poisoned(wal, status, err);
+        return yr_wal_not_full_when_poisoned(wal, status, err);
     }
 }
 
@@ -212,6 +216,7 @@ yore_status yr_wal_switch(yr_wal *wal, uint64_t need, bool urgent, yore_error *e
     atomic_store_explicit(&wal->off, YR_WAL_START_OFF, memory_order_relaxed);
     atomic_store_explicit(&wal->prepare_off, yr_wal_prepare_off(wal, next->bytes), memory_order_relaxed);
     atomic_store_explicit(&wal->prepare_again_off, 0, memory_order_relaxed);
+    wal->has_data = false;
 out:
     yr_mutex_unlock(&wal->prepare_mutex);
     return status;

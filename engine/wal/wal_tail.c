@@ -173,6 +173,7 @@ static yore_status find_start(const yr_wal_walk *walk, const plan *p, yr_wal_wal
     yr_manifest manifest = walk->manifest;
     manifest.entries = NULL;
     manifest.capacity = manifest.count = 0;
+    manifest.state = (yr_store_state){0}; /* the walk's own */
     if (!yr_manifest_grow(&manifest, env, walk->manifest.count)) {
         return yr_fail(err, YORE_ERR_NOMEM, "no memory to open the log of '%s'", walk->place.path);
     }
@@ -180,7 +181,7 @@ static yore_status find_start(const yr_wal_walk *walk, const plan *p, yr_wal_wal
     memcpy(manifest.entries, walk->manifest.entries, manifest.count * sizeof(*manifest.entries));
     yr_wal_walk_init(from, &walk->place, &manifest);
     from->lsn = walk->manifest.entries[p->from_index].first_lsn - 1;
-    from->chain = p->from_index ? walk->manifest.entries[p->from_index - 1].end_chain : 0;
+    if (p->from_index) from->chain = walk->manifest.entries[p->from_index - 1].end_chain;
     yore_status status = yr_wal_walk_enter(from, p->from_index, err);
     while (status == YORE_OK && from->lsn + 1 < p->from_lsn) {
         yr_wal_record record;
@@ -243,6 +244,7 @@ static yore_status list_copy(yr_wal_walk *walk, const plan *p, const yr_wal_walk
     next.count = p->keep + 1;
     next.next_id = id + 1;
     next.durable_lsn = walk->lsn;
+    next.state = walk->manifest.state; /* borrowed */
     yore_status status = yr_manifest_store(&walk->place, &next, outcome, err);
     if (status < 0) return status;
     memcpy(walk->manifest.entries, next.entries, next.count * sizeof(*next.entries));
@@ -275,7 +277,7 @@ static yore_status copy_tail(const yr_wal_options *options, yr_wal_recovery *rec
     uint64_t bytes = records_end(walk, p.from_index) - from.off;
     for (uint32_t i = p.from_index + 1; i <= walk->index; i++)
         bytes += records_end(walk, i) - YR_WAL_START_OFF;
-    yr_wal_link link = {.prev_id = p.keep ? walk->manifest.entries[p.keep - 1].id : 0,
+    yr_wal_link link = {.prev_id = p.keep ? walk->manifest.entries[p.keep - 1].id : walk->manifest.start_id,
                         .prev_last_lsn = p.from_lsn - 1,
                         .prev_chain = end_chain,
                         .bytes = new_file_size(options, bytes)};

@@ -66,6 +66,9 @@ void yr_wal_walk_init(yr_wal_walk *walk, const yr_wal_place *place, yr_manifest 
 {
     *walk = (yr_wal_walk){.place = *place, .manifest = *manifest, .limit_lsn = YR_WAL_LIMIT_NONE};
     walk->proven = manifest->durable_lsn;
+    walk->lsn = walk->skip_lsn = manifest->start_lsn;
+    walk->chain = manifest->start_chain;
+    walk->flushed_lsn = manifest->state.flushed_lsn;
     *manifest = (yr_manifest){0};
 }
 
@@ -99,7 +102,7 @@ static yore_status open_entry(yr_wal_walk *walk, uint32_t index, yr_wal_opened *
     yore_status status =
         yr_wal_file_open(&walk->place, manifest->uuid, entry->id, false, out, &walk->file_missing, err);
     if (status < 0) return status;
-    uint64_t prev_id = index ? manifest->entries[index - 1].id : 0;
+    uint64_t prev_id = index ? manifest->entries[index - 1].id : manifest->start_id;
     char name[YR_WAL_NAME_BYTES];
     yr_wal_file_name(entry->id, false, name);
     if (out->link.prev_id != prev_id) {
@@ -200,7 +203,11 @@ static yore_status next_in_file(yr_wal_walk *walk, yr_wal_record *record, yore_e
     if (header->durable_lsn > walk->proven) walk->proven = header->durable_lsn;
     walk->manifest_claim = header->manifest;
     walk->is_sealed = header->type == YR_WAL_SEAL;
-    if (walk->is_sealed) walk->seal_off = record->off;
+    if (walk->is_sealed) {
+        walk->seal_off = record->off;
+    } else {
+        walk->data_lsn = header->lsn;
+    }
     walk->records++;
     walk->bytes += size;
     return YORE_OK;
@@ -315,7 +322,7 @@ yore_status yr_wal_walk_run(yr_wal_walk *walk, yr_wal_apply apply, void *arg, yo
             walk->payload_hash = hash;
         }
         walk->skip_lsn = walk->lsn;
-        if (record.header.type != YR_WAL_GROUP || !apply) continue;
+        if (record.header.type != YR_WAL_GROUP || !apply || walk->lsn <= walk->flushed_lsn) continue;
         status = apply(arg, walk->lsn, record.payload, err);
         walk->apply_failed = status < 0;
         if (status < 0) return status;

@@ -42,6 +42,8 @@ typedef struct yr_wal_walk {
     uint64_t chain;
     uint64_t proven;       /* highest durable_lsn met, MANIFEST's included */
     uint64_t limit_lsn;    /* stop behind this record */
+    uint64_t flushed_lsn;  /* records up to here are read and checked but not applied */
+    uint64_t data_lsn;     /* the last record that was no seal */
     bool is_follower;      /* may be put back to records it has applied: the next two tell */
     uint64_t skip_lsn;     /* applied up to here */
     uint64_t payload_hash; /* unsalted, of that record */

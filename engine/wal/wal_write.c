@@ -12,13 +12,13 @@
 #include "engine/format/lock_format.h"
 #include "engine/wal/wal_internal.h"
 
-static yore_status fail_poisoned(const yr_wal *wal, yore_error *err)
+yore_status yr_wal_fail_poisoned(const yr_wal *wal, yore_error *err)
 {
     return yr_fail(err, YORE_ERR_POISONED,
                    "the log of '%s' failed earlier: close the store and open it again", wal->place.path);
 }
 
-static yore_status fail_read_only(const yr_wal *wal, yore_error *err)
+yore_status yr_wal_fail_read_only(const yr_wal *wal, yore_error *err)
 {
     return yr_fail(err, YORE_ERR_READONLY, "store '%s' is open read-only", wal->place.path);
 }
@@ -55,6 +55,18 @@ static int put_seal_again(yr_wal *wal)
     return rc;
 }
 
+yore_status yr_wal_get_ready(yr_wal *wal, yore_error *err)
+{
+    return YR_UNLIKELY(wal->is_manifest_unproven) ? yr_wal_prove_manifest(wal, err) : YORE_OK;
+}
+
+yore_status yr_wal_settle_seal(yr_wal *wal, yore_error *err)
+{
+    int rc = put_seal_again(wal);
+    if (rc == 0) return YORE_OK;
+    return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write the last seal of '%s'", wal->place.path);
+}
+
 bool yr_wal_has_room(const yr_wal *wal, uint64_t payload_bytes, bool urgent)
 {
     return !wal->is_manifest_unproven && payload_bytes <= YR_WAL_PAYLOAD_MAX &&
@@ -63,23 +75,19 @@ bool yr_wal_has_room(const yr_wal *wal, uint64_t payload_bytes, bool urgent)
 
 yore_status yr_wal_reserve(yr_wal *wal, uint64_t payload_bytes, bool urgent, yore_error *err)
 {
-    if (wal->options.read_only) return fail_read_only(wal, err);
-    if (yr_wal_is_poisoned(wal)) return fail_poisoned(wal, err);
+    if (wal->options.read_only) return yr_wal_fail_read_only(wal, err);
+    if (yr_wal_is_poisoned(wal)) return yr_wal_fail_poisoned(wal, err);
     if (payload_bytes > YR_WAL_PAYLOAD_MAX) {
         return yr_fail(err, YORE_ERR_LIMIT,
                        "a commit group of %" PRIu64 " bytes is more than one log record holds (%" PRIu64 ")",
                        payload_bytes, YR_WAL_PAYLOAD_MAX);
     }
-    if (YR_UNLIKELY(wal->is_manifest_unproven)) {
-        yore_status status = yr_wal_prove_manifest(wal, err);
-        if (status < 0) return status;
-    }
+    yore_status status = yr_wal_get_ready(wal, err);
+    if (status < 0) return status;
     uint64_t need = yr_wal_record_bytes(payload_bytes);
     if (need <= room_left(wal, urgent)) return YORE_OK;
-    int rc = put_seal_again(wal);
-    if (rc < 0)
-        return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot write the last seal of '%s'", wal->place.path);
-    return yr_wal_switch(wal, need, urgent, err);
+    status = yr_wal_settle_seal(wal, err);
+    return status < 0 ? status : yr_wal_switch(wal, need, urgent, err);
 }
 
 static yore_status append(yr_wal *wal, uint8_t type, yore_slice payload, yore_error *err)
@@ -115,6 +123,7 @@ static yore_status append(yr_wal *wal, uint8_t type, yore_slice payload, yore_er
         return YORE_ERR_IO;
     }
     wal->chain = header.sum;
+    if (type == YR_WAL_GROUP) wal->has_data = true;
     atomic_store_explicit(&wal->off, off + size, memory_order_relaxed);
     atomic_store_explicit(&wal->bytes, atomic_load_explicit(&wal->bytes, memory_order_relaxed) + size,
                           memory_order_relaxed);
@@ -125,8 +134,8 @@ static yore_status append(yr_wal *wal, uint8_t type, yore_slice payload, yore_er
 
 yore_status yr_wal_append(yr_wal *wal, yore_slice payload, uint64_t *lsn, yore_error *err)
 {
-    if (YR_UNLIKELY(wal->options.read_only)) return fail_read_only(wal, err);
-    if (YR_UNLIKELY(yr_wal_is_poisoned(wal))) return fail_poisoned(wal, err);
+    if (YR_UNLIKELY(wal->options.read_only)) return yr_wal_fail_read_only(wal, err);
+    if (YR_UNLIKELY(yr_wal_is_poisoned(wal))) return yr_wal_fail_poisoned(wal, err);
     yore_status status = append(wal, YR_WAL_GROUP, payload, err);
     if (status == YORE_OK && lsn) *lsn = atomic_load_explicit(&wal->last_lsn, memory_order_relaxed);
     return status;
@@ -167,7 +176,7 @@ yore_status yr_wal_sync_files(yr_wal *wal, const yr_wal_file *last, yore_error *
 
 yore_status yr_wal_sync(yr_wal *wal, yore_error *err)
 {
-    if (wal->options.read_only) return fail_read_only(wal, err);
+    if (wal->options.read_only) return yr_wal_fail_read_only(wal, err);
     yr_mutex_lock(&wal->sync_mutex);
     yore_status status = YORE_OK;
     /* lsn first, file second: the file loaded is the lsn's or a later one */
@@ -175,7 +184,7 @@ yore_status yr_wal_sync(yr_wal *wal, yore_error *err)
     const yr_wal_file *last =
         atomic_load_explicit(&wal->tail, memory_order_acquire); /* pairs with yr_wal_switch */
     if (yr_wal_is_poisoned(wal)) {
-        status = fail_poisoned(wal, err);
+        status = yr_wal_fail_poisoned(wal, err);
     } else if (target == wal->opened_lsn) {
         /* Nothing was appended, so nothing is dirty: a seal that is not proven stays so until it is written again. */
     } else if (target > atomic_load_explicit(&wal->durable_lsn, memory_order_relaxed)) {
@@ -191,7 +200,7 @@ yore_status yr_wal_sync(yr_wal *wal, yore_error *err)
 
 yore_status yr_wal_seal(yr_wal *wal, yore_error *err)
 {
-    if (wal->options.read_only) return fail_read_only(wal, err);
+    if (wal->options.read_only) return yr_wal_fail_read_only(wal, err);
     if (atomic_load_explicit(&wal->is_sealed, memory_order_relaxed)) return YORE_OK;
     if (wal->is_manifest_unproven) {
         /* should it fail, the sync below says what matters; the seal then just does not prove MANIFEST */

@@ -48,13 +48,23 @@ static void try_manifest(yore_slice bytes)
     yr_manifest_fixed fixed;
     const char *why = NULL;
     if (yr_manifest_decode(bytes, &fixed, &why) != YR_HEADER_OK) return;
-    YR_ASSERT(yr_manifest_bytes(fixed.count) == bytes.size);
+    YR_ASSERT(bytes.size <= yr_manifest_bytes(fixed.count, fixed.state.file_count));
     uint64_t last_id = 0;
     for (uint32_t i = 0; i < fixed.count; i++) {
         yr_manifest_entry entry;
-        yr_manifest_decode_entry(bytes, i, &entry);
+        yr_manifest_decode_entry(bytes, &fixed, i, &entry);
         YR_ASSERT(entry.id > last_id && entry.id < fixed.next_id); /* M1 */
         last_id = entry.id;
+    }
+    YR_ASSERT(fixed.start_lsn <= fixed.state.flushed_lsn && fixed.start_lsn <= fixed.durable_lsn); /* M4 */
+    uint64_t newest = fixed.state.flushed_version;
+    for (uint32_t i = 0; i < fixed.state.file_count; i++) {
+        yr_store_file file;
+        yr_manifest_decode_file(bytes, &fixed, i, &file);
+        YR_ASSERT(file.file_id > 0 && file.file_id < fixed.next_id);
+        if (file.kind != YR_FILE_SEGMENT) continue;
+        YR_ASSERT(file.after_version < file.last_version && file.last_version <= newest); /* M5 */
+        newest = file.last_version;
     }
 }
 
@@ -100,8 +110,23 @@ static void try_made(uint8_t what, yore_slice fields)
             entries[i].last_lsn = yr_take_le64(&r);
             entries[i].end_off = yr_take_le64(&r);
         }
+        yr_store_file files[8] = {{0}};
+        fixed.state.files = files;
+        fixed.state.file_count = yr_take_u8(&r) % 9u;
+        fixed.state.flushed_version = yr_take_u8(&r);
+        fixed.state.flushed_lsn = yr_take_u8(&r);
+        fixed.start_id = yr_take_u8(&r);
+        fixed.start_lsn = yr_take_u8(&r);
+        for (uint32_t i = 0; i < fixed.state.file_count; i++) {
+            files[i].kind = yr_take_u8(&r);
+            files[i].file_id = yr_take_u8(&r);
+            files[i].run_id = yr_take_u8(&r);
+            files[i].after_version = yr_take_u8(&r);
+            files[i].last_version = yr_take_u8(&r);
+            files[i].file_bytes = yr_take_u8(&r);
+        }
         yr_manifest_encode(&fixed, entries, out);
-        try_manifest(yore_bytes(out, (size_t)yr_manifest_bytes(fixed.count)));
+        try_manifest(yore_bytes(out, (size_t)yr_manifest_bytes(fixed.count, fixed.state.file_count)));
     }
 }
 
@@ -150,9 +175,23 @@ static size_t some_manifest(yr_rng *rng, uint8_t *out)
         }
         id += 1 + yr_rng_below(rng, 3);
     }
+    yr_store_file files[6] = {{0}};
+    fixed.state.files = files;
+    fixed.state.file_count = (uint32_t)yr_rng_below(rng, 7);
+    uint64_t version = 100;
+    fixed.state.flushed_version = version;
+    for (uint32_t i = 0; i < fixed.state.file_count; i++) {
+        bool is_segment = i < 4;
+        files[i] = (yr_store_file){.file_id = id++, .file_bytes = 1 + yr_rng_next(rng) % 9999};
+        files[i].kind = is_segment ? YR_FILE_SEGMENT : YR_FILE_VALUES;
+        files[i].run_id = is_segment ? files[i].file_id : 0;
+        files[i].last_version = version;
+        if (is_segment) version -= 1 + yr_rng_below(rng, 9);
+        files[i].after_version = version;
+    }
     fixed.next_id = id;
     yr_manifest_encode(&fixed, entries, out);
-    return (size_t)yr_manifest_bytes(fixed.count);
+    return (size_t)yr_manifest_bytes(fixed.count, fixed.state.file_count);
 }
 
 size_t fuzz_example(yr_rng *rng, uint8_t out[FUZZ_INPUT_MAX])

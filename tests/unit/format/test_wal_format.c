@@ -14,6 +14,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/rng.h"
+#include "engine/format/file_name.h"
 #include "engine/format/lock_format.h"
 #include "engine/format/manifest_format.h"
 #include "engine/format/wal_format.h"
@@ -57,18 +58,61 @@ static size_t make_log(uint8_t out[GOLDEN_BYTES])
     return (size_t)off;
 }
 
-static size_t make_manifest(uint8_t out[GOLDEN_BYTES])
+static const yr_manifest_entry sample_entries[3] = {
+    {.id = 2, .first_lsn = 11, .last_lsn = 30, .end_off = 4096, .end_chain = 0xAABBCCDD, .closed = true},
+    {.id = 7, .first_lsn = 31},
+    {.id = 8},
+};
+
+/* Two runs, the newer one of two files, and a value file. */
+static yr_store_file sample_files[4] = {
+    {.file_id = 12,
+     .run_id = 12,
+     .after_version = 20,
+     .last_version = 25,
+     .file_bytes = 5000,
+     .file_hash = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16},
+     .kind = YR_FILE_SEGMENT},
+    {.file_id = 13,
+     .run_id = 12,
+     .after_version = 20,
+     .last_version = 25,
+     .file_bytes = 6000,
+     .kind = YR_FILE_SEGMENT,
+     .level = 1},
+    {.file_id = 5,
+     .run_id = 5,
+     .last_version = 20,
+     .file_bytes = UINT64_C(1) << 33,
+     .kind = YR_FILE_SEGMENT,
+     .level = 7},
+    {.file_id = 6, .last_version = 20, .file_bytes = 300000, .kind = YR_FILE_VALUES},
+};
+
+static yr_manifest_fixed sample_manifest(void)
 {
-    yr_manifest_fixed fixed = {.header = sample_header, .next_id = 9, .durable_lsn = 41, .count = 3};
+    yr_manifest_fixed fixed = {.header = sample_header, .next_id = 14, .durable_lsn = 41, .count = 3};
     fixed.header.kind = YR_FILE_MANIFEST;
     fixed.header.may_ignore = 0;
-    yr_manifest_entry entries[3] = {
-        {.id = 2, .first_lsn = 1, .last_lsn = 30, .end_off = 4096, .end_chain = 0xAABBCCDD, .closed = true},
-        {.id = 7, .first_lsn = 31},
-        {.id = 8},
-    };
-    yr_manifest_encode(&fixed, entries, out);
-    return (size_t)yr_manifest_bytes(3);
+    fixed.start_id = 1;
+    fixed.start_lsn = 10;
+    fixed.start_chain = 0x99887766;
+    fixed.state = (yr_store_state){.hash_seed = 0x0123456789ABCDEF,
+                                   .flushed_version = 25,
+                                   .flushed_lsn = 33,
+                                   .last_time_ns = 1700000000000000001,
+                                   .last_data_time_ns = -5,
+                                   .trimmed_version = 3,
+                                   .files = sample_files,
+                                   .file_count = 4};
+    return fixed;
+}
+
+static size_t make_manifest(uint8_t out[GOLDEN_BYTES])
+{
+    yr_manifest_fixed fixed = sample_manifest();
+    yr_manifest_encode(&fixed, sample_entries, out);
+    return (size_t)yr_manifest_bytes(3, 4);
 }
 
 static size_t make_lock(uint8_t out[YR_LOCK_BYTES])
@@ -115,7 +159,7 @@ static void test_the_golden_files_are_what_is_written(void **state)
     uint8_t bytes[YR_LOCK_BYTES];
     (void)make_log(bytes);
     compare_golden("wal_1_0.bin", bytes, GOLDEN_BYTES);
-    compare_golden("manifest_1_0.bin", bytes, make_manifest(bytes));
+    compare_golden("manifest_1_1.bin", bytes, make_manifest(bytes));
     compare_golden("lock_1_0.bin", bytes, make_lock(bytes));
 }
 
@@ -155,24 +199,8 @@ static void test_the_golden_files_are_read(void **state)
         off += yr_wal_record_bytes(sizes[i]);
     }
 
-    file = golden_open("manifest_1_0.bin", "rb");
-    size_t n = fread(bytes, 1, sizeof(bytes), file);
-    (void)fclose(file);
-    yr_manifest_fixed fixed;
-    const char *why;
-    assert_int_equal(yr_manifest_decode((yore_slice){bytes, n}, &fixed, &why), YR_HEADER_OK);
-    assert_int_equal(fixed.count, 3);
-    assert_int_equal(fixed.next_id, 9);
-    assert_int_equal(fixed.durable_lsn, 41);
-    yr_manifest_entry entry;
-    yr_manifest_decode_entry((yore_slice){bytes, n}, 0, &entry);
-    assert_true(entry.closed && entry.id == 2 && entry.last_lsn == 30 && entry.end_off == 4096);
-    assert_int_equal(entry.end_chain, 0xAABBCCDD);
-    yr_manifest_decode_entry((yore_slice){bytes, n}, 2, &entry);
-    assert_true(!entry.closed && entry.id == 8 && entry.first_lsn == 0);
-
     file = golden_open("lock_1_0.bin", "rb");
-    n = fread(bytes, 1, sizeof(bytes), file);
+    size_t n = fread(bytes, 1, sizeof(bytes), file);
     (void)fclose(file);
     yr_lock_holder holder;
     assert_true(yr_lock_text_decode((yore_slice){bytes, n}, &holder));
@@ -181,6 +209,71 @@ static void test_the_golden_files_are_read(void **state)
     assert_string_equal(holder.boot_id, "5b7c");
     assert_string_equal(holder.program, "yore");
     assert_int_equal(yr_lock_watermark((yore_slice){bytes, n}, sample_header.uuid), 42);
+}
+
+static void test_the_golden_manifest_without_a_state_is_read(void **state)
+{
+    (void)state;
+    uint8_t bytes[GOLDEN_BYTES];
+    FILE *file = golden_open("manifest_1_0.bin", "rb");
+    size_t n = fread(bytes, 1, sizeof(bytes), file);
+    (void)fclose(file);
+    yr_manifest_fixed fixed;
+    const char *why;
+    assert_int_equal(yr_manifest_decode((yore_slice){bytes, n}, &fixed, &why), YR_HEADER_OK);
+    assert_int_equal(fixed.header.minor, 0);
+    assert_int_equal(fixed.count, 3);
+    assert_int_equal(fixed.next_id, 9);
+    assert_int_equal(fixed.durable_lsn, 41);
+    assert_int_equal(fixed.start_id | fixed.start_lsn | fixed.start_chain, 0);
+    static const yr_store_state empty;
+    assert_memory_equal(&fixed.state, &empty, sizeof(empty));
+    yr_manifest_entry entry;
+    yr_manifest_decode_entry((yore_slice){bytes, n}, &fixed, 0, &entry);
+    assert_true(entry.closed && entry.id == 2 && entry.last_lsn == 30 && entry.end_off == 4096);
+    assert_int_equal(entry.end_chain, 0xAABBCCDD);
+    yr_manifest_decode_entry((yore_slice){bytes, n}, &fixed, 2, &entry);
+    assert_true(!entry.closed && entry.id == 8 && entry.first_lsn == 0);
+    for (size_t bit = 0; bit < n * 8; bit++) {
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(yr_manifest_decode((yore_slice){bytes, n}, &fixed, &why), YR_HEADER_BAD);
+        bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+}
+
+static void test_the_golden_manifest_with_a_state_is_read(void **state)
+{
+    (void)state;
+    uint8_t bytes[GOLDEN_BYTES];
+    FILE *file = golden_open("manifest_1_1.bin", "rb");
+    size_t n = fread(bytes, 1, sizeof(bytes), file);
+    (void)fclose(file);
+    yr_manifest_fixed fixed;
+    yr_manifest_fixed expected = sample_manifest();
+    const char *why;
+    assert_int_equal(yr_manifest_decode((yore_slice){bytes, n}, &fixed, &why), YR_HEADER_OK);
+    assert_int_equal(fixed.header.minor, 1);
+    assert_int_equal(fixed.header.must_understand, YR_FORMAT_MUST_STATE);
+    assert_true(fixed.count == 3 && fixed.next_id == 14 && fixed.durable_lsn == 41);
+    assert_true(fixed.start_id == 1 && fixed.start_lsn == 10 && fixed.start_chain == 0x99887766);
+    assert_null(fixed.state.files);
+    fixed.state.files = sample_files;
+    assert_memory_equal(&fixed.state, &expected.state, sizeof(fixed.state));
+    for (uint32_t i = 0; i < 3; i++) {
+        yr_manifest_entry entry;
+        yr_manifest_decode_entry((yore_slice){bytes, n}, &fixed, i, &entry);
+        assert_true(entry.id == sample_entries[i].id && entry.first_lsn == sample_entries[i].first_lsn);
+        assert_true(entry.closed == sample_entries[i].closed);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        yr_store_file got = {0};
+        yr_manifest_decode_file((yore_slice){bytes, n}, &fixed, i, &got);
+        const yr_store_file *f = &sample_files[i];
+        assert_true(got.file_id == f->file_id && got.run_id == f->run_id && got.kind == f->kind);
+        assert_true(got.after_version == f->after_version && got.last_version == f->last_version);
+        assert_true(got.file_bytes == f->file_bytes && got.level == f->level);
+        assert_memory_equal(got.file_hash, f->file_hash, YR_FILE_HASH_BYTES);
+    }
 }
 
 /* -- what must not pass -- */
@@ -287,20 +380,135 @@ static void test_nonsense_with_right_checksums_is_refused(void **state)
         {{.id = 1, .last_lsn = 5, .end_off = 200, .closed = true},
          {.id = 2, .last_lsn = 6, .end_off = 200, .closed = true}},
     };
+    const char *why = NULL;
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         yr_manifest_fixed fixed = {.header = sample_header, .next_id = 9, .count = 2};
         fixed.header.kind = YR_FILE_MANIFEST;
         yr_manifest_encode(&fixed, lists[i], out);
-        const char *why = NULL;
-        assert_int_equal(yr_manifest_decode((yore_slice){out, yr_manifest_bytes(2)}, &fixed, &why),
+        why = NULL;
+        assert_int_equal(yr_manifest_decode((yore_slice){out, yr_manifest_bytes(2, 0)}, &fixed, &why),
                          YR_HEADER_BAD);
+        assert_non_null(why);
     }
     yr_manifest_fixed none = {.header = sample_header, .next_id = 9};
     none.header.kind = YR_FILE_MANIFEST;
     yr_manifest_encode(&none, NULL, out);
-    const char *why = NULL;
-    assert_int_equal(yr_manifest_decode((yore_slice){out, yr_manifest_bytes(0)}, &none, &why), YR_HEADER_BAD);
+    assert_int_equal(yr_manifest_decode((yore_slice){out, yr_manifest_bytes(0, 0)}, &none, &why),
+                     YR_HEADER_BAD);
     assert_string_equal(why, "no open file");
+}
+
+/* The sample with one thing changed that no store can say. */
+static const char *refuse_state(void (*change)(yr_manifest_fixed *fixed, yr_store_file files[4]))
+{
+    uint8_t out[GOLDEN_BYTES];
+    yr_manifest_fixed fixed = sample_manifest();
+    yr_store_file files[4];
+    memcpy(files, sample_files, sizeof(files));
+    fixed.state.files = files;
+    change(&fixed, files);
+    yr_manifest_encode(&fixed, sample_entries, out);
+    const char *why = NULL;
+    size_t size = (size_t)yr_manifest_bytes(3, fixed.state.file_count);
+    enum yr_header_verdict verdict = yr_manifest_decode((yore_slice){out, size}, &fixed, &why);
+    if (verdict != YR_HEADER_BAD) fail_msg("passes");
+    return why;
+}
+
+#define REFUSES(text, ...)                                                \
+    static void text##_change(yr_manifest_fixed *fixed, yr_store_file *f) \
+    {                                                                     \
+        (void)fixed;                                                      \
+        (void)f;                                                          \
+        __VA_ARGS__;                                                      \
+    }
+REFUSES(start_without_file, fixed->start_id = 0)
+REFUSES(start_not_flushed, fixed->start_lsn = 34)
+REFUSES(start_not_durable, fixed->durable_lsn = 9)
+REFUSES(start_in_the_list, fixed->start_id = 2)
+REFUSES(trimmed_too_far, fixed->state.trimmed_version = 26)
+REFUSES(id_too_high, f[1].file_id = 14)
+REFUSES(id_zero, f[1].file_id = 0)
+REFUSES(no_bytes, f[2].file_bytes = 0)
+REFUSES(unknown_kind, f[2].kind = 1)
+REFUSES(values_in_a_run, f[3].run_id = 3)
+REFUSES(segment_in_no_run, f[2].run_id = 0)
+REFUSES(segment_behind_values, f[3] = f[2]; f[2] = sample_files[3])
+REFUSES(empty_range, f[2].last_version = 0)
+REFUSES(range_not_flushed, fixed->state.flushed_version = 24)
+REFUSES(run_of_two_ranges, f[1].after_version = 19)
+REFUSES(runs_overlap, f[2].last_version = 21)
+REFUSES(runs_out_of_order, f[2] = f[0]; f[0] = sample_files[2])
+#undef REFUSES
+
+static void test_a_state_that_no_store_has_is_refused(void **state)
+{
+    (void)state;
+    assert_string_equal(refuse_state(start_without_file_change), "a log that begins nowhere");
+    static const char behind[] = "a log that begins behind what the segments have";
+    assert_string_equal(refuse_state(start_not_flushed_change), behind);
+    assert_string_equal(refuse_state(start_not_durable_change), behind);
+    assert_string_equal(refuse_state(start_in_the_list_change), "file ids out of order");
+    assert_string_equal(refuse_state(trimmed_too_far_change), "versions out of range");
+    assert_string_equal(refuse_state(id_too_high_change), "file ids out of range");
+    assert_string_equal(refuse_state(id_zero_change), "file ids out of range");
+    assert_string_equal(refuse_state(no_bytes_change), "an empty file");
+    assert_string_equal(refuse_state(unknown_kind_change), "a file of an unknown kind");
+    assert_string_equal(refuse_state(values_in_a_run_change), "a value file in a run");
+    assert_string_equal(refuse_state(segment_in_no_run_change), "a segment in no run");
+    assert_string_equal(refuse_state(segment_behind_values_change), "a segment behind a value file");
+    assert_string_equal(refuse_state(empty_range_change), "a segment's versions out of range");
+    assert_string_equal(refuse_state(range_not_flushed_change), "a segment's versions out of range");
+    assert_string_equal(refuse_state(run_of_two_ranges_change), "files of one run with different versions");
+    assert_string_equal(refuse_state(runs_overlap_change), "runs out of order");
+    assert_string_equal(refuse_state(runs_out_of_order_change), "runs out of order");
+}
+
+static void test_file_names_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    static const struct {
+        enum yr_file_kind kind;
+        uint64_t id;
+        bool making;
+        const char *name;
+    } names[] = {
+        {YR_FILE_WAL, 1, false, "wal-00000001.log"},
+        {YR_FILE_WAL, 12, true, "wal-00000012.tmp"},
+        {YR_FILE_SEGMENT, 12, false, "00000012.seg"},
+        {YR_FILE_SEGMENT, 123456789, true, "123456789.seg.tmp"},
+        {YR_FILE_VALUES, 13, false, "00000013.val"},
+        {YR_FILE_VALUES, YR_MANIFEST_ID_MAX - 1, true, "4611686018427387903.val.tmp"},
+    };
+    enum yr_file_kind kind;
+    bool making;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char name[YR_FILE_NAME_BYTES];
+        yr_file_name(names[i].kind, names[i].id, names[i].making, name);
+        assert_string_equal(name, names[i].name);
+        assert_int_equal(yr_file_name_id(name, &kind, &making), names[i].id);
+        assert_true(kind == names[i].kind && making == names[i].making);
+    }
+    static const char *const strange[] = {"",
+                                          "MANIFEST",
+                                          "wal-",
+                                          "wal-1.log",
+                                          "wal-00000001.LOG",
+                                          "wal-00000000.log",
+                                          "12.seg",
+                                          "00000012.segx",
+                                          "00000012.seg~",
+                                          "00000000.seg",
+                                          "x00000012.seg",
+                                          "wal-00000012.seg",
+                                          "000000012.seg",
+                                          "4611686018427387904.seg",
+                                          "99999999999999999999999.seg",
+                                          "-0000012.seg",
+                                          " 00000012.seg"};
+    for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
+        if (yr_file_name_id(strange[i], &kind, &making) != 0) fail_msg("'%s' passes", strange[i]);
+    }
 }
 
 static void test_newer_formats_are_told_from_damage(void **state)
@@ -356,6 +564,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_golden_files_are_what_is_written),
         cmocka_unit_test(test_the_golden_files_are_read),
+        cmocka_unit_test(test_the_golden_manifest_without_a_state_is_read),
+        cmocka_unit_test(test_the_golden_manifest_with_a_state_is_read),
+        cmocka_unit_test(test_a_state_that_no_store_has_is_refused),
+        cmocka_unit_test(test_file_names_are_read_as_they_are_written),
         cmocka_unit_test(test_no_flipped_bit_of_a_header_or_record_passes),
         cmocka_unit_test(test_no_flipped_bit_or_cut_of_a_manifest_passes),
         cmocka_unit_test(test_a_record_is_whole_only_at_its_place_in_its_file),

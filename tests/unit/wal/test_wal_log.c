@@ -279,7 +279,7 @@ static void test_a_failing_callback_stops_the_open(void **state)
     for (int reader = 0; reader < 2; reader++) {
         kit.options.read_only = reader == 1;
         yr_wal *wal = NULL;
-        assert_int_equal(yr_wal_open(&kit.options, refuse, NULL, &wal, NULL, &kit.err), YORE_ERR_INPUT);
+        assert_int_equal(yr_wal_open(&kit.options, NULL, refuse, NULL, &wal, NULL, &kit.err), YORE_ERR_INPUT);
         assert_null(wal);
     }
     kit_deinit(&kit);

@@ -83,7 +83,7 @@ static void run_reader(void *arg)
     reading r = {.w = w};
     yr_wal *wal = NULL;
     yore_error err = YORE_ERROR_INIT;
-    if (yr_wal_open(&options, check_record, &r, &wal, NULL, &err) != YORE_OK) {
+    if (yr_wal_open(&options, NULL, check_record, &r, &wal, NULL, &err) != YORE_OK) {
         (void)fprintf(stderr, "reader: %s\n", err.message);
         abort();
     }
@@ -121,7 +121,7 @@ static void run_roles(bool mapped)
     uint8_t payload[KIT_PAYLOAD_MAX];
     size_t size = kit_payload(0, payload);
     assert_int_equal(yr_wal_create(&w.options, (yore_slice){payload, size}, &err), YORE_OK);
-    assert_int_equal(yr_wal_open(&w.options, NULL, NULL, &w.wal, NULL, &err), YORE_OK);
+    assert_int_equal(yr_wal_open(&w.options, NULL, NULL, NULL, &w.wal, NULL, &err), YORE_OK);
 
     static void (*const roles[])(void *) = {run_syncer, run_preparer, run_publisher, run_reader};
     yore_thread *threads[4];
@@ -142,7 +142,7 @@ static void run_roles(bool mapped)
     reading r = {.w = &w};
     atomic_store(&w.published, UINT64_MAX);
     yr_wal_report report;
-    assert_int_equal(yr_wal_open(&w.options, check_record, &r, &w.wal, &report, &err), YORE_OK);
+    assert_int_equal(yr_wal_open(&w.options, NULL, check_record, &r, &w.wal, &report, &err), YORE_OK);
     assert_int_equal(r.count, RECORDS);
     assert_true(report.sealed);
     assert_true(report.files > 3);

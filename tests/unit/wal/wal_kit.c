@@ -103,7 +103,7 @@ yore_status kit_create(wal_kit *kit)
 static yore_status open_log(wal_kit *kit)
 {
     kit->replayed = kit->last_lsn = 0;
-    yore_status status = yr_wal_open(&kit->options, kit_apply, kit, &kit->wal, &kit->report, &kit->err);
+    yore_status status = yr_wal_open(&kit->options, NULL, kit_apply, kit, &kit->wal, &kit->report, &kit->err);
     if (status == YORE_OK) kit->appended = kit->replayed;
     return status;
 }
