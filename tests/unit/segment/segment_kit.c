@@ -133,7 +133,13 @@ static void make_commit(kit_model *model, yr_rng *rng, uint64_t version, uint32_
                          .kind = YORE_COMMIT_DATA,
                          .row_count = rows};
     yr_commit_head *head = &commit->head;
-    commit->prev = yr_rng_below(rng, version);
+    if (yr_rng_below(rng, 3)) head->branch &= 1; /* some branches are rare */
+    commit->prev = yr_rng_below(rng, model->after_version + 1);
+    for (uint32_t i = model->commit_count - 1; i-- > 0;) {
+        if (model->commits[i].head.branch != head->branch) continue;
+        commit->prev = model->commits[i].head.version;
+        break;
+    }
     if (yr_rng_below(rng, 6)) return;
     head->kind = (uint8_t)(1 + yr_rng_below(rng, 5));
     head->source_time_ns = (int64_t)yr_rng_below(rng, 3) - 1;
@@ -237,7 +243,7 @@ void assert_kit_status(const kit *k, yore_status want, yore_status status, const
 
 void kit_init(kit *k, uint64_t seed, uint64_t cache_bytes)
 {
-    *k = (kit){.sim = yr_sim_create(seed)};
+    *k = (kit){.sim = yr_sim_create(seed), .file_count = 1};
     k->env = yr_sim_env(k->sim);
     k->err = (yore_error)YORE_ERROR_INIT;
     assert_int_equal(k->env->dir_open(k->env->ctx, "db", YORE_DIR_CREATE, NULL, &k->dir), 0);
@@ -247,7 +253,12 @@ void kit_init(kit *k, uint64_t seed, uint64_t cache_bytes)
 
 void kit_close(kit *k)
 {
-    yr_segment_close(k->segment);
+    if (k->run) {
+        yr_run_unref(k->run);
+    } else {
+        yr_segment_close(k->segment); /* a test opened it itself */
+    }
+    k->run = NULL;
     k->segment = NULL;
 }
 
@@ -262,6 +273,7 @@ void kit_deinit(kit *k)
     assert_false(yr_sim_has_leaks(k->sim));
     yr_sim_destroy(k->sim);
     free(k->image);
+    for (uint32_t i = 1; i < KIT_FILES_MAX; i++) free((void *)(uintptr_t)k->more_images[i].data);
 }
 
 void kit_options(const kit_model *model, enum yr_segment_form form, yr_segment_build_options *options)
@@ -275,10 +287,33 @@ void kit_options(const kit_model *model, enum yr_segment_form form, yr_segment_b
                                           .is_verified_by_row = true};
 }
 
-static yore_status build_rows(kit *k, const kit_model *model, yr_segment_builder *builder)
+static void file_name(uint32_t file, char to[16])
 {
-    uint32_t c = 0;
-    for (uint32_t i = 0; i < model->row_count; i++) {
+    (void)snprintf(to, 16, "%06u.seg", 1 + file);
+}
+
+/* The first row of each file, and one past the last: cuts between keys that leave none but the first empty. */
+static void cut_rows(kit *k, const kit_model *model, yr_rng *rng, uint32_t cuts[KIT_FILES_MAX + 1])
+{
+    uint32_t key = 0;
+    if (k->file_count > model->key_count) k->file_count = model->key_count ? model->key_count : 1;
+    bool is_first_empty = k->file_count > 1 && yr_rng_below(rng, 8) == 0;
+    cuts[0] = 0;
+    for (uint32_t i = 1; i < k->file_count; i++) {
+        uint32_t room = model->key_count - key - (k->file_count - i); /* each one behind gets a key */
+        uint32_t step = 1 + (uint32_t)yr_rng_below(rng, yr_rng_below(rng, 2) ? room + 1 : room / 3 + 1);
+        if (step > room) step = room ? room : 1;
+        key += i == 1 && is_first_empty ? 0 : step;
+        cuts[i] = model->key_rows[key];
+    }
+    cuts[k->file_count] = model->row_count;
+}
+
+static yore_status build_rows(kit *k, const kit_model *model, yr_segment_builder *builder, uint32_t row,
+                              uint32_t end, bool has_commits)
+{
+    uint32_t c = has_commits ? 0 : model->commit_count;
+    for (uint32_t i = row; i < end; i++) {
         yore_status status = yr_segment_builder_add(builder, &model->rows[i], &k->err);
         if (status < 0) return status;
         /* Commits come in between. */
@@ -298,41 +333,80 @@ static yore_status build_rows(kit *k, const kit_model *model, yr_segment_builder
 
 yore_status kit_build(kit *k, const kit_model *model, const yr_segment_build_options *options)
 {
-    yr_segment_builder *builder = NULL;
-    yore_status status = yr_segment_builder_create(k->env, options, k->dir, "making.tmp", &builder, &k->err);
-    if (status < 0) return status;
-    status = build_rows(k, model, builder);
-    if (status == YORE_OK) status = yr_segment_builder_finish(builder, NULL, &k->err);
-    yr_segment_builder_destroy(builder);
-    if (status < 0) return status;
-    int rc = k->env->rename(k->env->ctx, k->dir, "making.tmp", k->dir, KIT_NAME);
-    assert_int_equal(rc, 0);
+    uint32_t cuts[KIT_FILES_MAX + 1];
+    yr_rng rng = {model->row_count};
+    yr_segment_build_options o = *options;
+    cut_rows(k, model, &rng, cuts);
+    if (k->file_count > 1 && o.hash_seed == 0) o.hash_seed = 77;
+    for (uint32_t i = 0; i < k->file_count; i++, o.file_id++) {
+        char name[16];
+        yr_segment_builder *builder = NULL;
+        yore_status status = yr_segment_builder_create(k->env, &o, k->dir, "making.tmp", &builder, &k->err);
+        if (status < 0) return status;
+        status = build_rows(k, model, builder, cuts[i], cuts[i + 1], i == 0);
+        if (status == YORE_OK) status = yr_segment_builder_finish(builder, NULL, &k->err);
+        yr_segment_builder_destroy(builder);
+        if (status < 0) return status;
+        file_name(i, name);
+        assert_int_equal(k->env->rename(k->env->ctx, k->dir, "making.tmp", k->dir, name), 0);
+    }
     return YORE_OK;
+}
+
+static uint8_t *load_one(kit *k, uint32_t file, size_t *bytes)
+{
+    char name[16], path[32];
+    file_name(file, name);
+    (void)snprintf(path, sizeof path, "db/%s", name);
+    int64_t size = yr_sim_file_size(k->sim, path);
+    assert_true(size > 0);
+    *bytes = (size_t)size;
+    uint8_t *image = malloc(*bytes);
+    assert_non_null(image);
+    assert_true(yr_sim_file_read(k->sim, path, image, *bytes, 0));
+    return image;
 }
 
 void kit_load(kit *k)
 {
-    int64_t size = yr_sim_file_size(k->sim, KIT_PATH);
-    assert_true(size > 0);
     free(k->image);
-    k->image_bytes = (size_t)size;
-    k->image = malloc(k->image_bytes);
-    assert_non_null(k->image);
-    assert_true(yr_sim_file_read(k->sim, KIT_PATH, k->image, k->image_bytes, 0));
+    k->image = load_one(k, 0, &k->image_bytes);
+    for (uint32_t i = 1; i < k->file_count; i++) {
+        free((void *)(uintptr_t)k->more_images[i].data);
+        k->more_images[i].data = load_one(k, i, &k->more_images[i].size);
+    }
+}
+
+static yore_status open_one(kit *k, enum kit_way way, uint32_t i, yr_segment **out)
+{
+    yr_segment_open_options options = {.env = k->env, .cache = k->cache, .decoders = k->decoders};
+    yore_file *file = NULL;
+    char name[16];
+    file_name(i, name);
+    if (way == KIT_IMAGE) {
+        options.image = i ? k->more_images[i] : yore_bytes(k->image, k->image_bytes);
+    } else {
+        int rc = k->env->open(k->env->ctx, k->dir, name, 0, &file);
+        if (rc < 0) return YORE_ERR_IO;
+    }
+    yore_status status = way == KIT_LOAD ? yr_segment_load(&options, file, name, NULL, out, &k->err)
+                                         : yr_segment_open(&options, file, name, out, &k->err);
+    if (status < 0 && file) k->env->close(k->env->ctx, file);
+    return status;
 }
 
 yore_status kit_open(kit *k, enum kit_way way)
 {
-    yr_segment_open_options options = {.env = k->env, .cache = k->cache, .decoders = k->decoders};
-    yore_file *file = NULL;
-    if (way == KIT_IMAGE) {
-        options.image = yore_bytes(k->image, k->image_bytes);
+    yr_segment *files[KIT_FILES_MAX] = {0};
+    yore_status status = YORE_OK;
+    uint32_t n = 0;
+    for (; n < k->file_count && status == YORE_OK; n++) status = open_one(k, way, n, &files[n]);
+    if (status == YORE_OK) status = yr_run_create(k->env, 9, files, k->file_count, &k->run, &k->err);
+    if (status == YORE_OK) {
+        k->segment = files[0];
     } else {
-        int rc = k->env->open(k->env->ctx, k->dir, KIT_NAME, 0, &file);
-        if (rc < 0) return YORE_ERR_IO;
+        for (uint32_t i = 0; i < n; i++) yr_segment_close(files[i]);
     }
-    yore_status status = yr_segment_open(&options, file, KIT_NAME, &k->segment, &k->err);
-    if (status < 0 && file) k->env->close(k->env->ctx, file);
     return status;
 }
 

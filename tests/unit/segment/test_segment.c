@@ -1,4 +1,4 @@
-/* Segments of many shapes, in both forms, read both ways: every answer is the model's. The seed is printed;
+/* Runs of one to five segments of many shapes, in both forms, read every way: every answer is the model's. The seed is printed;
  * arguments: first seed, how many. */
 #include <inttypes.h>
 
@@ -7,7 +7,7 @@
 static uint64_t first_seed = 1;
 static uint64_t seed_count = 2;
 
-static void run_shape(const kit_shape *shape, uint64_t seed, enum yr_segment_form form)
+static void run_shape(const kit_shape *shape, uint64_t seed, enum yr_segment_form form, uint32_t files)
 {
     kit k;
     kit_model model;
@@ -16,6 +16,7 @@ static void run_shape(const kit_shape *shape, uint64_t seed, enum yr_segment_for
     kit_model_make(&model, shape, seed);
     kit_init(&k, seed, cache_bytes);
     kit_options(&model, form, &options);
+    k.file_count = files;
     if (seed % 2) options.history_block_bytes = 512;
     if (seed % 5 == 0) options.main_block_bytes = 256;
     if (seed % 4 == 0) options.sample_bytes = 4096;
@@ -24,7 +25,8 @@ static void run_shape(const kit_shape *shape, uint64_t seed, enum yr_segment_for
     for (int way = 0; way < KIT_WAY_COUNT; way++) {
         kit_ok(&k, kit_open(&k, (enum kit_way)way));
         kit_compare(&k, &model, seed + (uint64_t)way);
-        kit_ok(&k, yr_segment_verify(k.segment, &k.err));
+        for (uint32_t i = 0; i < k.file_count; i++)
+            kit_ok(&k, yr_segment_verify(yr_run_file(k.run, i), &k.err));
         kit_close(&k);
     }
     kit_deinit(&k);
@@ -37,8 +39,9 @@ static void test_reads_give_what_the_model_gives(void **state)
     for (uint64_t seed = first_seed; seed < first_seed + seed_count; seed++) {
         for (size_t i = 0; i < kit_shape_count; i++) {
             print_message("seed %" PRIu64 ": %s\n", seed, kit_shapes[i].name);
-            run_shape(&kit_shapes[i], seed, YR_SEGMENT_HOT);
-            run_shape(&kit_shapes[i], seed, YR_SEGMENT_COLD);
+            uint32_t files = 1 + (uint32_t)((seed + i) % KIT_FILES_MAX);
+            run_shape(&kit_shapes[i], seed, YR_SEGMENT_HOT, files);
+            run_shape(&kit_shapes[i], seed, YR_SEGMENT_COLD, 1 + files % KIT_FILES_MAX);
         }
     }
 }

@@ -52,7 +52,11 @@ static yore_status open_unchecked(lie *l)
     yr_segment_open_options options = {.env = k->env, .cache = k->cache, .decoders = k->decoders};
     options.image = yore_bytes(k->image, k->image_bytes);
     options.is_unchecked = true;
-    return yr_segment_open(&options, NULL, KIT_NAME, &k->segment, &k->err);
+    yore_status status = yr_segment_open(&options, NULL, KIT_NAME, &k->segment, &k->err);
+    if (status < 0) return status;
+    status = yr_run_create(k->env, 9, &k->segment, 1, &k->run, &k->err);
+    if (status < 0) kit_close(k);
+    return status;
 }
 
 static uint8_t *section(lie *l, uint32_t i)
