@@ -110,6 +110,8 @@ static void json_metrics(FILE *out)
                 json_field(out, "name", report_rows[metric].name);
                 fputc(',', out);
                 json_field(out, "unit", report_rows[metric].unit);
+                fprintf(out, ",\"lower_is_better\":%s",
+                        report_rows[metric].lower_is_better ? "true" : "false");
                 fputs(",\"engines\":{", out);
             }
             fputs(any ? "," : "", out);
