@@ -27,6 +27,9 @@ enum yr_bug {
     YR_BUG_SEARCH_EXPIRY,          /* the number of documents ignores expiry */
     YR_BUG_SEARCH_END_VERSION,     /* a posting is alive in the version that ended it */
     YR_BUG_SEARCH_HIDE_CAP,        /* a child's key hides the parent's before it was written */
+    YR_BUG_COMPACT_UNASKED_DELETE, /* compaction drops a child's delete without asking the parent */
+    YR_BUG_COMPACT_NO_PINS,        /* compaction keeps nothing for fork points and tags */
+    YR_BUG_COMPACT_EXPIRY_NOW,     /* what has expired for the newest reader counts as expired for all */
     YR_BUG_COUNT
 };
 

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "engine/base/planted.h"
 #include "engine/base/yr_assert.h"
 #include "engine/format/registry_format.h"
 
@@ -96,10 +97,11 @@ enum yr_keep yr_keep_judge(const yr_keep_rules *rules, uint64_t version, uint64_
     /* The oldest cap that reads it; caps ascend in time as well. */
     uint64_t last = newer ? newer - 1 : UINT64_MAX;
     uint32_t i = pin_from(rules, version);
-    bool is_pinned = i < rules->pin_count && rules->pins[i].version <= last;
+    bool is_pinned = i < rules->pin_count && rules->pins[i].version <= last && !YR_BUG(COMPACT_NO_PINS);
     bool is_current = !rules->is_dead && rules->horizon <= last;
     if (!is_pinned && !is_current) return YR_KEEP_NOT;
     int64_t time_ns = is_pinned ? rules->pins[i].time_ns : rules->horizon_ns;
+    if (YR_BUG(COMPACT_EXPIRY_NOW)) time_ns = rules->horizon_ns;
     bool is_absent = op == YORE_OP_DEL || (expiry_ns != 0 && expiry_ns <= time_ns);
     return is_absent ? YR_KEEP_IF_HIDING : YR_KEEP_ROW;
 }

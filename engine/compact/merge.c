@@ -164,7 +164,7 @@ static yore_status ask(merge *m, yore_error *err)
     yore_status status = YORE_OK;
     bool answer = !m->options->is_bottom;
     if (answer && q->has_older) status = q->has_older(q->arg, key, &answer, err);
-    if (status == YORE_OK && !answer && !m->rules->is_root) {
+    if (status == YORE_OK && !answer && !m->rules->is_root && !YR_BUG(COMPACT_UNASKED_DELETE)) {
         answer = true;
         if (q->shows_below) status = q->shows_below(q->arg, m->branch, key, &answer, err);
     }

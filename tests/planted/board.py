@@ -27,6 +27,7 @@ PROGRAMS = {
     "test_epoch_planted": [],
     "test_planted_hash": [],
     "test_search_random_planted": ["--planted"],
+    "test_merge_planted": ["--planted"],
 }
 
 # bug in planted.h, what it is, and where it is caught: program and the line that says so
@@ -76,6 +77,12 @@ ROWS = [
      [("test_search_random_planted", r"^planted, posting alive in the version that ended it: caught (after [^:]*)")]),
     ("SEARCH_HIDE_CAP", "child hides its parent too early",
      [("test_search_random_planted", r"^planted, parent hidden before the child wrote: caught (after [^:]*)")]),
+    ("COMPACT_UNASKED_DELETE", "a child's delete dropped without asking",
+     [("test_merge_planted", r"^planted, a child's delete dropped without asking the parent: caught (after [^:]*)")]),
+    ("COMPACT_NO_PINS", "fork points and tags not kept",
+     [("test_merge_planted", r"^planted, fork points and tags not kept: caught (after [^:]*)")]),
+    ("COMPACT_EXPIRY_NOW", "expired for the newest reader only, dropped",
+     [("test_merge_planted", r"^planted, expiry judged by the newest reader: caught (after [^:]*)")]),
 ]
 
 
