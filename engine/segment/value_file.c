@@ -361,7 +361,7 @@ yore_status yr_value_file_verify(yr_value_file *values, yore_error *err)
         walk.bytes != footer->value_bytes || walk.largest != footer->largest_bytes)
         return bad(values->name, footer->directory_off, "other values than the footer says", err);
     if (values->is_unchecked) return YORE_OK;
-    return yr_value_file_verify_hash(env, values->file, values->name, footer, err);
+    return yr_value_file_verify_hash(env, values->file, values->name, footer, values->seed, err);
 }
 
 /* The hash of the first `bytes` of the file. */
@@ -390,18 +390,19 @@ static yore_status hash_file(const yore_env *env, yore_file *file, const char *n
 }
 
 yore_status yr_value_file_verify_hash(const yore_env *env, yore_file *file, const char *name,
-                                      const yr_value_footer *footer, yore_error *err)
+                                      const yr_value_footer *footer, uint64_t file_seed, yore_error *err)
 {
-    uint8_t end[YR_VALUE_FOOTER_BYTES - YR_VALUE_HASH_OFF], digest[YR_HASH128_BYTES];
-    uint64_t hashed = footer->file_bytes - sizeof end;
+    uint8_t want[YR_VALUE_FOOTER_BYTES], end[YR_VALUE_FOOTER_BYTES], digest[YR_HASH128_BYTES];
+    uint64_t off = footer->file_bytes - sizeof end;
     int64_t size = env->size(env->ctx, file);
     if (size < 0) return yr_fail_errno(err, YORE_ERR_IO, (int)-size, "cannot read value file '%s'", name);
     if ((uint64_t)size != footer->file_bytes) return bad(name, (uint64_t)size, "truncated or grown", err);
-    int64_t got = yr_file_read_all(env, file, end, sizeof end, hashed);
+    int64_t got = yr_file_read_all(env, file, end, sizeof end, off);
     if (got < 0) return yr_fail_errno(err, YORE_ERR_IO, (int)-got, "cannot read value file '%s'", name);
-    if (got < (int64_t)sizeof end || memcmp(end, footer->file_hash, YR_HASH128_BYTES) != 0)
-        return bad(name, hashed, "another footer than was written", err);
-    yore_status status = hash_file(env, file, name, hashed, digest, err);
+    yr_value_footer_encode(footer, file_seed, want);
+    if (got < (int64_t)sizeof end || memcmp(end, want, sizeof end) != 0)
+        return bad(name, off, "another footer than was written", err);
+    yore_status status = hash_file(env, file, name, off + YR_VALUE_HASH_OFF, digest, err);
     if (status < 0) return status;
     if (memcmp(digest, footer->file_hash, YR_HASH128_BYTES) != 0)
         return yr_fail(err, YORE_ERR_CORRUPT, "value file '%s': the hash of the file does not match", name);

@@ -55,8 +55,8 @@ yore_status yr_value_file_list(yr_value_file *values, yr_value_each each, void *
 /* Everything there is to check: each value, the directory, what the footer says, every byte. */
 yore_status yr_value_file_verify(yr_value_file *values, yore_error *err);
 
-/* Does the file have this size and end, and hash as the footer says? What a writer does before it is believed. */
+/* Does the file have this size and footer, and hash as that says? What a writer does before it is believed. */
 yore_status yr_value_file_verify_hash(const yore_env *env, yore_file *file, const char *name,
-                                      const yr_value_footer *footer, yore_error *err);
+                                      const yr_value_footer *footer, uint64_t file_seed, yore_error *err);
 
 #endif

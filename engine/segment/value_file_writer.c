@@ -309,7 +309,8 @@ yore_status yr_value_writer_finish(yr_value_writer *writer, yr_value_footer *foo
     yore_status status = directory_write(writer, err);
     if (status == YORE_OK) status = footer_write(writer, err);
     if (status == YORE_OK)
-        status = yr_value_file_verify_hash(writer->env, writer->file, writer->name, &writer->footer, err);
+        status = yr_value_file_verify_hash(writer->env, writer->file, writer->name, &writer->footer,
+                                           writer->seed, err);
     if (status < 0) return status;
     writer->is_finished = true;
     if (footer) *footer = writer->footer;

@@ -102,8 +102,8 @@ static void test_the_worst_come_first_and_no_more_is_moved_than_allowed(void **s
     assert_int_equal(plan.dead + plan.rewrites, 0);
 }
 
-/* Each go unlinks what is dead and moves what is to be moved to a new file; in the end at most `percent` of all is garbage,
- * no live byte was lost, and each go moved no more than it may. */
+/* Each go unlinks what is dead and moves what is to be moved to a new file; in the end at most `percent` of all is
+ * garbage, no live byte was lost, and each go moved no more than it may. */
 static void test_repeated_goes_end_with_little_garbage(void **state)
 {
     (void)state;

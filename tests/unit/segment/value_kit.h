@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "engine/base/bytes.h"
+#include "engine/base/error.h"
 #include "engine/base/rng.h"
 #include "engine/segment/value_file_writer.h"
 #include "engine/segment/value_set.h"
