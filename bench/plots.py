@@ -85,7 +85,7 @@ def read_results(paths):
             rows[row["name"]] = row
             sizes[row["name"]] = last["sizes"]
     machine, build = last["machine"], last["build"]
-    words = (f"{machine['cpu']}, {machine['cpus']} CPUs, {machine['memory_mib'] // 1024} GiB, "
+    words = (f"{machine['cpu']}, {machine['cpus']} CPUs, {round(machine['memory_mib'] / 1024)} GiB, "
              f"{machine['filesystem']}; {build['compiler']}, {build['flags'].split(':')[0]}; medians of alternating "
              "rounds, whiskers are the lowest and highest round")
     return rows, sizes, words
@@ -190,7 +190,7 @@ def draw_open(out, rows, sizes, words):
 
 def draw_ratios(out, rows, words):
     """Every row that is compared with a peer: how many times the best one, as a factor of merit (right is better)."""
-    title = "yore against the best of the peers, row by row"
+    title = "yore against its peers, row by row"
     chosen = [row for row in rows.values()
               if row.get("ratio") and row.get("against") in ENGINES and row["name"] in RATIO_ROWS]
     chosen.sort(key=lambda row: RATIO_ROWS.index(row["name"]))
@@ -210,7 +210,7 @@ def draw_ratios(out, rows, words):
         return left + math.log(value / low) / math.log(high / low) * (right - left)
 
     svg.text(20, 30, title, 17, bold=True)
-    svg.text(20, 48, "1 = as good as the best peer, 2 = twice as fast or half as large; tick: the bar", 11, FAINT)
+    svg.text(20, 48, "1 = as good as the best peer (or the one the bar names), 2 = twice as fast or half as large; tick: the bar", 11, FAINT)
     bottom = 72 + 22 * len(chosen)
     for mark in (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64):
         if low <= mark <= high:

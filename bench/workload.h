@@ -8,6 +8,7 @@
 #define WORKLOAD_CPU 1u
 #define WORKLOAD_SAMPLE_MASK 15u /* one call in 16 is timed on its own */
 #define WORKLOAD_WARM_UP 16u     /* a 16th of the operations runs first, untimed */
+#define WORKLOAD_ROUNDS_MAX 3u   /* of what takes minutes, or counts bytes */
 
 /* Thousands a second. */
 static inline double workload_rate(uint64_t operations, uint64_t elapsed_ns)

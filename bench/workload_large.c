@@ -14,7 +14,6 @@
 
 #define USER_BYTES ((uint64_t)DATA_KEY_BYTES + DATA_VALUE_BYTES)
 #define BIG_PART 8u
-#define ROUNDS_MAX 3u
 #define WALK_ROWS 256u
 /* Of disk for a user byte: a load and what a compaction needs beside it. */
 #define DISK_FACTOR 5u
@@ -188,7 +187,7 @@ const workload_stage workload_large_stages[] = {[LOAD] = {"large_load", run_load
 
 void workload_large(enum bench_engine engine, const bench_driver *driver)
 {
-    if (report_round_get() >= ROUNDS_MAX) {
+    if (report_round_get() >= WORKLOAD_ROUNDS_MAX) {
         return;
     }
     if (bench_disk_free_bytes(bench_opt.data_dir) < bench_opt.load_keys * USER_BYTES * DISK_FACTOR) {

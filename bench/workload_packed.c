@@ -147,6 +147,9 @@ static void versions(enum bench_engine engine, const bench_driver *driver)
 
 void workload_packed(enum bench_engine engine, const bench_driver *driver)
 {
+    if (report_round_get() >= WORKLOAD_ROUNDS_MAX) {
+        return;
+    }
     if (bench_wants(M_LEFT_PLAIN) || bench_wants_any(M_PACKED_PLAIN, M_PACKED_COLD)) {
         plain(engine, driver);
     }
