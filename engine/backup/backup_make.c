@@ -94,7 +94,8 @@ static yore_status make(yore_db *db, const char *dest, const yore_backup_options
     }
     manifest->first_version = writer->header.file_id = base.manifest.last_version + 1;
     manifest->last_version = visible;
-    manifest->last_time_ns = yr_commit_time(&db->store.mem->commits, visible);
+    status = yr_db_commit_time(db, visible, &manifest->last_time_ns, err);
+    if (status < 0) return status;
     manifest->created_ns = db->env->wall_ns(db->env->ctx);
     memcpy(writer->header.uuid, db->report.uuid, YR_UUID_BYTES);
     status = yr_backup_writer_begin(writer, db->env, dest, err);

@@ -52,6 +52,32 @@ static yore_status open_iter(yr_backup_source *source, yore_error *err)
     return yore_changes(source->db, source->version, NULL, &source->iter, err);
 }
 
+/* A commit's frame: its head, and its rows from the change feed. */
+static yore_status put_frame(yr_backup_source *source, const yr_commit_head *head, yore_error *err)
+{
+    yr_buf *out = &source->frame;
+    size_t at;
+    bool fits = yr_frame_begin(out, head, &at);
+    for (uint32_t i = 0; fits && i < head->row_count; i++) {
+        const yore_row *row;
+        yore_status status = next_row(source, head->version, &row, err);
+        if (status < 0) return status;
+        const yr_row frame_row = {.key = row->key,
+                                  .value = row->value,
+                                  .meta = row->meta,
+                                  .expiry_ns = row->expiry_ns,
+                                  .branch = head->branch,
+                                  .primitive = (uint8_t)row->primitive,
+                                  .op = (uint8_t)row->op,
+                                  .type = (uint8_t)row->type};
+        fits = yr_frame_row(out, &frame_row);
+    }
+    if (!fits) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for commit v%" PRIu64, head->version);
+    yr_frame_finish(out, at);
+    source->frame_rows = head->row_count;
+    return YORE_OK;
+}
+
 yore_status yr_backup_source_next(yr_backup_source *source, yore_error *err)
 {
     yr_buf *out = &source->frame;
@@ -62,27 +88,15 @@ yore_status yr_backup_source_next(yr_backup_source *source, yore_error *err)
         if (status < 0) return status;
     }
     uint64_t version = source->version + 1;
-    yr_commit_head head;
-    size_t at;
-    yr_commit_describe(&source->db->store.mem->commits, version, &head);
-    bool fits = yr_frame_begin(out, &head, &at);
-    for (uint32_t i = 0; fits && i < head.row_count; i++) {
-        const yore_row *row;
-        yore_status status = next_row(source, version, &row, err);
-        if (status < 0) return status;
-        const yr_row frame_row = {.key = row->key,
-                                  .value = row->value,
-                                  .meta = row->meta,
-                                  .expiry_ns = row->expiry_ns,
-                                  .branch = head.branch,
-                                  .primitive = (uint8_t)row->primitive,
-                                  .op = (uint8_t)row->op,
-                                  .type = (uint8_t)row->type};
-        fits = yr_frame_row(out, &frame_row);
+    yr_layers *layers = yr_store_layers_ref(&source->db->store);
+    yr_layers_commit commit;
+    yore_status status = yr_layers_commit(layers, version, &commit, err);
+    if (status == YORE_OK) {
+        status = put_frame(source, &commit.head, err);
+        yr_layers_commit_release(&commit);
     }
-    if (!fits) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for commit v%" PRIu64, version);
-    yr_frame_finish(out, at);
-    source->frame_rows = head.row_count;
+    yr_layers_unref(layers);
+    if (status < 0) return status;
     source->version = version;
     source->iter_commits++;
     return YORE_OK;

@@ -13,6 +13,7 @@ enum yr_rank {
     YR_RANK_BACKGROUND = 30, /* the background thread's work list */
     YR_RANK_WAL = 40,        /* rotation and preparation of log files */
     YR_RANK_WAL_SYNC = 50,   /* one sync at a time */
+    YR_RANK_STRAY = 60,      /* pins whose readers have ended: held for moments only */
     YR_RANK_BLOCK_CACHE = 70 /* a shard of the block cache: held for moments only */
 };
 

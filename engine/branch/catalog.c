@@ -31,6 +31,8 @@ struct yr_catalog {
     _Atomic(id_chunk *) ids[ID_TOP];
 };
 
+const yr_branch yr_registry_branch = {.id = YR_REGISTRY_BRANCH, .depth = 1, .own_keys = 1};
+
 static const yr_branch_name gone; /* marks a slot whose name was removed */
 
 static uint32_t name_hash(yore_slice name)

@@ -38,7 +38,8 @@ struct yr_branch {
     uint64_t fork_version; /* immutable */
     uint32_t root_id;      /* of the lineage's last hop; immutable */
     _Atomic uint64_t own_keys;
-    _Atomic yr_filter_ref filter; /* of the own keys; 0 for roots and for branches without keys */
+    _Atomic yr_filter_ref filter; /* of own keys; 0 for roots and for branches without keys */
+    _Atomic uint64_t filtered_from; /* what was written at or below this version the filter may not know; rises */
     _Atomic uint64_t head;        /* newest own data commit, published or about to be; 0 = none */
     _Atomic uint64_t first;       /* oldest own data commit; meaningful once head is not 0 */
     /* The rest. */
@@ -55,6 +56,9 @@ struct yr_branch {
 };
 
 typedef struct yr_catalog yr_catalog;
+
+/* The registry as a branch: no parent, and keys of its own. Not in any catalog. */
+extern const yr_branch yr_registry_branch;
 
 yr_catalog *yr_catalog_create(const yore_env *env);
 void yr_catalog_destroy(yr_catalog *catalog);
@@ -88,10 +92,10 @@ bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_
 void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change);
 
 /* Writer: count a key (and bytes) the branch wrote. key_hash is branch-independent. The filter of a branch
- * with a parent grows by calling `each` for the hash of every key it has so far.
+ * with a parent grows by calling `walk` for the hash of every key it has in memtables.
  * False when memory is out. */
 typedef void (*yr_key_hash_sink)(void *sink, uint64_t key_hash);
-typedef bool (*yr_own_keys_walk)(void *arg, const yr_branch *branch, yr_key_hash_sink sink, void *sink_arg);
+typedef bool (*yr_own_keys_walk)(void *arg, yr_branch *branch, yr_key_hash_sink sink, void *sink_arg);
 bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_hash, yr_own_keys_walk walk,
                         void *arg);
 

@@ -5,22 +5,16 @@
 
 #include "engine/base/planted.h"
 #include "engine/branch/catalog.h"
-#include "engine/mem/memtable.h"
+#include "engine/layers/layers_find.h"
 
-/* One branch as of one moment. */
+/* One branch as of one moment. Who keeps a view keeps a reference on its layers. */
 typedef struct yr_view {
-    const yr_memtable *mem;
+    yr_layers *layers;
     const yr_branch *branch;
     uint64_t cap;    /* versions <= cap */
     int64_t time_ns; /* decides expiry */
     bool past;       /* the cap is older than the tip: chains are asked for their history first */
 } yr_view;
-
-typedef struct yr_found {
-    const yr_version *version;
-    yr_ref entry;
-    uint32_t branch;
-} yr_found;
 
 /* The cap one hop further down. */
 static inline uint64_t yr_lineage_cap(const yr_branch *hop, uint64_t cap)
@@ -29,18 +23,20 @@ static inline uint64_t yr_lineage_cap(const yr_branch *hop, uint64_t cap)
     return hop->fork_version < cap ? hop->fork_version : cap;
 }
 
-/* Can the branch's own key space hold the key at all? */
-static inline bool yr_branch_may_hold(const yr_branch *branch, uint64_t key_hash)
+/* Layers that begin at or behind this version cannot have the key in the branch's own key space: 0 = none can,
+ * UINT64_MAX = each may. */
+static inline uint64_t yr_branch_absent_from(const yr_branch *branch, uint64_t key_hash)
 {
-    if (!branch->parent) return true; /* the last hop has no filter */
+    if (!branch->parent) return UINT64_MAX; /* the last hop has no filter */
     yr_filter_ref filter = atomic_load_explicit(&branch->filter, memory_order_acquire); /* note_key */
-    return filter && yr_branch_filter_may_contain(filter, key_hash);
+    if (filter && yr_branch_filter_may_contain(filter, key_hash)) return UINT64_MAX;
+    /* after the filter: it rises before a filter that knows less is published */
+    return atomic_load_explicit(&branch->filtered_from, memory_order_relaxed);
 }
 
 /* The newest version of a key at the view, whatever it is (a delete, something expired). Inside an epoch
- * section. False when no hop has one. */
-bool yr_lineage_find(const yr_view *view, uint64_t key_hash, uint32_t primitive, yore_slice user_key,
-                     yr_found *out);
+ * section. YORE_OK with *out, to be released; YORE_NOT_FOUND when no hop has one; a run's failure. */
+yore_status yr_lineage_find(const yr_view *view, const yr_lookup *key, yr_found *out, yore_error *err);
 
 /* Does `id` lie in the lineage of a branch, and at which cap? False when not. */
 bool yr_lineage_has(const yr_branch *branch, uint64_t cap, uint32_t id, uint64_t *hop_cap);

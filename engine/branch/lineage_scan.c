@@ -2,26 +2,10 @@
 
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
+#include "engine/branch/scan_source.h"
+#include "engine/layers/layers_commits.h"
 
-enum {
-    CHUNK =
-        16, /* entries judged together; the first leaves taken from the tree, so that reading starts early */
-    TAKE = 48,       /* leaves taken at a time after that: walking the tree is fastest in long runs */
-    AHEAD = 24,      /* leaves whose lines are on the way while one is read: fewer leave latency uncovered */
-    REST_AHEAD = 12, /* by then an entry's first line has come, and says where the rest is */
-    BOUND_BYTES_MAX = YORE_KEY_BYTES_MAX + 1
-};
-
-struct yr_scan_hop {
-    const yr_branch *branch;
-    uint32_t cap;
-    uint32_t at, count; /* of refs */
-    uint32_t asked;     /* refs below this have their lines on the way */
-    bool drained;       /* the tree has no more behind `refs` */
-    bool ended;         /* nor is there more inside the range */
-    yr_ref refs[AHEAD + TAKE];
-    yr_art_iter iter;
-};
+enum { BOUND_BYTES_MAX = YORE_KEY_BYTES_MAX + 1 };
 
 size_t yr_prefix_end(uint8_t *prefix, size_t size)
 {
@@ -49,6 +33,21 @@ void yr_row_fill(const yr_memtable *mem, const yr_version *v, const yr_entry *en
     if (!visible) return;
     row->value = yr_version_value(v);
     row->meta = yr_version_meta(v);
+}
+
+void yr_row_fill_stored(const yr_segment_row *stored, bool visible, yore_row *row)
+{
+    const uint8_t *key = stored->tree_key.data;
+    *row = (yore_row){.key = yore_bytes(key + YR_TREE_KEY_PREFIX, stored->tree_key.size - YR_TREE_KEY_PREFIX),
+                      .version = stored->version,
+                      .expiry_ns = stored->expiry_ns,
+                      .branch_id = yr_get_be32(key),
+                      .primitive = key[4],
+                      .op = visible ? YORE_OP_PUT : YORE_OP_DEL,
+                      .type = stored->type};
+    if (!visible) return;
+    row->value = stored->value;
+    row->meta = stored->meta;
 }
 
 /* lower = max(prefix, from), upper = min(prefix end, to), as copies. */
@@ -82,24 +81,81 @@ static yore_status copy_bounds(yr_scan *scan, const yore_range *range, yore_erro
     return YORE_OK;
 }
 
-static yore_status create_hops(yr_scan *scan, bool own_only, yore_error *err)
+/* The layers of one hop that can have something of it. */
+static void add_hop(yr_scan *scan, const yr_branch *hop, uint64_t cap)
 {
-    uint32_t depth = own_only ? 1 : scan->view.branch->depth;
-    scan->hops_bytes = depth * sizeof *scan->hops;
-    scan->hops = yr_alloc(scan->env, scan->hops_bytes);
-    if (!scan->hops) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a scan");
+    const yr_layers *layers = scan->view.layers;
+    for (uint32_t i = 0; i < layers->mem_count; i++) {
+        if (cap <= layers->mems[i]->base_version) continue;
+        yr_scan_source *source = &scan->sources[scan->source_count++];
+        source->branch = hop;
+        yr_scan_leaves_init(source, layers->mems[i], cap);
+    }
+    for (uint32_t i = 0; i < layers->run_count; i++) {
+        yr_run *run = layers->runs[i];
+        if (cap <= yr_run_after(run) || !yr_run_has_branch(run, hop->id)) continue;
+        yr_scan_source *source = &scan->sources[scan->source_count++];
+        source->branch = hop;
+        yr_scan_rows_init(source, run, scan->primitive, cap);
+    }
+}
+
+static const yr_branch *next_hop(const yr_branch *hop, bool own_only)
+{
+    return own_only ? NULL : hop->parent;
+}
+
+static bool has_keys(const yr_branch *hop)
+{
+    return atomic_load_explicit(&hop->own_keys, memory_order_acquire) != 0; /* pairs with yr_branch_note_key */
+}
+
+/* Room for `hops` hops, and the hops put there. *fits is false when more have keys by now. */
+static yore_status create_sources(yr_scan *scan, bool own_only, uint32_t hops, bool *fits, yore_error *err)
+{
+    const yr_layers *layers = scan->view.layers;
+    const yr_branch *hop;
+    size_t most = (size_t)hops * (layers->mem_count + layers->run_count);
+    scan->sources_bytes = most * (sizeof *scan->sources + sizeof *scan->equal);
+    scan->sources = yr_alloc_zero(scan->env, scan->sources_bytes);
+    if (!scan->sources) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a scan");
+    scan->equal = (uint32_t *)(void *)(scan->sources + most);
     uint64_t cap = scan->view.cap;
-    uint32_t left = depth;
-    for (const yr_branch *hop = scan->view.branch; hop && left; hop = hop->parent, left--) {
-        if (atomic_load_explicit(&hop->own_keys, memory_order_acquire)) { /* pairs with yr_branch_note_key */
-            yr_scan_hop *h = &scan->hops[scan->hop_count++];
-            h->branch = hop;
-            h->cap = yr_memtable_cap(scan->view.mem, cap);
-            yr_art_iter_init(&h->iter, scan->view.mem->art);
+    for (hop = scan->view.branch; hop && hops; hop = next_hop(hop, own_only)) {
+        if (has_keys(hop)) {
+            add_hop(scan, hop, cap);
+            hops--;
         }
         cap = yr_lineage_cap(hop, cap);
     }
+    *fits = !hop;
     return YORE_OK;
+}
+
+static void drop_sources(yr_scan *scan)
+{
+    for (uint32_t i = 0; i < scan->source_count; i++) {
+        yr_scan_source *source = &scan->sources[i];
+        if (source->is_run)
+            yr_run_cursor_deinit(&source->u.rows.cursor);
+        else
+            yr_art_iter_deinit(&source->u.leaves.iter);
+    }
+    yr_free(scan->env, scan->sources, scan->sources_bytes);
+    scan->sources = NULL;
+    scan->source_count = 0;
+}
+
+static yore_status find_sources(yr_scan *scan, bool own_only, yore_error *err)
+{
+    yore_status status = YORE_OK;
+    for (bool fits = false; !fits && status == YORE_OK;) {
+        uint32_t hops = 1;
+        drop_sources(scan);
+        for (const yr_branch *hop = scan->view.branch; hop; hop = next_hop(hop, own_only)) hops += has_keys(hop);
+        status = create_sources(scan, own_only, hops, &fits, err);
+    }
+    return status;
 }
 
 yore_status yr_scan_init(yr_scan *scan, const yr_view *view, const yore_range *range, yore_error *err)
@@ -107,27 +163,35 @@ yore_status yr_scan_init(yr_scan *scan, const yr_view *view, const yore_range *r
     static const yore_range everything = YORE_RANGE_INIT;
     if (!range) range = &everything;
     *scan = (yr_scan){.view = *view,
-                      .env = view->mem->env,
+                      .env = view->layers->env,
                       .primitive = range->primitive ? range->primitive : YORE_KV,
                       .reverse = range->reverse,
                       .keys_only = range->keys_only,
                       .with_deleted = range->with_deleted,
+                      .without_times = range->without_times,
                       .left = range->limit ? range->limit : UINT64_MAX};
     yore_status status = copy_bounds(scan, range, err);
-    if (status == YORE_OK) status = create_hops(scan, range->own_only, err);
+    if (status == YORE_OK) status = find_sources(scan, range->own_only, err);
     if (status < 0) yr_scan_deinit(scan);
     return status;
 }
 
+static void release_pins(yr_scan *scan)
+{
+    while (scan->pin_count) yr_block_pin_release(&scan->pins[--scan->pin_count]);
+}
+
 void yr_scan_deinit(yr_scan *scan)
 {
-    for (uint32_t i = 0; i < scan->hop_count; i++) yr_art_iter_deinit(&scan->hops[i].iter);
-    yr_free(scan->env, scan->hops, scan->hops_bytes);
+    drop_sources(scan);
+    release_pins(scan);
+    yr_free(scan->env, scan->pins, scan->pin_capacity * sizeof *scan->pins);
+    yr_free(scan->env, scan->last_bytes, YORE_KEY_BYTES_MAX);
     yr_free(scan->env, scan->bounds, scan->bounds_bytes);
     *scan = (yr_scan){0};
 }
 
-static yore_slice tree_key(yr_scan *scan, uint32_t branch, uint32_t primitive, yore_slice user_key)
+yore_slice yr_scan_tree_key(yr_scan *scan, uint32_t branch, uint32_t primitive, yore_slice user_key)
 {
     yr_put_be32(scan->seek_key, branch);
     scan->seek_key[4] = (uint8_t)primitive;
@@ -135,259 +199,197 @@ static yore_slice tree_key(yr_scan *scan, uint32_t branch, uint32_t primitive, y
     return yore_bytes(scan->seek_key, YR_TREE_KEY_PREFIX + user_key.size);
 }
 
-/* The key just behind everything of (branch, primitive). */
-static yore_slice space_end(yr_scan *scan, uint32_t branch)
+yore_status yr_rows_fill_times(const yr_layers *layers, void *rows, size_t row_size, size_t n, yore_error *err)
 {
-    if (scan->primitive < 255) return tree_key(scan, branch, scan->primitive + 1, yore_bytes(NULL, 0));
-    return tree_key(scan, branch + 1, 0, yore_bytes(NULL, 0));
-}
-
-static bool is_in_range(const yr_scan *scan, const yr_scan_hop *hop, const yr_entry *entry)
-{
-    if (yr_entry_branch(entry) != hop->branch->id || yr_entry_primitive(entry) != scan->primitive)
-        return false;
-    yore_slice key = yr_entry_user_key(entry);
-    if (scan->reverse) return yr_slice_compare(key, scan->lower) >= 0;
-    return !scan->has_upper || yr_slice_compare(key, scan->upper) < 0;
-}
-
-/* Position a hop at its first key of this batch. */
-static void hop_start(yr_scan *scan, yr_scan_hop *hop)
-{
-    uint32_t id = hop->branch->id;
-    const yr_region *region = &scan->view.mem->region;
-    yore_slice skip = scan->last; /* exclusive: was given already */
-    bool has_skip = scan->started;
-    yr_ref ref;
-    if (!scan->reverse) {
-        yore_slice from = has_skip ? scan->last : scan->lower;
-        ref = yr_art_seek(&hop->iter, tree_key(scan, id, scan->primitive, from));
-    } else {
-        if (!has_skip && scan->has_upper) {
-            skip = scan->upper;
-            has_skip = true;
-        }
-        ref = yr_art_seek_reverse(&hop->iter,
-                                  has_skip ? tree_key(scan, id, scan->primitive, skip) : space_end(scan, id));
-    }
-    if (ref && has_skip) {
-        const yr_entry *entry = yr_entry_at(region, ref);
-        if (yr_entry_is(entry, id, scan->primitive, skip)) {
-            ref = scan->reverse ? yr_art_prev(&hop->iter) : yr_art_next(&hop->iter);
-        }
-    }
-    hop->at = hop->asked = 0;
-    hop->count = ref ? 1 : 0;
-    hop->refs[0] = ref;
-    hop->drained = hop->ended = ref == 0;
-}
-
-/* Take the next leaves. */
-static void hop_refill(const yr_scan *scan, yr_scan_hop *hop, uint32_t chunk)
-{
-    uint32_t left = hop->count - hop->at;
-    memmove(hop->refs, hop->refs + hop->at, left * sizeof hop->refs[0]);
-    hop->asked -= hop->at;
-    hop->at = 0;
-    uint32_t more = scan->reverse ? yr_art_prev_many(&hop->iter, hop->refs + left, chunk)
-                                  : yr_art_next_many(&hop->iter, hop->refs + left, chunk);
-    hop->count = left + more;
-    hop->drained = more < chunk;
-}
-
-/* Have the first lines of the next entries on their way: a few at each row, not many at once, which the processor
- * would queue up behind each other. */
-static inline void ask(const yr_region *region, yr_scan_hop *hop)
-{
-    uint32_t end = hop->at + AHEAD < hop->count ? hop->at + AHEAD : hop->count;
-    for (; hop->asked < end; hop->asked++) {
-        const uint8_t *entry = yr_region_at(region, hop->refs[hop->asked]);
-        __builtin_prefetch(entry);
-        __builtin_prefetch(entry + 64);
-    }
-}
-
-/* Have the rest of an entry's newest version on the way, once the entry itself is there. */
-static void prefetch_rest(const yr_region *region, const yr_entry *entry)
-{
-    const uint8_t *at = (const uint8_t *)entry;
-    /* acquire pairs with the push that published it: its size is looked at */
-    yr_ref newest = atomic_load_explicit(&entry->newest, memory_order_acquire);
-    const yr_version *v = yr_region_at(region, newest);
-    if ((const uint8_t *)v > at && (const uint8_t *)v < at + 128) {
-        const uint8_t *end = v->data + v->value_bytes; /* its first lines came with the entry */
-        __builtin_prefetch(end - 64);
-        __builtin_prefetch(end);
-    } else if (newest) {
-        __builtin_prefetch(v);
-        __builtin_prefetch((const uint8_t *)v + 64);
-    }
-}
-
-/* Have up to `want` entries on the way, as far as that helps. */
-static void hop_fill(const yr_scan *scan, yr_scan_hop *hop, uint64_t want)
-{
-    /* no more than is wanted: what a short scan fetches beyond its end is memory traffic for nothing */
-    while (hop->count - hop->at < AHEAD && hop->count - hop->at < want && !hop->drained && !hop->ended) {
-        uint64_t lacking = want - (hop->count - hop->at);
-        uint32_t take = hop->count == 1 ? CHUNK : TAKE;
-        hop_refill(scan, hop, lacking < take ? (uint32_t)lacking : take);
-    }
-    ask(&scan->view.mem->region, hop);
-}
-
-/* The hop's current entry inside the range, or NULL when it has no more. */
-static const yr_entry *hop_peek(const yr_scan *scan, yr_scan_hop *hop, uint64_t want)
-{
-    const yr_region *region = &scan->view.mem->region;
-    hop_fill(scan, hop, want);
-    if (hop->ended || hop->at == hop->count) return NULL;
-    if (hop->count - hop->at > REST_AHEAD) {
-        prefetch_rest(region, yr_entry_at(region, hop->refs[hop->at + REST_AHEAD]));
-    }
-    const yr_entry *entry = yr_entry_at(region, hop->refs[hop->at]);
-    if (is_in_range(scan, hop, entry)) return entry;
-    hop->ended = true;
-    return NULL;
-}
-
-/* One key from all hops that have it: the youngest with a version decides. */
-static const yr_version *take_key(yr_scan *scan, uint64_t want, const yr_entry **from, bool *any)
-{
-    const yr_memtable *mem = scan->view.mem;
-    const yr_entry *best = NULL;
-    for (uint32_t i = 0; i < scan->hop_count; i++) {
-        const yr_entry *entry = hop_peek(scan, &scan->hops[i], want);
-        if (!entry) continue;
-        int order = best ? yr_slice_compare(yr_entry_user_key(entry), yr_entry_user_key(best)) : -1;
-        if (!best || (scan->reverse ? order > 0 : order < 0)) best = entry;
-    }
-    *any = best != NULL;
-    if (!best) return NULL;
-    const yr_version *found = NULL;
-    *from = best;
-    for (uint32_t i = 0; i < scan->hop_count; i++) {
-        const yr_entry *entry = hop_peek(scan, &scan->hops[i], want);
-        if (!entry || !yr_slice_equal(yr_entry_user_key(entry), yr_entry_user_key(best))) continue;
-        scan->hops[i].at++;
-        if (found) continue;
-        found = yr_chain_find(&mem->region, entry, scan->hops[i].cap, scan->view.past);
-        if (found) *from = entry;
-    }
-    return found;
-}
-
-void yr_rows_fill_times(const yr_memtable *mem, void *rows, size_t row_size, size_t n)
-{
+    if (row_size < offsetof(yore_row, time_ns) + sizeof(int64_t)) return YORE_OK;
     uint8_t *at = rows;
-    if (row_size < offsetof(yore_row, time_ns) + sizeof(int64_t)) return;
-    for (size_t i = 0; i < n; i++, at += row_size) {
-        uint64_t version;
-        memcpy(&version, at + offsetof(yore_row, version), sizeof version);
-        int64_t time_ns = yr_commit_time(&mem->commits, version);
-        memcpy(at + offsetof(yore_row, time_ns), &time_ns, sizeof time_ns);
-    }
-}
-
-static void fill_row(const yr_scan *scan, const yr_version *v, const yr_entry *entry, bool visible,
-                     yore_row *row)
-{
-    yr_row_fill(scan->view.mem, v, entry, visible, row);
-    if (scan->keys_only) row->value = yore_bytes(NULL, 0);
+    return yr_layers_commit_times(layers, at + offsetof(yore_row, version), at + offsetof(yore_row, time_ns),
+                                  row_size, n, err);
 }
 
 /* A row, built in place where the caller's struct is ours. */
-static void emit(const yr_scan *scan, const yr_version *v, const yr_entry *entry, bool visible, void *rows,
-                 size_t row_size, size_t i)
+static void emit(const yr_scan *scan, const yr_memtable *mem, const yr_version *v, const yr_entry *entry,
+                 bool visible, void *rows, size_t row_size, size_t i)
 {
-    if (row_size == sizeof(yore_row)) {
-        fill_row(scan, v, entry, visible, (yore_row *)rows + i);
-        return;
-    }
-    yore_row row = {0};
-    fill_row(scan, v, entry, visible, &row);
-    yr_row_store(rows, row_size, i, &row);
+    yore_row other = {0};
+    yore_row *row = row_size == sizeof *row ? (yore_row *)rows + i : &other;
+    yr_row_fill(mem, v, entry, visible, row);
+    if (scan->keys_only) row->value = yore_bytes(NULL, 0);
+    if (row == &other) yr_row_store(rows, row_size, i, row);
 }
 
-/* A key with a version: where a next batch goes on, and a row if it shows. */
-static void take_version(yr_scan *scan, const yr_entry *entry, const yr_version *v, void *rows,
-                         size_t row_size, size_t *n)
+void yr_scan_take_version(yr_scan *scan, const yr_memtable *mem, const yr_entry *entry, const yr_version *v,
+                          void *rows, size_t row_size, size_t *n)
 {
-    /* the key of a published version stays where it is for as long as the store: no copy */
+    /* the key of a published version stays where it is for as long as the layers: no copy */
     scan->last = yr_entry_user_key(entry);
+    scan->last_moves = false;
     scan->started = true;
     bool visible = yr_version_is_visible(v, scan->view.time_ns);
     if (!visible && !scan->with_deleted) return;
-    emit(scan, v, entry, visible, rows, row_size, (*n)++);
+    emit(scan, mem, v, entry, visible, rows, row_size, (*n)++);
     scan->left--;
 }
 
-static void scan_merged(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n)
+/* The same for the current row of a run. False when memory is out. */
+static bool take_stored(yr_scan *scan, const yr_scan_source *source, void *rows, size_t row_size, size_t *n)
 {
-    while (*n < cap && scan->left > 0) {
-        const yr_entry *entry;
-        bool any;
-        uint64_t want = cap - *n < scan->left ? cap - *n : scan->left;
-        const yr_version *v = take_key(scan, want, &entry, &any);
-        if (!any) {
-            scan->ended = true;
-            return;
-        }
-        if (v) take_version(scan, entry, v, rows, row_size, n);
-    }
+    const yr_segment_row *stored = &source->u.rows.row;
+    bool visible = stored->op == YORE_OP_PUT &&
+                   (!stored->expiry_ns || stored->expiry_ns > scan->view.time_ns);
+    yore_row other = {0};
+    yore_row *row = row_size == sizeof *row ? (yore_row *)rows + *n : &other;
+    bool shows = visible || scan->with_deleted;
+    /* one that does not show may be the last of the batch: its key is wanted as well */
+    if (!yr_scan_rows_keep(scan, source)) return false;
+    if (!shows) row = &other;
+    yr_row_fill_stored(stored, visible, row);
+    scan->last = row->key;
+    scan->last_moves = scan->started = true;
+    if (!shows) return true;
+    if (scan->keys_only) row->value = yore_bytes(NULL, 0);
+    if (row == &other) yr_row_store(rows, row_size, *n, row);
+    ++*n;
+    scan->left--;
+    return true;
 }
 
-/* The common case, a chunk at a time: when a chunk's last entry is in the range, all of it is. */
-static void scan_one_hop(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n)
+/* The current key of a source, NULL data when it has no more. */
+static yore_slice peek(const yr_scan *scan, yr_scan_source *source, uint64_t want)
 {
-    const yr_region *region = &scan->view.mem->region;
-    yr_scan_hop *hop = &scan->hops[0];
+    if (!source->is_run) {
+        const yr_entry *entry = yr_scan_leaves_peek(scan, source, want);
+        return entry ? yr_entry_user_key(entry) : yore_bytes(NULL, 0);
+    }
+    if (source->ended) return yore_bytes(NULL, 0);
+    yore_slice key = source->u.rows.row.tree_key;
+    return yore_bytes((const uint8_t *)key.data + YR_TREE_KEY_PREFIX, key.size - YR_TREE_KEY_PREFIX);
+}
+
+/* The least key of all sources (the greatest, in reverse), and which have it. Returns how many. */
+static uint32_t next_key(yr_scan *scan, uint64_t want)
+{
+    yore_slice best = {NULL, 0};
+    uint32_t equal = 0;
+    for (uint32_t i = 0; i < scan->source_count; i++) {
+        yore_slice key = peek(scan, &scan->sources[i], want);
+        if (!key.data) continue;
+        int order = equal ? yr_slice_compare(key, best) : -1;
+        if (equal && (scan->reverse ? order < 0 : order > 0)) continue;
+        if (order != 0) {
+            equal = 0;
+            best = key;
+        }
+        scan->equal[equal++] = i;
+    }
+    return equal;
+}
+
+static yore_status no_memory(yore_error *err)
+{
+    return yr_fail(err, YORE_ERR_NOMEM, "out of memory in a scan");
+}
+
+/* One key from all sources that have it: the first with a version decides. */
+static yore_status take_key(yr_scan *scan, uint32_t equal, void *rows, size_t row_size, size_t *n,
+                            yore_error *err)
+{
+    bool found = false;
+    for (uint32_t k = 0; k < equal && !found; k++) {
+        yr_scan_source *source = &scan->sources[scan->equal[k]];
+        if (source->is_run) {
+            if (!take_stored(scan, source, rows, row_size, n)) return no_memory(err);
+            found = true;
+            continue;
+        }
+        const yr_scan_leaves *leaves = &source->u.leaves;
+        const yr_entry *entry = yr_entry_at(&leaves->mem->region, leaves->refs[leaves->at]);
+        const yr_version *v = yr_chain_find(&leaves->mem->region, entry, leaves->cap, scan->view.past);
+        if (v) yr_scan_take_version(scan, leaves->mem, entry, v, rows, row_size, n);
+        found = v != NULL;
+    }
+    for (uint32_t k = 0; k < equal; k++) {
+        yr_scan_source *source = &scan->sources[scan->equal[k]];
+        if (!source->is_run) {
+            source->u.leaves.at++;
+            continue;
+        }
+        yore_status status = yr_scan_rows_step(scan, source, err);
+        if (status < 0) return status;
+    }
+    return YORE_OK;
+}
+
+static yore_status scan_merged(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n,
+                               yore_error *err)
+{
     while (*n < cap && scan->left > 0) {
         uint64_t want = cap - *n < scan->left ? cap - *n : scan->left;
-        hop_fill(scan, hop, want);
-        uint32_t chunk = hop->count - hop->at < CHUNK ? hop->count - hop->at : CHUNK;
-        if (chunk > want) chunk = (uint32_t)want;
-        if (chunk == 0 || hop->ended) {
-            scan->ended = true;
-            return;
-        }
-        bool all = is_in_range(scan, hop, yr_entry_at(region, hop->refs[hop->at + chunk - 1]));
-        for (; chunk; chunk--, hop->at++) {
-            ask(region, hop);
-            if (hop->count - hop->at > REST_AHEAD) {
-                prefetch_rest(region, yr_entry_at(region, hop->refs[hop->at + REST_AHEAD]));
-            }
-            const yr_entry *entry = yr_entry_at(region, hop->refs[hop->at]);
-            if (!all && !is_in_range(scan, hop, entry)) {
-                hop->ended = true;
-                break;
-            }
-            const yr_version *v = yr_chain_find(region, entry, hop->cap, scan->view.past);
-            if (v) take_version(scan, entry, v, rows, row_size, n);
-        }
+        uint32_t equal = next_key(scan, want);
+        scan->ended = equal == 0;
+        if (scan->ended) return YORE_OK;
+        yore_status status = take_key(scan, equal, rows, row_size, n, err);
+        if (status < 0) return status;
     }
+    return YORE_OK;
+}
+
+static yore_status start(yr_scan *scan, yore_error *err)
+{
+    for (uint32_t i = 0; i < scan->source_count; i++) {
+        yr_scan_source *source = &scan->sources[i];
+        if (!source->is_run) {
+            yr_scan_leaves_start(scan, source);
+            continue;
+        }
+        yore_status status = yr_scan_rows_start(scan, source, err);
+        if (status < 0) return status;
+    }
+    return YORE_OK;
+}
+
+static yore_status take_rows(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
+{
+    yr_epoch_enter();
+    yore_status status = start(scan, err);
+    if (status == YORE_OK && scan->source_count == 1 && !scan->sources[0].is_run) {
+        yr_scan_leaves_run(scan, &scan->sources[0], rows, row_size, cap, n);
+    } else if (status == YORE_OK) {
+        status = scan_merged(scan, rows, row_size, cap, n, err);
+    }
+    yr_epoch_exit();
+    for (uint32_t i = 0; i < scan->source_count && status == YORE_OK; i++) {
+        const yr_scan_source *source = &scan->sources[i];
+        if (!source->is_run && source->u.leaves.iter.failed) status = no_memory(err);
+    }
+    if (status == YORE_OK && !scan->without_times)
+        status = yr_rows_fill_times(scan->view.layers, rows, row_size, *n, err);
+    return status;
+}
+
+/* The last key must outlive the batch that gave it. */
+static bool keep_last(yr_scan *scan)
+{
+    if (!scan->started || !scan->last_moves) return true;
+    if (!scan->last_bytes) scan->last_bytes = yr_alloc(scan->env, YORE_KEY_BYTES_MAX);
+    if (!scan->last_bytes) return false;
+    memcpy(scan->last_bytes, scan->last.data, scan->last.size);
+    scan->last.data = scan->last_bytes;
+    scan->last_moves = false;
+    return true;
 }
 
 yore_status yr_scan_next(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
 {
     *n = 0;
-    if (scan->failed) return yr_fail(err, YORE_ERR_NOMEM, "out of memory in a scan");
+    if (scan->failure) return yr_fail(err, scan->failure, "this scan has failed before");
     if (scan->ended || scan->left == 0) return YORE_OK;
-    yr_epoch_enter();
-    for (uint32_t i = 0; i < scan->hop_count; i++) hop_start(scan, &scan->hops[i]);
-    if (scan->hop_count == 1) {
-        scan_one_hop(scan, rows, row_size, cap, n);
-    } else {
-        scan_merged(scan, rows, row_size, cap, n);
-    }
-    yr_epoch_exit();
-    yr_rows_fill_times(scan->view.mem, rows, row_size, *n);
-    for (uint32_t i = 0; i < scan->hop_count; i++) {
-        scan->failed |= scan->hops[i].iter.failed;
-    }
-    if (scan->failed) {
+    yore_status status = keep_last(scan) ? YORE_OK : no_memory(err);
+    release_pins(scan);
+    if (status == YORE_OK) status = take_rows(scan, rows, row_size, cap, n, err);
+    if (status < 0) {
         *n = 0; /* a scan that goes on after this would be a shorter one */
-        return yr_fail(err, YORE_ERR_NOMEM, "out of memory in a scan");
+        scan->failure = status;
     }
-    return YORE_OK;
+    return status;
 }

@@ -76,8 +76,7 @@ static bool branch_exists(void *ctx, yore_slice name)
 static bool tag_exists(void *ctx, yore_slice name)
 {
     const yore_db *db = ctx;
-    yr_found found;
-    return yr_registry_get(db, 't', name, yr_store_visible(&db->store), &found) == YORE_OK;
+    return yr_registry_get(db, 't', name, yr_store_visible(&db->store), NULL, NULL) == YORE_OK;
 }
 
 static bool tag_nearest(void *ctx, yore_slice name, char *out)
@@ -123,76 +122,94 @@ static yore_status find_branch(yore_db *db, const yore_at *at, yr_point_found *o
     return out->branch ? YORE_OK : YORE_ERR_NO_BRANCH;
 }
 
-static yore_status find_tag(yore_db *db, const yore_at *at, uint64_t visible, yr_point_found *out,
-                            yore_error *err)
+static yore_status set_point(uint64_t version, yr_point_found *out, yore_error *err)
 {
-    yr_found found;
+    out->cap = out->version = version;
+    return yr_layers_commit_time(out->layers, version, &out->time_ns, err);
+}
+
+static yore_status no_tag(yore_db *db, const char *name, yore_error *err)
+{
+    char near[YORE_BRANCH_NAME_MAX + 1];
+    yr_fail(err, YORE_ERR_NO_TAG, "no tag '%s'", name);
+    if (tag_nearest(db, yore_str(name), near)) yr_hint(err, "did you mean 'tag:%s'?", near);
+    return YORE_ERR_NO_TAG;
+}
+
+static yore_status find_tag(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err)
+{
     yr_tag_record tag;
-    if (yr_registry_get(db, 't', yore_str(at->tag), visible, &found) != YORE_OK) {
-        char near[YORE_BRANCH_NAME_MAX + 1];
-        yr_fail(err, YORE_ERR_NO_TAG, "no tag '%s'", at->tag);
-        if (tag_nearest(db, yore_str(at->tag), near)) yr_hint(err, "did you mean 'tag:%s'?", near);
-        return YORE_ERR_NO_TAG;
-    }
-    if (!yr_tag_record_decode(yr_version_value(found.version), &tag)) {
-        return yr_fail(err, YORE_ERR_CORRUPT, "the record of tag '%s' cannot be read", at->tag);
-    }
+    yr_buf value;
+    yr_buf_init(&value, db->env, SIZE_MAX);
+    yore_status status = yr_registry_get(db, 't', yore_str(at->tag), out->visible, &value, err);
+    bool is_sound = status != YORE_OK || yr_tag_record_decode(yore_bytes(value.data, value.size), &tag);
+    yr_buf_deinit(&value);
+    if (status == YORE_NOT_FOUND) return no_tag(db, at->tag, err);
+    if (!is_sound) return yr_fail(err, YORE_ERR_CORRUPT, "the record of tag '%s' cannot be read", at->tag);
+    if (status < 0) return status;
     if (!at->branch[0] && !at->branch_id) {
         out->branch = yr_catalog_by_id(db->store.catalog, tag.branch);
         if (!out->branch)
             return yr_fail(err, YORE_ERR_CORRUPT, "the branch of tag '%s' does not exist", at->tag);
     }
-    out->version = out->cap = tag.version;
-    out->time_ns = yr_commit_time(&db->store.mem->commits, tag.version);
-    return YORE_OK;
+    return set_point(tag.version, out, err);
 }
 
 /* The commit a cap shows on a branch: its lineage's newest, else the branch's own creation. */
-static uint64_t shown_version(const yr_store *store, const yr_branch *branch, uint64_t cap)
+static yore_status show_version(yr_point_found *out, yore_error *err)
 {
-    uint64_t head = yr_lineage_head_at(store, branch, cap, NULL);
-    if (head) return head;
-    return branch->create_version <= cap ? branch->create_version : cap;
+    const yr_branch *branch = out->branch;
+    yore_status status =
+        yr_lineage_head_at(out->layers, out->visible, branch, out->cap, NULL, &out->version, err);
+    if (!out->version) out->version = branch->create_version <= out->cap ? branch->create_version : out->cap;
+    return status;
 }
 
-static yore_status find_time(yore_db *db, int64_t time_ns, uint64_t visible, yr_point_found *out,
-                             yore_error *err)
+static yore_status find_time(yore_db *db, int64_t time_ns, yr_point_found *out, yore_error *err)
 {
-    const yr_store *store = &db->store;
-    int64_t latest = yr_commit_time(&store->mem->commits, visible);
-    int64_t now = db->env->wall_ns(db->env->ctx) + FUTURE_SLACK_NS;
+    int64_t latest, now = db->env->wall_ns(db->env->ctx) + FUTURE_SLACK_NS;
+    yore_status status = yr_layers_commit_time(out->layers, out->visible, &latest, err);
+    if (status < 0) return status;
     if (time_ns > latest && time_ns > now) {
         return yr_fail(err, YORE_ERR_TIME_RANGE, "that time is in the future: %" PRId64 " s from now",
                        (time_ns - now + FUTURE_SLACK_NS) / 1000000000);
     }
-    out->cap = yr_commit_at_time(&store->mem->commits, visible, time_ns);
+    status = yr_layers_version_at(out->layers, out->visible, time_ns, &out->cap, err);
+    if (status < 0) return status;
     if (out->cap == 0) out->cap = 1; /* before the first commit: as empty as that one, which can be named */
     out->time_ns = time_ns;
-    out->version = shown_version(store, out->branch, out->cap);
-    return YORE_OK;
+    return show_version(out, err);
 }
 
-static yore_status find_back(yore_db *db, uint64_t back, uint64_t visible, yr_point_found *out,
-                             yore_error *err)
+yore_status yr_lineage_prev(const yr_layers *layers, uint64_t known, const yr_branch **hop, uint64_t *version,
+                            yore_error *err)
 {
-    const yr_store *store = &db->store;
-    uint64_t version = yr_lineage_head_at(store, out->branch, visible, NULL), steps = 0;
-    while (version && steps < back) {
-        const yr_branch *hop =
-            yr_catalog_by_id(store->catalog, yr_commit_branch(&store->mem->commits, version));
-        uint64_t prev = yr_commit_prev(&store->mem->commits, version);
-        if (!prev && hop->parent) prev = yr_lineage_head_at(store, hop->parent, hop->fork_version, NULL);
-        version = prev;
-        steps++;
+    yr_layers_commit commit;
+    yore_status status = yr_layers_commit(layers, *version, &commit, err);
+    if (status < 0) return status;
+    *version = commit.prev;
+    yr_layers_commit_release(&commit);
+    if (*version || !(*hop)->parent) return YORE_OK;
+    const yr_branch *at = *hop;
+    return yr_lineage_head_at(layers, known, at->parent, at->fork_version, hop, version, err);
+}
+
+static yore_status find_back(uint64_t back, yr_point_found *out, yore_error *err)
+{
+    const yr_branch *hop = out->branch;
+    uint64_t version, steps = 0;
+    yore_status status =
+        yr_lineage_head_at(out->layers, out->visible, out->branch, out->visible, &hop, &version, err);
+    for (; status == YORE_OK && version && steps < back; steps++) {
+        status = yr_lineage_prev(out->layers, out->visible, &hop, &version, err);
     }
+    if (status < 0) return status;
     if (!version) {
         return yr_fail(err, YORE_ERR_TIME_RANGE,
                        "branch '%s' has only %" PRIu64 " commits, so back:%" PRIu64 " is before its first",
                        yr_branch_text(out->branch), steps, back);
     }
-    out->cap = out->version = version;
-    out->time_ns = yr_commit_time(&store->mem->commits, version);
-    return YORE_OK;
+    return set_point(version, out, err);
 }
 
 /* The first data commit of a lineage, 0 if it has none at or before the cap. */
@@ -209,46 +226,38 @@ static uint64_t first_data(const yr_branch *branch, uint64_t cap)
     return first;
 }
 
-static void set_point(const yr_store *store, uint64_t version, yr_point_found *out)
+static yore_status find_now(yore_db *db, yr_point_found *out, yore_error *err)
 {
-    out->cap = out->version = version;
-    out->time_ns = yr_commit_time(&store->mem->commits, version);
+    int64_t now = db->env->wall_ns(db->env->ctx);
+    yore_status status = set_point(out->visible, out, err);
+    if (now > out->time_ns) out->time_ns = now;
+    return status == YORE_OK ? show_version(out, err) : status;
 }
 
-static yore_status find_moment(yore_db *db, const yore_at *at, uint64_t visible, yr_point_found *out,
-                               yore_error *err)
+static yore_status find_moment(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err)
 {
-    const yr_store *store = &db->store;
+    uint64_t visible = out->visible;
     switch (at->kind) {
-    case YORE_AT_NOW: {
-        int64_t now = db->env->wall_ns(db->env->ctx), latest = yr_commit_time(&store->mem->commits, visible);
-        out->cap = visible;
-        out->time_ns = now > latest ? now : latest;
-        out->version = shown_version(store, out->branch, visible);
-        return YORE_OK;
-    }
+    case YORE_AT_NOW: return find_now(db, out, err);
     case YORE_AT_VERSION:
         if (at->version == 0 || at->version > visible) {
             yr_fail(err, YORE_ERR_TIME_RANGE, "there is no v%" PRIu64 ": versions go from v1 to v%" PRIu64,
                     at->version, visible);
             return YORE_ERR_TIME_RANGE;
         }
-        set_point(store, at->version, out);
-        return YORE_OK;
-    case YORE_AT_TIME: return find_time(db, at->time_ns, visible, out, err);
-    case YORE_AT_BACK: return find_back(db, at->back, visible, out, err);
+        return set_point(at->version, out, err);
+    case YORE_AT_TIME: return find_time(db, at->time_ns, out, err);
+    case YORE_AT_BACK: return find_back(at->back, out, err);
     case YORE_AT_START: {
         uint64_t first = first_data(out->branch, visible);
-        set_point(store, first ? first : out->branch->create_version, out);
-        return YORE_OK;
+        return set_point(first ? first : out->branch->create_version, out, err);
     }
     case YORE_AT_FORK:
         if (!out->branch->parent) {
             return yr_fail(err, YORE_ERR_SPEC, "branch '%s' has no parent, so no fork point",
                            yr_branch_text(out->branch));
         }
-        set_point(store, out->branch->fork_version, out);
-        return YORE_OK;
+        return set_point(out->branch->fork_version, out, err);
     default: return yr_fail(err, YORE_ERR_MISUSE, "a point of unknown kind %" PRIu32, at->kind);
     }
 }
@@ -260,37 +269,42 @@ yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore
     if (at->struct_size != sizeof *at) {
         return yr_fail(err, YORE_ERR_MISUSE, "the point is not initialised with YORE_AT_INIT");
     }
-    *out = (yr_point_found){0};
-    uint64_t visible = yr_store_visible(&db->store);
+    *out = (yr_point_found){.visible = yr_store_visible(&db->store)};
+    out->layers = yr_store_layers_ref(&db->store);
     bool tag_names_branch = at->kind == YORE_AT_TAG && !at->branch[0] && !at->branch_id;
-    if (!tag_names_branch) {
-        yore_status status = find_branch(db, at, out, err);
-        if (status < 0) return status;
-    }
-    return at->kind == YORE_AT_TAG ? find_tag(db, at, visible, out, err)
-                                   : find_moment(db, at, visible, out, err);
+    yore_status status = tag_names_branch ? YORE_OK : find_branch(db, at, out, err);
+    if (status == YORE_OK)
+        status = at->kind == YORE_AT_TAG ? find_tag(db, at, out, err) : find_moment(db, at, out, err);
+    if (status < 0) yr_layers_unref(out->layers);
+    return status;
 }
 
-void yr_where_fill(const yore_db *db, const yr_branch *branch, uint64_t version, uint64_t cap,
-                   int64_t cap_time_ns, yore_where *out)
+yore_status yr_where_fill(const yr_layers *layers, uint64_t visible, const yr_branch *branch, uint64_t version,
+                          uint64_t cap, int64_t cap_time_ns, yore_where *out, yore_error *err)
 {
-    const yr_commit_table *commits = &db->store.mem->commits;
-    uint64_t first = first_data(branch, yr_store_visible(&db->store));
+    uint64_t first = first_data(branch, visible);
     *out = (yore_where){.struct_size = sizeof *out,
                         .branch_id = branch->id,
                         .version = version,
-                        .time_ns = version ? yr_commit_time(commits, version) : cap_time_ns,
+                        .time_ns = cap_time_ns,
                         .snap_version = cap,
                         .snap_time_ns = cap_time_ns,
-                        .first_data_version = first,
-                        .first_data_time_ns = first ? yr_commit_time(commits, first) : 0};
+                        .first_data_version = first};
     snprintf(out->branch, sizeof out->branch, "%s", yr_branch_text(branch));
+    yore_status status = YORE_OK;
+    if (version) status = yr_layers_commit_time(layers, version, &out->time_ns, err);
+    if (status == YORE_OK && first)
+        status = yr_layers_commit_time(layers, first, &out->first_data_time_ns, err);
+    return status;
 }
 
 yore_status yore_at_resolve(yore_db *db, const yore_at *at, yore_where *out, yore_error *err)
 {
     yr_point_found found;
     yore_status status = yr_at_find(db, at, &found, err);
-    if (status == YORE_OK) yr_where_fill(db, found.branch, found.version, found.cap, found.time_ns, out);
+    if (status < 0) return status;
+    status = yr_where_fill(found.layers, found.visible, found.branch, found.version, found.cap, found.time_ns, out,
+                           err);
+    yr_layers_unref(found.layers);
     return status;
 }

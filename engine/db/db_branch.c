@@ -119,6 +119,7 @@ yore_status yore_branch_create(yore_db *db, yore_slice name, const yore_branch_o
         yr_point_found from;
         status = yr_at_find(db, options->from, &from, err);
         if (status < 0) return status;
+        yr_layers_unref(from.layers);
         if (from.branch->depth >= YORE_LINEAGE_DEPTH_MAX) {
             return yr_fail(err, YORE_ERR_LIMIT, "branch '%s' is %u forks deep, which is the limit",
                            yr_branch_text(from.branch), YORE_LINEAGE_DEPTH_MAX);
@@ -137,11 +138,11 @@ yore_status yore_branch_create(yore_db *db, yore_slice name, const yore_branch_o
 
 /* -- describe -- */
 
-static void describe(const yore_db *db, const yr_branch *branch, yore_branch_info *out)
+static yore_status describe(const yore_db *db, const yr_branch *branch, yore_branch_info *out, yore_error *err)
 {
-    const yr_store *store = &db->store;
-    uint64_t visible = yr_store_visible(store);
-    uint64_t head = yr_lineage_head_at(store, branch, visible, NULL);
+    uint64_t visible = yr_store_visible(&db->store), head;
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    yore_status status = yr_lineage_head_at(layers, visible, branch, visible, NULL, &head, err);
     *out = (yore_branch_info){
         .struct_size = sizeof *out,
         .id = branch->id,
@@ -157,9 +158,11 @@ static void describe(const yore_db *db, const yr_branch *branch, yore_branch_inf
         .ttl_ns = branch->ttl_ns,
         .deleted_version = atomic_load_explicit(&branch->deleted_version, memory_order_acquire),
         .hidden = (branch->flags & YR_BRANCH_HIDDEN) != 0};
-    out->head_time_ns = yr_commit_time(&store->mem->commits, out->head_version);
+    if (status == YORE_OK) status = yr_layers_commit_time(layers, out->head_version, &out->head_time_ns, err);
+    yr_layers_unref(layers);
     snprintf(out->name, sizeof out->name, "%s", yr_branch_text(branch));
     if (branch->parent) snprintf(out->parent, sizeof out->parent, "%s", yr_branch_text(branch->parent));
+    return status;
 }
 
 yore_status yore_branch_info_get(yore_db *db, yore_slice name, yore_branch_info *out, yore_error *err)
@@ -167,8 +170,7 @@ yore_status yore_branch_info_get(yore_db *db, yore_slice name, yore_branch_info 
     if (!out || yr_out_check(out->struct_size, sizeof *out, err) < 0) return YORE_ERR_MISUSE;
     const yr_branch *branch = yr_db_branch(db, name, err);
     if (!branch) return YORE_ERR_NO_BRANCH;
-    describe(db, branch, out);
-    return YORE_OK;
+    return describe(db, branch, out, err);
 }
 
 yore_status yore_branch_next(yore_db *db, uint32_t after_id, yore_branch_info *out, yore_error *err)
@@ -178,8 +180,7 @@ yore_status yore_branch_next(yore_db *db, uint32_t after_id, yore_branch_info *o
     for (uint32_t id = after_id; id < yr_catalog_last_id(db->store.catalog); id++) {
         const yr_branch *branch = yr_catalog_by_id(db->store.catalog, id + 1);
         if (!branch || branch->create_version > visible) continue;
-        describe(db, branch, out);
-        return YORE_OK;
+        return describe(db, branch, out, err);
     }
     return YORE_END;
 }

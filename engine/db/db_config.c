@@ -108,59 +108,72 @@ static yore_status check_value(const char *name, const char *value, yore_error *
     return YORE_ERR_INPUT;
 }
 
-void yr_setting_get(const yore_db *db, const char *name, uint64_t version, char value[YR_SETTING_SIZE])
+yore_status yr_setting_get(const yore_db *db, const char *name, uint64_t version, char value[YR_SETTING_SIZE],
+                           yore_error *err)
 {
-    yr_found found;
-    yore_slice text = yore_bytes(NULL, 0);
-    if (yr_registry_get(db, 'c', yore_str(name), version, &found) == YORE_OK)
-        text = yr_version_value(found.version);
+    yr_buf found;
+    yr_buf_init(&found, db->env, SIZE_MAX);
+    yore_status status = yr_registry_get(db, 'c', yore_str(name), version, &found, err);
+    yore_slice text = yore_bytes(found.data, status == YORE_OK ? found.size : 0);
     for (size_t i = 0; i < SETTING_COUNT && !text.size; i++) {
         if (strcmp(SETTINGS[i].name, name) == 0) text = yore_str(SETTINGS[i].default_value);
     }
     size_t size = text.size < YR_SETTING_SIZE ? text.size : YR_SETTING_SIZE - 1;
     if (size) memcpy(value, text.data, size);
     value[size] = 0;
+    yr_buf_deinit(&found);
+    return status < 0 ? status : YORE_OK;
 }
 
-yore_slice yr_setting_prefixes(const yore_db *db, const char *name, uint64_t version)
+yore_status yr_setting_prefixes(const yore_db *db, const char *name, uint64_t version, yr_buf *table,
+                                yore_error *err)
 {
-    yr_found found;
-    if (yr_registry_get(db, 'p', yore_str(name), version, &found) != YORE_OK) return yore_bytes(NULL, 0);
-    return yr_version_value(found.version);
+    yore_status status = yr_registry_get(db, 'p', yore_str(name), version, table, err);
+    return status < 0 ? status : YORE_OK;
+}
+
+/* The version reads at a point are capped at. */
+static yore_status cap_of(yore_db *db, const yore_at *at, uint64_t *cap, yore_error *err)
+{
+    yr_point_found point;
+    yore_status status = yr_at_find(db, at, &point, err);
+    if (status < 0) return status;
+    *cap = point.cap;
+    yr_layers_unref(point.layers);
+    return YORE_OK;
 }
 
 yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at, char *value, size_t size,
                             yore_error *err)
 {
-    yr_point_found point;
-    yr_found found;
+    uint64_t cap;
+    yr_buf found;
     yore_status status = check_name(name, err);
-    if (status == YORE_OK) status = yr_at_find(db, at, &point, err);
-    if (status == YORE_OK) status = yr_registry_get(db, 'c', yore_str(name), point.cap, &found);
-    if (status != YORE_OK) return status;
-    yore_slice text = yr_version_value(found.version);
-    if (text.size >= size)
-        return yr_fail(err, YORE_ERR_LIMIT, "the value of '%s' takes %zu bytes", name, text.size + 1);
-    memcpy(value, text.data, text.size);
-    value[text.size] = 0;
-    return YORE_OK;
+    if (status == YORE_OK) status = cap_of(db, at, &cap, err);
+    if (status < 0) return status;
+    yr_buf_init(&found, db->env, SIZE_MAX);
+    status = yr_registry_get(db, 'c', yore_str(name), cap, &found, err);
+    if (status == YORE_OK && found.size >= size)
+        status = yr_fail(err, YORE_ERR_LIMIT, "the value of '%s' takes %zu bytes", name, found.size + 1);
+    if (status == YORE_OK) {
+        if (found.size) memcpy(value, found.data, found.size);
+        value[found.size] = 0;
+    }
+    yr_buf_deinit(&found);
+    return status;
 }
 
 /* -- by prefix: reading -- */
 
 /* The table at a point; the rest of what the calls have in common. */
 static yore_status table_at(yore_db *db, const char *name, const yore_at *at, const yore_config_value *out,
-                            uint64_t *cap, yore_slice *table, yore_error *err)
+                            uint64_t *cap, yr_buf *table, yore_error *err)
 {
-    yr_point_found point;
     if (!out) return yr_fail(err, YORE_ERR_MISUSE, "room for a value is needed");
     yore_status status = yr_out_check(out->struct_size, sizeof *out, err);
     if (status == YORE_OK) status = check_name(name, err);
-    if (status == YORE_OK) status = yr_at_find(db, at, &point, err);
-    if (status != YORE_OK) return status;
-    *cap = point.cap;
-    *table = yr_setting_prefixes(db, name, point.cap);
-    return YORE_OK;
+    if (status == YORE_OK) status = cap_of(db, at, cap, err);
+    return status == YORE_OK ? yr_setting_prefixes(db, name, *cap, table, err) : status;
 }
 
 static void fill_value(const yr_prefix_value *value, yore_config_value *out)
@@ -174,36 +187,39 @@ yore_status yore_config_get_prefix(yore_db *db, const char *name, yore_slice key
                                    yore_config_value *out, yore_error *err)
 {
     yr_prefix_value value = {.prefix = yore_bytes(NULL, 0)};
-    yore_slice table;
+    yr_buf table, found;
     uint64_t cap;
-    yr_found found;
+    yr_buf_init(&table, db->env, SIZE_MAX);
+    yr_buf_init(&found, db->env, SIZE_MAX);
     yore_status status = table_at(db, name, at, out, &cap, &table, err);
-    if (status != YORE_OK) return status;
-    if (!yr_prefix_table_find(table, key, &value)) {
-        if (yr_registry_get(db, 'c', yore_str(name), cap, &found) != YORE_OK) return YORE_NOT_FOUND;
-        value.text = yr_version_value(found.version);
-        if (value.text.size >= sizeof out->value)
-            return yr_fail(err, YORE_ERR_LIMIT, "the value of '%s' takes %zu bytes", name,
-                           value.text.size + 1);
+    if (status == YORE_OK && !yr_prefix_table_find(yore_bytes(table.data, table.size), key, &value)) {
+        status = yr_registry_get(db, 'c', yore_str(name), cap, &found, err);
+        value.text = yore_bytes(found.data, found.size);
+        if (status == YORE_OK && value.text.size >= sizeof out->value)
+            status = yr_fail(err, YORE_ERR_LIMIT, "the value of '%s' takes %zu bytes", name, value.text.size + 1);
     }
-    fill_value(&value, out);
-    return YORE_OK;
+    if (status == YORE_OK) fill_value(&value, out);
+    yr_buf_deinit(&table);
+    yr_buf_deinit(&found);
+    return status;
 }
 
 yore_status yore_config_next_prefix(yore_db *db, const char *name, yore_slice after, const yore_at *at,
                                     yore_config_value *out, yore_error *err)
 {
     yr_prefix_value value;
-    yore_slice table;
+    yr_buf table;
     uint64_t cap;
+    yr_buf_init(&table, db->env, SIZE_MAX);
     yore_status status = table_at(db, name, at, out, &cap, &table, err);
-    if (status != YORE_OK) return status;
-    for (size_t i = 0; yr_prefix_table_next(table, &i, &value);) {
-        if (yr_slice_compare(value.prefix, after) <= 0) continue;
-        fill_value(&value, out);
-        return YORE_OK;
+    bool found = false;
+    for (size_t i = 0; status == YORE_OK && !found &&
+                       yr_prefix_table_next(yore_bytes(table.data, table.size), &i, &value);) {
+        found = yr_slice_compare(value.prefix, after) > 0;
     }
-    return YORE_END;
+    if (found) fill_value(&value, out);
+    yr_buf_deinit(&table);
+    return status == YORE_OK && !found ? YORE_END : status;
 }
 
 /* -- changing -- */
@@ -257,12 +273,9 @@ static size_t change_values(yore_slice table, const config_plan *plan, yr_prefix
     return count;
 }
 
-/* The leader judges against what is committed, published or not. */
-static yore_status plan_prefix(yr_store *store, yr_request *request, uint64_t version, int64_t wall_ns)
+static yore_status plan_table(yr_store *store, yr_request *request, yore_slice before, uint64_t version)
 {
-    (void)wall_ns;
     const config_plan *plan = request->plan_arg;
-    yore_slice before = yr_setting_prefixes(plan->db, plan->name, version);
     yr_prefix_value *values =
         yr_arena_alloc(&store->scratch, (YORE_CONFIG_PREFIXES_MAX + 1) * sizeof *values);
     if (!values) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for a setting");
@@ -276,10 +289,23 @@ static yore_status plan_prefix(yr_store *store, yr_request *request, uint64_t ve
     uint8_t *table = yr_arena_alloc(&store->scratch, size);
     if (!table) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for a setting");
     yr_prefix_table_encode(values, count, yr_prefix_table_since(before), table);
-    if (size != before.size || memcmp(table, before.data, size) != 0)
+    if (size != before.size || (size && memcmp(table, before.data, size) != 0))
         yr_prefix_table_encode(values, count, version, table);
     request->rows[0].value = yore_bytes(table, size);
     return YORE_OK;
+}
+
+/* The leader judges against what is committed, published or not. */
+static yore_status plan_prefix(yr_store *store, yr_request *request, uint64_t version, int64_t wall_ns)
+{
+    const config_plan *plan = request->plan_arg;
+    yr_buf table;
+    (void)wall_ns;
+    yr_buf_init(&table, store->env, SIZE_MAX);
+    yore_status status = yr_setting_prefixes(plan->db, plan->name, version, &table, request->err);
+    if (status == YORE_OK) status = plan_table(store, request, yore_bytes(table.data, table.size), version);
+    yr_buf_deinit(&table);
+    return status;
 }
 
 yore_status yore_config_set_prefix(yore_db *db, const char *name, yore_slice prefix, const char *value,

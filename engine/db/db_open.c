@@ -154,12 +154,10 @@ static uint32_t choose_sync(const yore_db *db, uint32_t asked)
 {
     static const char *const names[] = {"commit", "group", "os", "none"};
     if (asked) return asked;
-    yr_found found;
-    uint64_t now = yr_store_visible(&db->store);
-    if (yr_registry_get(db, 'c', yore_str("durability"), now, &found) != YORE_OK) return YORE_SYNC_COMMIT;
-    yore_slice value = yr_version_value(found.version);
+    char value[YR_SETTING_SIZE];
+    (void)yr_setting_get(db, "durability", yr_store_visible(&db->store), value, NULL); /* else the default */
     for (uint32_t i = 0; i < 4; i++) {
-        if (yr_slice_equal(value, yore_str(names[i]))) return YORE_SYNC_COMMIT + i;
+        if (strcmp(value, names[i]) == 0) return YORE_SYNC_COMMIT + i;
     }
     return YORE_SYNC_COMMIT;
 }
@@ -251,7 +249,9 @@ static void destroy(yore_db *db)
     const yore_env *env = db->env;
     yr_companion *companion = atomic_load_explicit(&db->companion, memory_order_acquire); /* its creator */
     if (companion) companion->destroy(companion, is_in_forked_child(db));
+    yr_free_stray_holds(db);
     yr_store_deinit(&db->store, is_in_forked_child(db));
+    if (!is_in_forked_child(db)) yr_mutex_deinit(&db->stray_mutex);
     yr_free(env, db->path, db->path_bytes);
     yr_free_lines(env, db, sizeof *db);
 }
@@ -270,6 +270,8 @@ yore_status yore_open(const char *path, const yore_open_options *options, yore_d
     if (!db) return yr_fail(err, YORE_ERR_NOMEM, "out of memory while opening '%s'", path);
     db->env = env;
     db->store.read_only = options->read_only;
+    db->store.owner = db;
+    yr_mutex_init(&db->stray_mutex, YR_RANK_STRAY);
     db->search_bytes_max = options->search_bytes_max ? options->search_bytes_max : SEARCH_BYTES_DEFAULT;
     atomic_store_explicit(&db->refs, 1, memory_order_relaxed); /* nobody else knows it yet */
     db->fork_generation = yr_fork_generation();
@@ -283,7 +285,7 @@ yore_status yore_open(const char *path, const yore_open_options *options, yore_d
         destroy(db);
         return status;
     }
-    if (!options->read_only) yr_prefaulter_start(&db->prefaulter, &db->store.mem->region, env);
+    if (!options->read_only) yr_prefaulter_start(&db->prefaulter, &db->store);
     db->store.after_group_arg = db;
     db->store.after_group = after_group;
     *out = db;
@@ -336,7 +338,7 @@ yore_status yr_db_writable(const yore_db *db, yore_error *err)
 
 yore_status yr_db_settle(yore_db *db, yore_error *err)
 {
-    if (yr_art_waiting(db->store.mem->art) == 0) return YORE_OK;
+    if (!yr_store_unsettled(&db->store)) return YORE_OK;
     if (is_in_forked_child(db)) {
         return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' was opened by the parent process; open it again",
                        db->path);

@@ -29,65 +29,86 @@ yore_status yore_snap_open(yore_db *db, const yore_at *at, yore_snap **out, yore
     yr_point_found found;
     yore_status status = yr_at_find(db, at, &found, err);
     if (status < 0) return status;
-    yore_snap *snap = yr_alloc(db->env, sizeof *snap);
-    if (!snap) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a snapshot");
-    yr_db_ref(db);
-    snap->db = db;
-    snap->view = yr_store_view(&db->store, found.branch, found.cap, found.time_ns);
-    if (resolved) yr_where_fill(db, found.branch, found.version, found.cap, found.time_ns, resolved);
-    *out = snap;
-    return YORE_OK;
+    if (resolved) {
+        status = yr_where_fill(found.layers, found.visible, found.branch, found.version, found.cap, found.time_ns,
+                               resolved, err);
+    }
+    yore_snap *snap = status == YORE_OK ? yr_alloc(db->env, sizeof *snap) : NULL;
+    if (status == YORE_OK && !snap) status = yr_fail(err, YORE_ERR_NOMEM, "out of memory for a snapshot");
+    if (status == YORE_OK) {
+        yr_reader_init(&snap->reader, db, found.layers);
+        snap->view = yr_point_view(&found);
+        *out = snap;
+    }
+    yr_layers_unref(found.layers);
+    return status;
 }
 
 void yore_snap_close(yore_snap *snap)
 {
     if (!snap) return;
-    yore_db *db = snap->db;
+    yore_db *db = snap->reader.db;
+    yr_db_ref(db); /* the environment is wanted a moment longer */
+    yr_reader_deinit(&snap->reader);
     yr_free(db->env, snap, sizeof *snap);
     yr_db_unref(db);
 }
 
-void yr_pin_fill(yore_db *db, const yr_found *found, yore_pin *out)
-{
-    const yr_memtable *mem = db->store.mem;
-    const yr_version *v = found->version;
-    out->value = yr_version_value(v);
-    out->meta = yr_version_meta(v);
-    out->version = yr_memtable_version(mem, v);
-    out->expiry_ns = yr_version_expiry(v);
-    out->branch_id = found->branch;
-    out->type = yr_version_type(v);
-    out->own[0] = db;
-    out->own[1] = NULL;
-}
-
-/* Values stay where they are for as long as the store's memory: only the walk needs the epoch. */
-static yore_status get(yore_db *db, const yr_view *view, yore_key key, uint64_t key_hash, yore_pin *out)
+/* Bytes stay where they are for as long as the layers (or the pinned block): only the walk needs the epoch. */
+static yore_status get(yr_reader *reader, const yr_view *view, const yr_lookup *key, yore_pin *out, yore_error *err)
 {
     yr_found found;
     yr_epoch_enter();
-    bool any = yr_lineage_find(view, key_hash, yr_key_primitive(key), key.user, &found);
+    yore_status status = yr_lineage_find(view, key, &found, err);
     yr_epoch_exit();
-    int64_t time_ns = YR_BUG(EXPIRY_WALL_CLOCK) ? db->env->wall_ns(db->env->ctx) : view->time_ns;
-    if (!any || !yr_version_is_visible(found.version, time_ns)) return YORE_NOT_FOUND;
-    yr_pin_fill(db, &found, out);
-    return YORE_OK;
+    if (status != YORE_OK) return status;
+    int64_t time_ns = view->time_ns;
+    if (YR_BUG(EXPIRY_WALL_CLOCK)) time_ns = reader->db->env->wall_ns(reader->db->env->ctx);
+    if (!yr_found_is_visible(&found, time_ns)) {
+        yr_found_release(&found);
+        return YORE_NOT_FOUND;
+    }
+    return yr_pin_fill(reader, &found, out, err);
+}
+
+static yr_lookup lookup_of(const yr_layers *layers, yore_key key)
+{
+    uint32_t primitive = yr_key_primitive(key);
+    return (yr_lookup){.key_hash = yr_layers_key_hash(layers, primitive, key.user),
+                       .user_key = key.user,
+                       .primitive = primitive};
 }
 
 yore_status yore_get(yore_snap *snap, yore_key key, yore_pin *out, yore_error *err)
 {
     yore_status status = yr_key_check(key, err);
     if (status < 0) return status;
-    uint64_t key_hash = yr_memtable_key_hash(snap->view.mem, yr_key_primitive(key), key.user);
-    return get(snap->db, &snap->view, key, key_hash, out);
+    const yr_lookup lookup = lookup_of(snap->view.layers, key);
+    return get(&snap->reader, &snap->view, &lookup, out, err);
 }
 
 /* The hop a lookup will start at: where its first bucket is. */
 static const yr_branch *first_hop(const yr_view *view, uint64_t key_hash)
 {
     const yr_branch *hop = view->branch;
-    while (hop->parent && !yr_branch_may_hold(hop, key_hash)) hop = hop->parent;
+    while (hop->parent && !yr_branch_absent_from(hop, key_hash)) hop = hop->parent;
     return hop;
+}
+
+/* What a lookup will touch first in the youngest layers, on its way into the cache. */
+static void prefetch(const yr_view *view, const yr_lookup *key, uint64_t hash)
+{
+    const yr_layers *layers = view->layers;
+    yr_hash_index_prefetch_bucket(layers->mems[0]->hash, hash);
+    if (layers->run_count == 0) return;
+    uint8_t bytes[YR_TREE_KEY_PREFIX + 64]; /* a run of one file needs no key, others only its beginning */
+    size_t size = key->user_key.size < 64 ? key->user_key.size : 64;
+    yr_put_be32(bytes, view->branch->id);
+    bytes[4] = (uint8_t)key->primitive;
+    memcpy(bytes + YR_TREE_KEY_PREFIX, key->user_key.data, size);
+    for (uint32_t i = 0; i < layers->run_count && i < 4; i++) {
+        yr_run_prefetch(layers->runs[i], yore_bytes(bytes, YR_TREE_KEY_PREFIX + size), hash);
+    }
 }
 
 yore_status yore_get_many(yore_snap *snap, const yore_key *keys, size_t n, yore_pin *out, yore_status *each,
@@ -99,49 +120,28 @@ yore_status yore_get_many(yore_snap *snap, const yore_key *keys, size_t n, yore_
         return yr_fail(err, YORE_ERR_MISUSE, "get_many needs keys, pins and statuses");
     for (size_t start = 0; start < n; start += BATCH) {
         size_t count = n - start < BATCH ? n - start : BATCH;
-        uint64_t hash[BATCH], bucket[BATCH];
+        uint64_t bucket[BATCH];
+        yr_lookup lookup[BATCH];
         yr_epoch_enter();
         for (size_t i = 0; i < count; i++) {
             yore_key key = keys[start + i];
             each[start + i] = yr_key_check(key, NULL);
             if (each[start + i] < 0) continue;
-            hash[i] = yr_memtable_key_hash(view->mem, yr_key_primitive(key), key.user);
-            bucket[i] = yr_branch_hash(hash[i], first_hop(view, hash[i])->id);
-            yr_hash_index_prefetch_bucket(view->mem->hash, bucket[i]);
+            lookup[i] = lookup_of(view->layers, key);
+            bucket[i] = yr_branch_hash(lookup[i].key_hash, first_hop(view, lookup[i].key_hash)->id);
+            prefetch(view, &lookup[i], bucket[i]);
         }
         for (size_t i = 0; i < count; i++) {
-            if (each[start + i] == YORE_OK) yr_hash_index_prefetch_entry(view->mem->hash, bucket[i]);
+            if (each[start + i] == YORE_OK)
+                yr_hash_index_prefetch_entry(view->layers->mems[0]->hash, bucket[i]);
         }
         for (size_t i = 0; i < count; i++) {
             if (each[start + i] < 0) continue;
-            each[start + i] = get(snap->db, view, keys[start + i], hash[i], &out[start + i]);
+            each[start + i] = get(&snap->reader, view, &lookup[i], &out[start + i], NULL);
         }
         yr_epoch_exit();
     }
     return YORE_OK;
-}
-
-int64_t yore_pin_time(const yore_pin *pin)
-{
-    const yore_db *db = pin->own[0];
-    return db ? yr_commit_time(&db->store.mem->commits, pin->version) : 0;
-}
-
-yore_status yore_pin_keep(yore_pin *pin, yore_error *err)
-{
-    if (!pin->own[0]) return yr_fail(err, YORE_ERR_MISUSE, "the pin holds nothing");
-    if (pin->own[1]) return YORE_OK;
-    yr_db_ref(pin->own[0]);
-    pin->own[1] = pin->own[0];
-    return YORE_OK;
-}
-
-void yore_unpin(yore_pin *pin)
-{
-    yore_db *owner = pin->own[1];
-    static const yore_pin released = YORE_PIN_INIT;
-    *pin = released;
-    if (owner) yr_db_unref(owner);
 }
 
 yore_status yore_db_get(yore_db *db, yore_slice branch_name, yore_key key, yore_pin *out, yore_error *err)
@@ -151,9 +151,15 @@ yore_status yore_db_get(yore_db *db, yore_slice branch_name, yore_key key, yore_
     const yr_branch *branch = yr_db_branch(db, branch_name, err);
     if (!branch) return YORE_ERR_NO_BRANCH;
     uint64_t visible = yr_store_visible(&db->store);
-    int64_t now = db->env->wall_ns(db->env->ctx), latest = yr_commit_time(&db->store.mem->commits, visible);
-    yr_view view = yr_store_view(&db->store, branch, visible, now > latest ? now : latest);
-    uint64_t key_hash = yr_memtable_key_hash(db->store.mem, yr_key_primitive(key), key.user);
-    status = get(db, &view, key, key_hash, out);
-    return status == YORE_OK ? yore_pin_keep(out, err) : status;
+    yr_reader reader = {.db = db, .layers = yr_store_layers_ref(&db->store)};
+    int64_t now = db->env->wall_ns(db->env->ctx), latest;
+    status = yr_layers_commit_time(reader.layers, visible, &latest, err);
+    if (status == YORE_OK) {
+        yr_view view = yr_store_view(&db->store, reader.layers, branch, visible, now > latest ? now : latest);
+        const yr_lookup lookup = lookup_of(reader.layers, key);
+        status = get(&reader, &view, &lookup, out, err);
+    }
+    if (status == YORE_OK) status = yore_pin_keep(out, err);
+    yr_layers_unref(reader.layers);
+    return status;
 }

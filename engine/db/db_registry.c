@@ -2,22 +2,30 @@
 #include "engine/base/error.h"
 #include "engine/db/handle.h"
 
-yore_status yr_registry_get(const yore_db *db, char kind, yore_slice name, uint64_t version, yr_found *out)
+yore_status yr_registry_get(const yore_db *db, char kind, yore_slice name, uint64_t version, yr_buf *value,
+                            yore_error *err)
 {
-    const yr_memtable *mem = db->store.mem;
-    uint8_t key[YR_REGISTRY_KEY_MAX];
+    uint8_t bytes[YR_REGISTRY_KEY_MAX];
     if (name.size > YORE_BRANCH_NAME_MAX) return YORE_NOT_FOUND;
-    yore_slice user_key = yore_bytes(key, yr_registry_key(kind, name, key));
-    uint64_t hash = yr_memtable_key_hash(mem, YORE_SYSTEM, user_key);
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    yore_slice key = yore_bytes(bytes, yr_registry_key(kind, name, bytes));
+    const yr_lookup lookup = {.key_hash = yr_layers_key_hash(layers, YORE_SYSTEM, key),
+                              .user_key = key,
+                              .primitive = YORE_SYSTEM};
+    yr_found found;
     yr_epoch_enter();
-    yr_ref ref = yr_memtable_find(mem, hash, YR_REGISTRY_BRANCH, YORE_SYSTEM, user_key);
-    const yr_version *v = ref ? yr_chain_find(&mem->region, yr_entry_at(&mem->region, ref),
-                                              yr_memtable_cap(mem, version), false)
-                              : NULL;
+    yore_status status =
+        yr_layers_find(layers, &lookup, YR_REGISTRY_BRANCH, version, UINT64_MAX, false, &found, err);
     yr_epoch_exit();
-    if (!v || yr_version_op(v) != YORE_OP_PUT) return YORE_NOT_FOUND;
-    *out = (yr_found){.version = v, .entry = ref, .branch = YR_REGISTRY_BRANCH};
-    return YORE_OK;
+    if (status == YORE_OK) {
+        if (found.op != YORE_OP_PUT)
+            status = YORE_NOT_FOUND;
+        else if (value && !yr_buf_append(value, found.value.data, found.value.size))
+            status = yr_fail(err, YORE_ERR_NOMEM, "out of memory while reading the registry");
+        yr_found_release(&found);
+    }
+    yr_layers_unref(layers);
+    return status;
 }
 
 yore_status yr_registry_commit(yore_db *db, yr_request *request, uint32_t sync, yore_where *where)

@@ -15,9 +15,10 @@ typedef struct tag_plan {
 static yore_status plan_tag(yr_store *store, yr_request *request, uint64_t version, int64_t wall_ns)
 {
     tag_plan *plan = request->plan_arg;
-    yr_found found;
     /* the leader judges against what is committed, published or not */
-    bool exists = yr_registry_get(plan->db, 't', plan->name, version, &found) == YORE_OK;
+    yore_status found = yr_registry_get(plan->db, 't', plan->name, version, NULL, request->err);
+    if (found < 0) return found;
+    bool exists = found == YORE_OK;
     int size = (int)plan->name.size;
     const char *name = plan->name.data;
     if (exists && !plan->remove)
@@ -53,6 +54,7 @@ yore_status yore_tag_create(yore_db *db, yore_slice name, const yore_at *at, yor
     yore_status status = yore_name_check(name, err);
     if (status == YORE_OK) status = yr_at_find(db, at, &found, err);
     if (status < 0) return status;
+    yr_layers_unref(found.layers);
     tag_plan plan = {
         .db = db, .name = name, .record = {.branch = found.branch->id, .version = found.version}};
     status = commit_tag(db, &plan, where, err);
@@ -70,46 +72,47 @@ yore_status yore_tag_delete(yore_db *db, yore_slice name, yore_where *where, yor
     return commit_tag(db, &plan, where, err);
 }
 
+/* The tag of a registry row, when it is one behind `after`. */
+static bool take_tag(const yore_db *db, const yore_row *row, yore_slice after, yore_tag_info *out)
+{
+    yr_tag_record record;
+    const char *text = row->key.data;
+    yore_slice name = yore_bytes(text + 1, row->key.size - 1);
+    if (yr_slice_compare(name, after) <= 0 || !yr_tag_record_decode(row->value, &record)) return false;
+    *out = (yore_tag_info){.struct_size = sizeof *out,
+                           .branch_id = record.branch,
+                           .version = record.version,
+                           .created_ns = record.created_ns};
+    snprintf(out->name, sizeof out->name, "%.*s", (int)name.size, (const char *)name.data);
+    snprintf(out->branch, sizeof out->branch, "%s",
+             yr_branch_text(yr_catalog_by_id(db->store.catalog, record.branch)));
+    return true;
+}
+
 /* Tags are found by walking the registry's rows, which are in name order. */
 yore_status yore_tag_next(yore_db *db, yore_slice after, yore_tag_info *out, yore_error *err)
 {
     if (!out || yr_out_check(out->struct_size, sizeof *out, err) < 0) return YORE_ERR_MISUSE;
-    const yr_memtable *mem = db->store.mem;
-    uint64_t visible = yr_store_visible(&db->store);
-    uint8_t seek[YR_TREE_KEY_PREFIX + YR_REGISTRY_KEY_MAX] = {0};
     if (after.size > YORE_BRANCH_NAME_MAX) return yr_fail(err, YORE_ERR_MISUSE, "no tag has so long a name");
-    yr_put_be32(seek, YR_REGISTRY_BRANCH);
-    seek[4] = YORE_SYSTEM;
-    size_t size = YR_TREE_KEY_PREFIX + yr_registry_key('t', after, seek + YR_TREE_KEY_PREFIX);
-    yr_art_iter iter;
-    yore_status status = YORE_END;
-    yr_art_iter_init(&iter, mem->art);
-    yr_epoch_enter();
-    for (yr_ref ref = yr_art_seek(&iter, yore_bytes(seek, size)); ref; ref = yr_art_next(&iter)) {
-        const yr_entry *entry = yr_entry_at(&mem->region, ref);
-        yore_slice key = yr_entry_user_key(entry);
-        const char *text = key.data;
-        if (yr_entry_branch(entry) != YR_REGISTRY_BRANCH || yr_entry_primitive(entry) != YORE_SYSTEM) break;
-        if (text[0] != 't') break;
-        yore_slice name = yore_bytes(text + 1, key.size - 1);
-        if (yr_slice_compare(name, after) <= 0) continue;
-        const yr_version *v = yr_chain_find(&mem->region, entry, yr_memtable_cap(mem, visible), false);
-        yr_tag_record record;
-        if (!v || yr_version_op(v) != YORE_OP_PUT || !yr_tag_record_decode(yr_version_value(v), &record))
-            continue;
-        *out = (yore_tag_info){.struct_size = sizeof *out,
-                               .branch_id = record.branch,
-                               .version = record.version,
-                               .time_ns = yr_commit_time(&mem->commits, record.version),
-                               .created_ns = record.created_ns};
-        snprintf(out->name, sizeof out->name, "%.*s", (int)name.size, (const char *)name.data);
-        snprintf(out->branch, sizeof out->branch, "%s",
-                 yr_branch_text(yr_catalog_by_id(db->store.catalog, record.branch)));
-        status = YORE_OK;
-        break;
+    uint8_t from[YR_REGISTRY_KEY_MAX];
+    yore_range range = YORE_RANGE_INIT;
+    range.primitive = YORE_SYSTEM;
+    range.prefix = yore_str("t");
+    range.from = yore_bytes(from, yr_registry_key('t', after, from));
+    uint64_t visible = yr_store_visible(&db->store);
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    yr_view view = yr_store_view(&db->store, layers, &yr_registry_branch, visible, 0);
+    yr_scan scan;
+    yore_row row;
+    size_t n = 1;
+    bool found = false;
+    yore_status status = yr_scan_init(&scan, &view, &range, err);
+    while (status == YORE_OK && n && !found) {
+        status = yr_scan_next(&scan, &row, sizeof row, 1, &n, err);
+        if (status == YORE_OK && n) found = take_tag(db, &row, after, out);
     }
-    yr_epoch_exit();
-    if (iter.failed) status = yr_fail(err, YORE_ERR_NOMEM, "out of memory while listing tags");
-    yr_art_iter_deinit(&iter);
-    return status;
+    if (found) status = yr_layers_commit_time(layers, out->version, &out->time_ns, err);
+    yr_scan_deinit(&scan);
+    yr_layers_unref(layers);
+    return status == YORE_OK && !found ? YORE_END : status;
 }

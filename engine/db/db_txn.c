@@ -44,26 +44,43 @@ yore_status yore_begin(yore_db *db, yore_slice branch_name, const yore_txn_optio
     }
     yore_txn *txn = yr_alloc_zero(db->env, sizeof *txn);
     if (!txn) return no_memory(err);
-    yr_db_ref(db);
+    uint64_t visible = yr_store_visible(&db->store);
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    int64_t now = db->env->wall_ns(db->env->ctx), latest;
+    status = yr_layers_commit_time(layers, visible, &latest, err);
+    if (status < 0) {
+        yr_layers_unref(layers);
+        yr_free(db->env, txn, sizeof *txn);
+        return status;
+    }
+    yr_reader_init(&txn->reader, db, layers);
+    yr_layers_unref(layers);
     txn->db = db;
     txn->branch = branch;
     txn->options = *options;
-    uint64_t visible = yr_store_visible(&db->store);
-    int64_t now = db->env->wall_ns(db->env->ctx), latest = yr_commit_time(&db->store.mem->commits, visible);
-    txn->view = yr_store_view(&db->store, branch, visible, now > latest ? now : latest);
+    txn->view = yr_store_view(&db->store, layers, branch, visible, now > latest ? now : latest);
     yr_arena_init(&txn->arena, db->env);
     yr_write_set_init(&txn->writes, db->env, &txn->arena);
     *out = txn;
     return YORE_OK;
 }
 
+/* A version that a folded write was made of; in the transaction's arena. */
+struct yr_txn_held {
+    struct yr_txn_held *next;
+    yr_found found;
+};
+
 void yore_rollback(yore_txn *txn)
 {
     if (!txn) return;
     yore_db *db = txn->db;
+    for (; txn->held; txn->held = txn->held->next) yr_found_release(&txn->held->found);
     yr_write_set_deinit(&txn->writes);
     yr_free(db->env, txn->reads, txn->read_capacity * sizeof *txn->reads);
     yr_arena_deinit(&txn->arena);
+    yr_db_ref(db); /* the environment is wanted a moment longer */
+    yr_reader_deinit(&txn->reader);
     yr_free(db->env, txn, sizeof *txn);
     yr_db_unref(db);
 }
@@ -94,7 +111,7 @@ static yr_op op_of(const yore_txn *txn, yore_key key, enum yr_op_kind kind, yore
                    const yore_put_options *options)
 {
     yr_op op = {.key = key.user,
-                .key_hash = yr_memtable_key_hash(txn->db->store.mem, yr_key_primitive(key), key.user),
+                .key_hash = yr_store_key_hash(&txn->db->store, yr_key_primitive(key), key.user),
                 .value = value,
                 .kind = (uint8_t)kind,
                 .primitive = (uint8_t)yr_key_primitive(key),
@@ -110,14 +127,32 @@ static yr_op op_of(const yore_txn *txn, yore_key key, enum yr_op_kind kind, yore
     return op;
 }
 
-/* What the snapshot has of the operation's key and is visible, or NULL. */
-static const yr_version *snapshot_version(const yore_txn *txn, const yr_op *op)
+static yore_status find(const yore_txn *txn, const yr_op *op, yr_found *found, yore_error *err)
 {
-    yr_found found;
+    const yr_lookup key = {.key_hash = op->key_hash, .user_key = op->key, .primitive = op->primitive};
     yr_epoch_enter();
-    bool any = yr_lineage_find(&txn->view, op->key_hash, op->primitive, op->key, &found);
+    yore_status status = yr_lineage_find(&txn->view, &key, found, err);
     yr_epoch_exit();
-    return any && yr_version_is_visible(found.version, txn->view.time_ns) ? found.version : NULL;
+    if (status != YORE_OK || yr_found_is_visible(found, txn->view.time_ns)) return status;
+    yr_found_release(found);
+    return YORE_NOT_FOUND;
+}
+
+/* What the snapshot has of the operation's key and is visible; what it borrows lasts as long as the transaction. */
+static yore_status snapshot_version(yore_txn *txn, const yr_op *op, yr_found *found, bool *any, yore_error *err)
+{
+    yore_status status = find(txn, op, found, err);
+    *any = status == YORE_OK;
+    if (!*any) return status < 0 ? status : YORE_OK;
+    if (found->pin_count == 0) return YORE_OK;
+    struct yr_txn_held *held = yr_arena_alloc(&txn->arena, sizeof *held);
+    if (!held) {
+        yr_found_release(found);
+        return no_memory(err);
+    }
+    *held = (struct yr_txn_held){.next = txn->held, .found = *found};
+    txn->held = held;
+    return YORE_OK;
 }
 
 /* The value a key has for this transaction: its own write, else its snapshot. `text` is room for a number. */
@@ -131,9 +166,11 @@ static yore_status provisional(yore_txn *txn, const yr_op *own, const yr_op *key
         *has = true;
         return YORE_OK;
     }
-    const yr_version *v = snapshot_version(txn, key);
-    bool any = v != NULL;
-    *value = any ? yr_version_value(v) : yore_bytes("", 0);
+    yr_found found;
+    bool any;
+    yore_status status = snapshot_version(txn, key, &found, &any, err);
+    if (status < 0) return status;
+    *value = any ? found.value : yore_bytes("", 0);
     *has = any || own;
     if (!own) return YORE_OK;
     if (own->kind == YR_OP_INCR) {
@@ -174,12 +211,16 @@ static bool copy_bytes(yore_txn *txn, yore_slice *bytes)
 static yore_status become_put(yore_txn *txn, yr_op *own, yore_slice value, yore_error *err)
 {
     if (!copy_bytes(txn, &value)) return no_memory(err);
-    const yr_version *v = own->kind == YR_OP_INCR || own->kind == YR_OP_APPEND ? snapshot_version(txn, own)
-                                                                               : NULL;
-    if (v) {
-        own->type = yr_version_type(v);
-        own->meta = yr_version_meta(v);
-        own->expiry_ns = yr_version_expiry(v);
+    yr_found found;
+    bool any = false;
+    if (own->kind == YR_OP_INCR || own->kind == YR_OP_APPEND) {
+        yore_status status = snapshot_version(txn, own, &found, &any, err);
+        if (status < 0) return status;
+    }
+    if (any) {
+        own->type = found.type;
+        own->meta = found.meta;
+        own->expiry_ns = found.expiry_ns;
     }
     /* an incr or append resolved here was read from the snapshot, so it may no longer slip past others */
     own->check_snapshot = true;
@@ -377,15 +418,23 @@ yore_status yore_txn_get(yore_txn *txn, yore_key key, yore_pin *out, yore_error 
         return YORE_OK;
     }
     yr_found found;
-    yr_epoch_enter();
-    bool any = yr_lineage_find(&txn->view, wanted.key_hash, primitive, key.user, &found);
-    yr_epoch_exit();
-    if (!any || !yr_version_is_visible(found.version, txn->view.time_ns)) return YORE_NOT_FOUND;
-    yr_pin_fill(txn->db, &found, out);
-    return YORE_OK;
+    status = find(txn, &wanted, &found, err);
+    return status == YORE_OK ? yr_pin_fill(&txn->reader, &found, out, err) : status;
 }
 
 /* -- committing -- */
+
+/* Where a commit landed. It stands whatever a look at other commits' times may meet. */
+static void fill_where(yore_db *db, const yr_branch *branch, uint64_t version, yore_where *where)
+{
+    uint64_t visible = yr_store_visible(&db->store);
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    int64_t time_ns = 0;
+    yore_status ignored = yr_layers_commit_time(layers, version, &time_ns, NULL);
+    ignored = yr_where_fill(layers, visible, branch, version, version, time_ns, where, NULL);
+    (void)ignored;
+    yr_layers_unref(layers);
+}
 
 yore_status yore_commit(yore_txn *txn, yore_slice note, yore_where *where, yore_error *err)
 {
@@ -410,8 +459,7 @@ yore_status yore_commit(yore_txn *txn, yore_slice note, yore_where *where, yore_
     if (status == YORE_OK && writes) status = yr_commit_run(&db->store, &request);
     if (status == YORE_OK && where) {
         uint64_t version = request.version ? request.version : txn->view.cap;
-        yr_where_fill(db, txn->branch, version, version, yr_commit_time(&db->store.mem->commits, version),
-                      where);
+        fill_where(db, txn->branch, version, where);
     }
     yore_rollback(txn);
     return status;
@@ -434,9 +482,7 @@ static yore_status commit_single(yore_db *db, yore_slice branch_name, yore_key k
     if (!branch) return YORE_ERR_NO_BRANCH;
     op->key = key.user;
     op->primitive = (uint8_t)yr_key_primitive(key);
-    op->key_hash = yr_memtable_key_hash(db->store.mem, op->primitive, key.user);
-    /* the bucket arrives while the commit is put together: it would be the longest wait of a small put */
-    yr_hash_index_prefetch_bucket(db->store.mem->hash, yr_branch_hash(op->key_hash, branch->id));
+    op->key_hash = yr_store_key_hash(&db->store, op->primitive, key.user);
     *request = (yr_request){
         .err = err, .branch = branch, .ops = op, .op_count = 1, .options = &defaults, .sync = db->store.sync};
     return yr_commit_run(&db->store, request);
@@ -444,9 +490,7 @@ static yore_status commit_single(yore_db *db, yore_slice branch_name, yore_key k
 
 static void single_where(yore_db *db, const yr_request *request, yore_where *where)
 {
-    if (where && request->version) {
-        yr_where_fill(db, request->branch, request->version, request->version, request->time_ns, where);
-    }
+    if (where && request->version) fill_where(db, request->branch, request->version, where);
 }
 
 yore_status yore_db_put(yore_db *db, yore_slice branch, yore_key key, yore_slice value, yore_where *where,

@@ -12,6 +12,7 @@ typedef struct txn_scan_iter {
     yr_scan scan;          /* of the snapshot, without a limit */
     yore_row ahead[AHEAD]; /* rows of it not merged yet: [ahead_at, ahead_count) */
     size_t ahead_at, ahead_count;
+    bool ahead_gave; /* rows of this call are among those: they last until the next fetch */
     yore_slice *own;            /* keys in order */
     uint32_t own_count, own_at; /* own_at counts those given, from the end when reverse */
     uint32_t primitive;
@@ -24,6 +25,7 @@ static yore_status peek_row(txn_scan_iter *iter, const yore_row **row, yore_erro
 {
     yore_status status = YORE_OK;
     if (iter->ahead_at == iter->ahead_count) {
+        iter->ahead_gave = false;
         iter->ahead_at = iter->ahead_count = 0;
         size_t want = iter->left < AHEAD ? (size_t)iter->left : AHEAD;
         status = yr_scan_next(&iter->scan, iter->ahead, sizeof iter->ahead[0], want, &iter->ahead_count, err);
@@ -69,7 +71,9 @@ static yore_status txn_scan_next(yore_iter *base, void *rows, size_t row_size, s
                                  yore_error *err)
 {
     txn_scan_iter *iter = (txn_scan_iter *)base;
+    iter->ahead_gave = false;
     while (*n < cap && iter->left) {
+        if (iter->ahead_gave && iter->ahead_at == iter->ahead_count) break;
         const yore_row *ahead;
         yore_status status = peek_row(iter, &ahead, err);
         if (status < 0) return status;
@@ -80,6 +84,7 @@ static yore_status txn_scan_next(yore_iter *base, void *rows, size_t row_size, s
         bool shown = true;
         if (order <= 0) {
             row = *ahead;
+            iter->ahead_gave |= order < 0;
             iter->ahead_at++; /* taken, or hidden by the own write of the same key */
         }
         if (order >= 0) {
@@ -121,7 +126,7 @@ yore_status yore_txn_scan(yore_txn *txn, const yore_range *range, yore_iter **ou
     inner.with_deleted = false;
     yore_status status = yr_db_settle(txn->db, err);
     if (status < 0) return status;
-    txn_scan_iter *iter = yr_iter_create(txn->db, sizeof *iter);
+    txn_scan_iter *iter = yr_iter_create(txn->db, txn->view.layers, sizeof *iter);
     if (!iter) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for an iterator");
     status = yr_scan_init(&iter->scan, &txn->view, &inner, err);
     if (status < 0) {

@@ -25,6 +25,8 @@ struct yr_companion {
     void (*destroy)(yr_companion *companion, bool abandoned);
 };
 
+typedef struct yr_pin_hold yr_pin_hold;
+
 struct yore_db {
     yr_store store;
     _Alignas(128) _Atomic uint32_t refs;
@@ -41,19 +43,36 @@ struct yore_db {
     yr_wal_report report;
     uint64_t search_bytes_max;         /* of the search index; the companion's */
     _Atomic(yr_companion *) companion; /* NULL: none; set once */
+    yr_mutex stray_mutex;
+    yr_pin_hold *stray_holds; /* see db_pin.c; under stray_mutex */
     bool refresh_failed;               /* read-only handles; the leader's */
     bool made_dir;                     /* by this open */
     uint32_t fork_generation;          /* of the process that opened it: a forked child must not write */
 };
 
+/* What pins borrow: a snapshot or a transaction. */
+typedef struct yr_reader {
+    yore_db *db;       /* holds a reference */
+    yr_layers *layers; /* likewise */
+    yr_pin_hold *holds; /* of pins that borrow blocks of the cache; one thread's */
+} yr_reader;
+
+/* db and layers with a reference each. */
+void yr_reader_init(yr_reader *reader, yore_db *db, yr_layers *layers);
+/* Ends the pins that borrow it. */
+void yr_reader_deinit(yr_reader *reader);
+/* The store is going: so are the holds whose pins nobody released. */
+void yr_free_stray_holds(yore_db *db);
+
 struct yore_snap {
-    yore_db *db;
+    yr_reader reader;
     yr_view view;
 };
 
 /* An iterator is one of several kinds; the first member of each. */
 struct yore_iter {
     yore_db *db;
+    yr_layers *layers; /* what it reads; NULL: the kind keeps its own. Holds a reference */
     size_t bytes; /* of the whole kind, for the allocator */
     yore_status (*next)(yore_iter *iter, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err);
     yore_status (*next_commit)(yore_iter *iter, yore_commit_info *out, yore_error *err);
@@ -63,8 +82,10 @@ struct yore_iter {
 void yr_db_ref(yore_db *db);
 void yr_db_unref(yore_db *db);
 
-/* A zeroed iterator of `bytes` bytes holding a reference, NULL when memory is out. */
-void *yr_iter_create(yore_db *db, size_t bytes);
+/* A zeroed iterator of `bytes` bytes holding references to the store and to `layers` (may be NULL). NULL when memory is
+ * out. */
+void *yr_iter_create(yore_db *db, yr_layers *layers, size_t bytes);
+yore_status yr_iter_no_memory(yore_error *err);
 
 /* May this handle write? YORE_OK, YORE_ERR_READONLY, YORE_ERR_POISONED; YORE_ERR_MISUSE when it has been closed
  * or belongs to the process this one was forked from. */
@@ -94,29 +115,62 @@ static inline uint32_t yr_key_primitive(yore_key key)
 
 /* Where a point is. */
 typedef struct yr_point_found {
+    yr_layers *layers; /* taken after `visible`; the caller's reference */
+    uint64_t visible;  /* the store's newest version then */
     yr_branch *branch;
     uint64_t cap;     /* reads see versions <= cap */
     int64_t time_ns;  /* decides expiry */
     uint64_t version; /* the commit it names */
 } yr_point_found;
+/* On YORE_OK the caller owns out->layers. */
 yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err);
-void yr_where_fill(const yore_db *db, const yr_branch *branch, uint64_t version, uint64_t cap,
-                   int64_t cap_time_ns, yore_where *out);
+yore_status yr_where_fill(const yr_layers *layers, uint64_t visible, const yr_branch *branch, uint64_t version,
+                          uint64_t cap, int64_t cap_time_ns, yore_where *out, yore_error *err);
 
-/* A pin on a version found in a view. */
-void yr_pin_fill(yore_db *db, const yr_found *found, yore_pin *out);
+/* From a commit of a hop to the one before it in the lineage: *version = 0 when there is none. `known` as in
+ * yr_lineage_head_at. */
+yore_status yr_lineage_prev(const yr_layers *layers, uint64_t known, const yr_branch **hop, uint64_t *version,
+                            yore_error *err);
+
+/* The time of a published commit. */
+yore_status yr_db_commit_time(const yore_db *db, uint64_t version, int64_t *time_ns, yore_error *err);
+
+/* A view of a point; borrows its layers. */
+static inline yr_view yr_point_view(const yr_point_found *found)
+{
+    return (yr_view){.layers = found->layers,
+                     .branch = found->branch,
+                     .cap = found->cap,
+                     .time_ns = found->time_ns,
+                     .past = found->cap < found->visible};
+}
+
+/* A pin on a version found in a view of the reader's layers; takes over what it borrows.
+ * YORE_OK; YORE_ERR_NOMEM (the version is released). */
+yore_status yr_pin_fill(yr_reader *reader, yr_found *found, yore_pin *out, yore_error *err);
+
+/* "there is no vN": YORE_ERR_TIME_RANGE. */
+yore_status yr_no_version(uint64_t version, uint64_t visible, yore_error *err);
+/* What a published commit wrote, as far as it is in the range. */
+yore_status yr_commit_rows(yore_db *db, yr_layers *layers, uint64_t version, const yore_range *range,
+                           yore_iter **out, yore_error *err);
 
 /* A registry commit: queue it and describe where it landed. */
 yore_status yr_registry_commit(yore_db *db, yr_request *request, uint32_t sync, yore_where *where);
 
-/* The value of a setting at a version, its default when it is not set. `value` is NUL-terminated. */
-void yr_setting_get(const yore_db *db, const char *name, uint64_t version, char value[YR_SETTING_SIZE]);
-/* Its values by key prefix: a table of registry_format.h, empty when there are none. Borrows the store's memory. */
-yore_slice yr_setting_prefixes(const yore_db *db, const char *name, uint64_t version);
+/* The value of a setting at a version, its default when it is not set. `value` is NUL-terminated, and the default after
+ * a failure. */
+yore_status yr_setting_get(const yore_db *db, const char *name, uint64_t version, char value[YR_SETTING_SIZE],
+                           yore_error *err);
+/* Its values by key prefix: a table of registry_format.h put into `table`, empty when there are none. */
+yore_status yr_setting_prefixes(const yore_db *db, const char *name, uint64_t version, yr_buf *table,
+                                yore_error *err);
 /* "1.2" to 1.2: digits with at most one point, 9 behind it, from 0 to `max`. Every locale reads it alike. */
 bool yr_setting_number(const char *text, double max, double *out);
 
-/* The registry's value of a key ("t", "c" or "p" and a name) at a version. YORE_OK or YORE_NOT_FOUND. */
-yore_status yr_registry_get(const yore_db *db, char kind, yore_slice name, uint64_t version, yr_found *out);
+/* The registry's value of a key ("t", "c" or "p" and a name) at a version, put into `value` (NULL: is there one?).
+ * YORE_OK or YORE_NOT_FOUND; YORE_ERR_NOMEM, a run's failure. */
+yore_status yr_registry_get(const yore_db *db, char kind, yore_slice name, uint64_t version, yr_buf *value,
+                            yore_error *err);
 
 #endif

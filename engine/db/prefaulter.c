@@ -1,5 +1,14 @@
 #include "engine/db/prefaulter.h"
 
+/* The memtable that takes the writes now: it may be frozen, and go, meanwhile. */
+static bool prefault_ahead(const yr_store *store)
+{
+    yr_layers *layers = yr_store_layers_ref(store);
+    bool more = yr_region_prefault_ahead(&layers->mems[0]->region);
+    yr_layers_unref(layers);
+    return more;
+}
+
 static void run(void *arg)
 {
     yr_prefaulter *prefaulter = arg;
@@ -8,7 +17,7 @@ static void run(void *arg)
         /* before the work: what is asked for during it is looked at again */
         atomic_store_explicit(&prefaulter->asked, 0, memory_order_relaxed);
         yr_mutex_unlock(&prefaulter->mutex);
-        bool more = yr_region_prefault_ahead(prefaulter->region);
+        bool more = prefault_ahead(prefaulter->store);
         yr_mutex_lock(&prefaulter->mutex);
         if (more || prefaulter->stop || atomic_load_explicit(&prefaulter->asked, memory_order_relaxed))
             continue;
@@ -17,9 +26,10 @@ static void run(void *arg)
     yr_mutex_unlock(&prefaulter->mutex);
 }
 
-void yr_prefaulter_start(yr_prefaulter *prefaulter, yr_region *region, const yore_env *env)
+void yr_prefaulter_start(yr_prefaulter *prefaulter, yr_store *store)
 {
-    prefaulter->region = region;
+    const yore_env *env = store->env;
+    prefaulter->store = store;
     prefaulter->env = env;
     prefaulter->stop = false;
     atomic_store_explicit(&prefaulter->asked, 0, memory_order_relaxed);
@@ -46,7 +56,7 @@ void yr_prefaulter_stop(yr_prefaulter *prefaulter)
 
 void yr_prefaulter_wake(yr_prefaulter *prefaulter)
 {
-    if (!prefaulter->thread || !yr_region_wants_pages(prefaulter->region)) return;
+    if (!prefaulter->thread || !yr_region_wants_pages(&prefaulter->store->mem->region)) return;
     if (atomic_load_explicit(&prefaulter->asked, memory_order_relaxed)) return;
     atomic_store_explicit(&prefaulter->asked, 1,
                           memory_order_relaxed); /* before the lock: run() looks under it */

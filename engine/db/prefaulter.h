@@ -11,10 +11,10 @@
 #include <stdatomic.h>
 
 #include "engine/base/thread.h"
-#include "index/region.h"
+#include "engine/mvcc/store.h"
 
 typedef struct yr_prefaulter {
-    yr_region *region;
+    yr_store *store;
     const yore_env *env;
     yore_thread *thread;    /* NULL: none */
     bool stop;              /* guarded by mutex */
@@ -23,7 +23,7 @@ typedef struct yr_prefaulter {
     yr_cond cond;
 } yr_prefaulter;
 
-void yr_prefaulter_start(yr_prefaulter *prefaulter, yr_region *region, const yore_env *env);
+void yr_prefaulter_start(yr_prefaulter *prefaulter, yr_store *store);
 /* Stop it and wait for it. Harmless when it was never started. */
 void yr_prefaulter_stop(yr_prefaulter *prefaulter);
 /* Called by the leader after each group; two loads when there is nothing to do. */

@@ -10,7 +10,7 @@ typedef struct commit_chunk {
     int64_t time_ns[YR_COMMIT_CHUNK];
     uint32_t branch[YR_COMMIT_CHUNK];
     uint32_t info[YR_COMMIT_CHUNK];
-    uint32_t prev[YR_COMMIT_CHUNK];
+    uint32_t back[YR_COMMIT_CHUNK]; /* how many versions before the branch's last commit was; 0 = there is none */
 } commit_chunk;
 
 typedef struct commit_middle {
@@ -34,16 +34,16 @@ _Static_assert(sizeof(commit_info) == 32, "parents behind it are 8-aligned");
 
 #define ONE_ENTRY 0x80000000u
 
-void yr_commit_table_init(yr_commit_table *table, yr_region *region)
+void yr_commit_table_init(yr_commit_table *table, yr_region *region, uint64_t base)
 {
     table->region = region;
-    table->count = 0;
+    table->base = table->last = base;
     for (uint32_t i = 0; i < YR_COMMIT_TOP; i++) atomic_init(&table->top[i], 0);
 }
 
 static commit_chunk *chunk_of(const yr_commit_table *table, uint64_t version)
 {
-    uint64_t i = (version - 1) / YR_COMMIT_CHUNK;
+    uint64_t i = (version - table->base - 1) / YR_COMMIT_CHUNK;
     /* acquire pairs with the release in publish_chunk */
     yr_ref middle_ref = atomic_load_explicit(&table->top[i / YR_COMMIT_MIDDLE], memory_order_acquire);
     const commit_middle *middle = yr_region_at(table->region, middle_ref);
@@ -51,15 +51,15 @@ static commit_chunk *chunk_of(const yr_commit_table *table, uint64_t version)
     return yr_region_at(table->region, ref);
 }
 
-static uint32_t slot_of(uint64_t version)
+static uint32_t slot_of(const yr_commit_table *table, uint64_t version)
 {
-    return (uint32_t)((version - 1) % YR_COMMIT_CHUNK);
+    return (uint32_t)((version - table->base - 1) % YR_COMMIT_CHUNK);
 }
 
 /* Make room for a version that starts a chunk. */
 static bool publish_chunk(yr_commit_table *table, uint64_t version)
 {
-    uint64_t i = (version - 1) / YR_COMMIT_CHUNK;
+    uint64_t i = (version - table->base - 1) / YR_COMMIT_CHUNK;
     if (i >= (uint64_t)YR_COMMIT_TOP * YR_COMMIT_MIDDLE) return false;
     _Atomic yr_ref *top = &table->top[i / YR_COMMIT_MIDDLE];
     yr_ref middle_ref = atomic_load_explicit(top, memory_order_relaxed);
@@ -120,10 +120,11 @@ static yr_ref info_create(yr_commit_table *table, const yr_commit_head *head, co
 bool yr_commit_table_append(yr_commit_table *table, const yr_commit_head *head, const yr_ref *entries,
                             uint32_t entry_count, uint64_t prev)
 {
-    uint64_t version = table->count + 1;
+    uint64_t version = table->last + 1;
     YR_ASSERT(head->version == version);
     YR_ASSERT(prev < version);
-    if (slot_of(version) == 0 && !publish_chunk(table, version)) return false;
+    if (prev && version - prev > UINT32_MAX) return false;
+    if (slot_of(table, version) == 0 && !publish_chunk(table, version)) return false;
     uint32_t info = 0;
     if (is_plain(head, entry_count)) {
         if (entry_count) info = ONE_ENTRY | entries[0];
@@ -132,33 +133,34 @@ bool yr_commit_table_append(yr_commit_table *table, const yr_commit_head *head, 
         if (!info) return false;
     }
     commit_chunk *chunk = chunk_of(table, version);
-    uint32_t i = slot_of(version);
+    uint32_t i = slot_of(table, version);
     chunk->time_ns[i] = head->time_ns;
     chunk->branch[i] = head->branch;
     chunk->info[i] = info;
-    chunk->prev[i] = (uint32_t)prev;
-    table->count = version;
+    chunk->back[i] = prev ? (uint32_t)(version - prev) : 0;
+    table->last = version;
     return true;
 }
 
 int64_t yr_commit_time(const yr_commit_table *table, uint64_t version)
 {
-    return chunk_of(table, version)->time_ns[slot_of(version)];
+    return chunk_of(table, version)->time_ns[slot_of(table, version)];
 }
 
 uint32_t yr_commit_branch(const yr_commit_table *table, uint64_t version)
 {
-    return chunk_of(table, version)->branch[slot_of(version)];
+    return chunk_of(table, version)->branch[slot_of(table, version)];
 }
 
 uint64_t yr_commit_prev(const yr_commit_table *table, uint64_t version)
 {
-    return chunk_of(table, version)->prev[slot_of(version)];
+    uint32_t back = chunk_of(table, version)->back[slot_of(table, version)];
+    return back ? version - back : 0;
 }
 
 static const commit_info *info_of(const yr_commit_table *table, uint64_t version, uint32_t *plain)
 {
-    uint32_t info = chunk_of(table, version)->info[slot_of(version)];
+    uint32_t info = chunk_of(table, version)->info[slot_of(table, version)];
     *plain = info & ONE_ENTRY ? info & ~ONE_ENTRY : 0;
     return info && !(info & ONE_ENTRY) ? yr_region_at(table->region, info) : NULL;
 }
@@ -206,7 +208,7 @@ yr_ref yr_commit_entry(const yr_commit_table *table, uint64_t version, uint32_t 
 
 uint64_t yr_commit_at_time(const yr_commit_table *table, uint64_t newest, int64_t time_ns)
 {
-    uint64_t low = 0, high = newest; /* times are ascending (T1): the answer is in [low, high] */
+    uint64_t low = table->base, high = newest; /* times are ascending (T1): the answer is in [low, high] */
     while (low < high) {
         uint64_t middle = low + (high - low + 1) / 2;
         if (yr_commit_time(table, middle) <= time_ns) {

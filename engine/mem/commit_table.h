@@ -1,12 +1,12 @@
-/* The commit table: one record a version, dense. It is the in-memory form of the versioned commit records
+/* The commit table: one record a version above the memtable's base, dense. It is the in-memory form of the versioned commit records
  * (branch, system, version) of the log: what `log`, `show`, `back:N` and time-to-version read.
  *
  * 20 bytes a commit in arrays of 1,024: time, branch, previous commit of that branch, info. `info` is either
  * (bit 31 set) the entry that a plain one-key commit wrote, or a reference to an info block with everything
  * else, or 0 (a commit that wrote nothing and has nothing to say).
  *
- * One writer appends; a reader may ask for any version at or below one it saw published.
- * T1 times are strictly ascending.   T2 prev[v] < v, and 0 ends a branch's own commits.
+ * One writer appends; a reader may ask for any version above the base, at or below one it saw published.
+ * T1 times are strictly ascending.   T2 prev[v] < v, maybe below the base, and 0 ends a branch's own commits.
  */
 #ifndef YR_COMMIT_TABLE_H
 #define YR_COMMIT_TABLE_H
@@ -20,13 +20,14 @@
 
 typedef struct yr_commit_table {
     yr_region *region;
-    uint64_t count; /* writer's: versions 1..count are filled */
+    uint64_t base;
+    uint64_t last; /* writer's: versions above base, up to this one, are filled */
     _Atomic yr_ref top[YR_COMMIT_TOP];
 } yr_commit_table;
 
-void yr_commit_table_init(yr_commit_table *table, yr_region *region);
+void yr_commit_table_init(yr_commit_table *table, yr_region *region, uint64_t base);
 
-/* Writer: record version count + 1. `entries` are the entries it wrote, in order; prev is the branch's last
+/* Writer: record version last + 1. `entries` are the entries it wrote, in order; prev is the branch's last
  * own commit, 0 if none. False when the region is full. Nothing is visible before the version is published. */
 bool yr_commit_table_append(yr_commit_table *table, const yr_commit_head *head, const yr_ref *entries,
                             uint32_t entry_count, uint64_t prev);
@@ -41,7 +42,7 @@ yr_ref yr_commit_entry(const yr_commit_table *table, uint64_t version, uint32_t 
 /* YORE_COMMIT_..., cheaper than describe. */
 uint8_t yr_commit_kind(const yr_commit_table *table, uint64_t version);
 
-/* The newest version <= newest whose time is <= time_ns, 0 when there is none. O(log n). */
+/* The newest version in (base, newest] whose time is <= time_ns, base when there is none. O(log n). */
 uint64_t yr_commit_at_time(const yr_commit_table *table, uint64_t newest, int64_t time_ns);
 
 #endif

@@ -5,37 +5,50 @@
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
 
-yore_status yr_memtable_create(const yore_env *env, uint64_t bytes_max, yr_memtable **out, yore_error *err)
+static void destroy(yr_memtable *mem)
+{
+    if (mem->art) yr_art_destroy(mem->art);
+    if (mem->hash) yr_hash_index_destroy(mem->hash);
+    yr_region_deinit(&mem->region);
+    yr_free_lines(mem->env, mem, sizeof *mem);
+}
+
+yore_status yr_memtable_create(const yore_env *env, uint64_t bytes_max, uint64_t secret,
+                               uint64_t base_version, yr_memtable **out, yore_error *err)
 {
     if (!bytes_max || bytes_max > YR_REGION_BYTES_MAX) bytes_max = YR_REGION_BYTES_MAX;
     yr_memtable *mem = yr_alloc_lines(env, sizeof *mem);
     if (!mem) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the memory store");
     mem->env = env;
+    mem->secret = secret;
+    mem->base_version = base_version;
+    atomic_init(&mem->refs, 1);
     if (!yr_region_init(&mem->region, env, bytes_max)) {
         yr_free_lines(env, mem, sizeof *mem);
         return yr_fail(err, YORE_ERR_NOMEM, "cannot reserve %" PRIu64 " bytes of address space", bytes_max);
     }
-    yr_commit_table_init(&mem->commits, &mem->region);
-    int failed = env->random(env->ctx, &mem->secret, sizeof mem->secret);
-    mem->hash = failed ? NULL : yr_hash_index_create(env, &mem->region, mem->secret);
+    yr_commit_table_init(&mem->commits, &mem->region, base_version);
+    mem->hash = yr_hash_index_create(env, &mem->region, mem->secret);
     mem->art = mem->hash ? yr_art_create(env, &mem->region) : NULL;
     if (mem->art) yr_hash_index_set_tree(mem->hash, mem->art);
     if (!mem->art) {
-        yr_memtable_destroy(mem);
-        return failed ? yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot get random bytes")
-                      : yr_fail(err, YORE_ERR_NOMEM, "out of memory for the indexes");
+        destroy(mem);
+        return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the indexes");
     }
     *out = mem;
     return YORE_OK;
 }
 
-void yr_memtable_destroy(yr_memtable *mem)
+void yr_memtable_ref(yr_memtable *mem)
+{
+    atomic_fetch_add_explicit(&mem->refs, 1, memory_order_relaxed); /* the caller holds one already */
+}
+
+void yr_memtable_unref(yr_memtable *mem)
 {
     if (!mem) return;
-    if (mem->art) yr_art_destroy(mem->art);
-    if (mem->hash) yr_hash_index_destroy(mem->hash);
-    yr_region_deinit(&mem->region);
-    yr_free_lines(mem->env, mem, sizeof *mem);
+    /* acq_rel: the last one sees everything the others did before they let go */
+    if (atomic_fetch_sub_explicit(&mem->refs, 1, memory_order_acq_rel) == 1) destroy(mem);
 }
 
 static void count_add(_Atomic uint64_t *counter, uint64_t n)

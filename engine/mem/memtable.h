@@ -1,4 +1,4 @@
-/* The memtable: every version of every key, in memory, with two indexes over one entry a key.
+/* The memtable: the versions above its base, of every key they wrote, in memory, with two indexes over one entry a key.
  *
  * One writer at a time (the commit leader, or replay); any number of readers, who work inside an epoch
  * section and look only at versions at or below one they saw published. Memory: one region for entries,
@@ -6,6 +6,7 @@
  *
  * M1 every entry is in the hash index and in the tree, and nothing else is.
  * M2 an entry is completely written before either index publishes it.
+ * M3 a frozen memtable is never written again; it goes with the last list of layers that has it.
  */
 #ifndef YR_MEMTABLE_H
 #define YR_MEMTABLE_H
@@ -18,8 +19,9 @@
 
 typedef struct yr_memtable {
     const yore_env *env;
-    uint64_t secret;       /* seeds the key hash; random per open */
-    uint64_t base_version; /* versions are kept as distances from it */
+    _Atomic uint32_t refs; /* of lists of layers */
+    uint64_t secret;       /* seeds the key hash; the store's */
+    uint64_t base_version; /* versions above it are here, kept as distances from it */
     yr_hash_index *hash;
     yr_art *art;
     /* The writer's counters, read by stats. */
@@ -34,8 +36,12 @@ typedef struct yr_memtable {
     yr_commit_table commits;
 } yr_memtable;
 
-yore_status yr_memtable_create(const yore_env *env, uint64_t bytes_max, yr_memtable **out, yore_error *err);
-void yr_memtable_destroy(yr_memtable *mem);
+/* With one reference. `secret` must not be known to those who choose keys. */
+yore_status yr_memtable_create(const yore_env *env, uint64_t bytes_max, uint64_t secret,
+                               uint64_t base_version, yr_memtable **out, yore_error *err);
+void yr_memtable_ref(yr_memtable *mem);
+/* The last one frees it: no reader may be inside any more. NULL is allowed. */
+void yr_memtable_unref(yr_memtable *mem);
 
 static inline uint64_t yr_memtable_key_hash(const yr_memtable *mem, uint32_t primitive, yore_slice user_key)
 {

@@ -10,10 +10,9 @@ static void count_step(_Atomic uint64_t *counter, uint64_t step)
                           memory_order_release);
 }
 
-/* Hash every key a branch has, for a filter that grows. The writer is the caller, so the tree is quiet. */
-static bool walk_own_keys(void *arg, const yr_branch *branch, yr_key_hash_sink sink, void *sink_arg)
+/* Hash every key a branch has in a memtable. The writer is the caller, so the tree is quiet. */
+static bool walk_memtable(const yr_memtable *mem, const yr_branch *branch, yr_key_hash_sink sink, void *sink_arg)
 {
-    const yr_memtable *mem = arg;
     if (yr_art_settle(mem->art) != YORE_OK) return false;
     uint8_t first[YR_TREE_KEY_PREFIX];
     yr_put_be32(first, branch->id);
@@ -27,6 +26,22 @@ static bool walk_own_keys(void *arg, const yr_branch *branch, yr_key_hash_sink s
     }
     bool ok = !iter.failed;
     yr_art_iter_deinit(&iter);
+    return ok;
+}
+
+/* For a filter that grows: what is in runs by now it will not know. */
+static bool walk_own_keys(void *arg, yr_branch *branch, yr_key_hash_sink sink, void *sink_arg)
+{
+    const yr_store *store = arg;
+    const yr_layers *layers = yr_store_layers(store);
+    bool ok = true;
+    for (uint32_t i = 0; i < layers->mem_count && ok; i++) {
+        ok = walk_memtable(layers->mems[i], branch, sink, sink_arg);
+    }
+    /* relaxed: the release of the grown filter, which comes next, orders it for whoever reads that */
+    uint64_t flushed = yr_layers_runs_have(layers, branch->id) ? yr_layers_flushed(layers) : 0;
+    if (ok && flushed > atomic_load_explicit(&branch->filtered_from, memory_order_relaxed))
+        atomic_store_explicit(&branch->filtered_from, flushed, memory_order_relaxed);
     return ok;
 }
 
@@ -48,7 +63,7 @@ static enum yr_put put_row(yr_store *store, yr_branch *branch, const yr_row *row
     enum yr_put put = yr_memtable_put(store->mem, row, key_hash, version, alone, entry);
     if (put == YR_PUT_DUPLICATE || put == YR_PUT_NO_MEMORY || !branch) return put;
     if (put == YR_PUT_NEW &&
-        !yr_branch_note_key(store->catalog, branch, key_hash, walk_own_keys, store->mem)) {
+        !yr_branch_note_key(store->catalog, branch, key_hash, walk_own_keys, store)) {
         yr_memtable_undo(store->mem, *entry);
         return YR_PUT_NO_MEMORY;
     }

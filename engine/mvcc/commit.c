@@ -65,10 +65,19 @@ void yr_store_lead(yr_store *store)
     }
 }
 
+bool yr_store_unsettled(const yr_store *store)
+{
+    yr_epoch_enter();
+    bool waits = yr_art_waiting(yr_store_layers(store)->mems[0]->art) != 0;
+    yr_epoch_exit();
+    return waits;
+}
+
 yore_status yr_store_settle(yr_store *store)
 {
-    /* Whatever the caller may see was with the tree before it was published: it waits, or is in order by now. */
-    if (yr_art_waiting(store->mem->art) == 0 || YR_BUG(UNSETTLED_SCAN)) return YORE_OK;
+    /* Whatever the caller may see was with the tree before it was published: it waits, or is in order by now (a
+     * memtable is settled before it is frozen). */
+    if (!yr_store_unsettled(store) || YR_BUG(UNSETTLED_SCAN)) return YORE_OK;
     yr_store_lead(store);
     yore_status status = yr_art_settle(store->mem->art);
     yr_store_unlead(store);
@@ -213,7 +222,7 @@ static yore_status commit_one(yr_store *store, yr_request *request, int64_t now_
         hashes = yr_arena_alloc(&store->scratch, (row_count + 1) * sizeof *hashes);
         if (!hashes) return yr_fail(err, YORE_ERR_NOMEM, "out of memory while committing");
         for (uint32_t i = 0; i < row_count; i++) {
-            hashes[i] = yr_memtable_key_hash(store->mem, YORE_SYSTEM, rows[i].key);
+            hashes[i] = yr_store_key_hash(store, YORE_SYSTEM, rows[i].key);
         }
     } else {
         if (atomic_load_explicit(&request->branch->deleted_version, memory_order_acquire)) {
@@ -383,6 +392,7 @@ static yr_request *commit_group(yr_store *store, yr_request *first)
     yore_status status = g.wrote ? complete(store, &g, now_ns, err) : YORE_OK;
     answer_all(&g, status, err);
     if (g.wrote && status == YORE_OK && store->after_group) store->after_group(store->after_group_arg);
+    yr_store_release_held(store);
     yr_arena_reset(&store->scratch);
     yr_buf_clear(&store->group);
     yr_buf_trim(&store->group, GROUP_BUFFER_KEEP);
@@ -433,6 +443,10 @@ static bool commit_alone(yr_store *store, yr_request *request)
     if (request->sync == YORE_SYNC_COMMIT && store->wal) return false;
     if (atomic_load_explicit(&store->queue, memory_order_relaxed) || !try_lead(store)) return false;
     request->next = NULL;
+    if (request->op_count == 1) {
+        /* the bucket arrives while the commit is put together: it would be the longest wait of a small put */
+        yr_hash_index_prefetch_bucket(store->mem->hash, yr_branch_hash(request->ops->key_hash, request->branch->id));
+    }
     commit_all(store, request);
     /* those who came meanwhile; one that comes later finds nobody leading, or is woken by the unlead */
     if (atomic_load_explicit(&store->queue, memory_order_relaxed)) commit_all(store, take_queue(store));

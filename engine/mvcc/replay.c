@@ -131,7 +131,7 @@ static yore_status replay_frame(yr_store *store, const yr_commit_head *head, yr_
             (rows[i].primitive == YORE_SYSTEM) != (head->branch == YR_REGISTRY_BRANCH)) {
             return bad_commit(err, "a row cannot be read", head->version);
         }
-        hashes[i] = yr_memtable_key_hash(store->mem, rows[i].primitive, rows[i].key);
+        hashes[i] = yr_store_key_hash(store, rows[i].primitive, rows[i].key);
     }
     if (reader->left) return bad_commit(err, "it is longer than its rows", head->version);
     yore_status status = yr_apply(store, branch, head, rows, hashes, head->row_count, err);
@@ -154,7 +154,7 @@ yore_status yr_store_replay(yr_store *store, yore_slice payload, yore_error *err
     while (status == YORE_OK && reader.left) {
         if (!yr_frame_take(&reader, &head, &rows)) {
             status = bad_commit(err, "its frame cannot be read", store->last_version + 1);
-        } else {
+        } else if (head.version > store->mem->base_version) { /* else it is in a run */
             status = replay_frame(store, &head, &rows, err);
         }
         yr_arena_reset(&store->scratch);

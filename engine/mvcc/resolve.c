@@ -9,20 +9,28 @@
 
 /* The value a key has for the leader, now. */
 typedef struct current {
-    const yr_version *version; /* visible one, or NULL */
-    uint64_t number;           /* its version */
+    bool exists;    /* there is a visible one; if not, only found.version is set, to 0 */
+    yr_found found; /* what it borrows lasts as long as the group */
 } current;
 
-static current current_of(const yr_store *store, const yr_request *request, const yr_op *op, int64_t time_ns)
+static yr_lookup lookup_of(const yr_op *op)
 {
-    yr_view view = yr_store_view(store, request->branch, UINT64_MAX, time_ns);
-    yr_found found;
+    return (yr_lookup){.key_hash = op->key_hash, .user_key = op->key, .primitive = op->primitive};
+}
+
+static yore_status current_of(yr_store *store, const yr_request *request, const yr_op *op, int64_t time_ns,
+                              current *now)
+{
+    yr_view view = yr_store_view(store, yr_store_layers(store), request->branch, UINT64_MAX, time_ns);
+    const yr_lookup key = lookup_of(op);
     view.past = false;
-    if (!yr_lineage_find(&view, op->key_hash, op->primitive, op->key, &found) ||
-        !yr_version_is_visible(found.version, time_ns)) {
-        return (current){0};
-    }
-    return (current){found.version, yr_memtable_version(store->mem, found.version)};
+    yore_status status = yr_lineage_find(&view, &key, &now->found, request->err);
+    if (status < 0) return status;
+    now->exists = status == YORE_OK && yr_found_is_visible(&now->found, time_ns);
+    if (status == YORE_OK && !yr_store_hold(store, &now->found))
+        return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while committing");
+    if (!now->exists) now->found.version = 0;
+    return YORE_OK;
 }
 
 static int shown(yore_slice key)
@@ -30,14 +38,12 @@ static int shown(yore_slice key)
     return key.size > 64 ? 64 : (int)key.size;
 }
 
-/* The newest version the branch itself has of a key, 0 if none. */
-static uint64_t newest_own(const yr_store *store, const yr_branch *branch, uint64_t key_hash,
-                           uint8_t primitive, yore_slice key)
+/* The newest version the branch itself has of a key, 0 if none above the snapshot. */
+static yore_status newest_own(const yr_store *store, const yr_request *request, const yr_lookup *key,
+                              uint64_t *newest)
 {
-    yr_ref ref = yr_memtable_find(store->mem, key_hash, branch->id, primitive, key);
-    if (!ref) return 0;
-    uint32_t delta = yr_chain_newest_delta(&store->mem->region, yr_entry_at(&store->mem->region, ref));
-    return delta ? store->mem->base_version + delta : 0;
+    return yr_layers_newest(yr_store_layers(store), key, request->branch->id, request->snapshot, newest,
+                            request->err);
 }
 
 /* First committer wins: has anyone committed this key on this branch since the snapshot? Parents cannot
@@ -49,11 +55,14 @@ static bool is_newer_than_snapshot(uint64_t newest, uint64_t snapshot)
 }
 
 static yore_status check_preconditions(yr_store *store, const yr_request *request, const yr_op *op,
-                                       current now)
+                                       const current *now)
 {
     const char *key = op->key.data;
     if (op->check_snapshot) {
-        uint64_t newest = newest_own(store, request->branch, op->key_hash, op->primitive, op->key);
+        const yr_lookup lookup = lookup_of(op);
+        uint64_t newest;
+        yore_status status = newest_own(store, request, &lookup, &newest);
+        if (status < 0) return status;
         if (is_newer_than_snapshot(newest, request->snapshot)) {
             return yr_fail(request->err, YORE_CONFLICT,
                            "key '%.*s' was committed by another transaction at v%" PRIu64
@@ -61,52 +70,96 @@ static yore_status check_preconditions(yr_store *store, const yr_request *reques
                            shown(op->key), key, newest, request->snapshot);
         }
     }
-    if (op->if_absent && now.version) {
+    if (op->if_absent && now->exists) {
         return yr_fail(request->err, YORE_EXISTS, "key '%.*s' has a value already (v%" PRIu64 ")",
-                       shown(op->key), key, now.number);
+                       shown(op->key), key, now->found.version);
     }
-    if (op->has_if_version && now.number != op->if_version) {
+    if (op->has_if_version && now->found.version != op->if_version) {
         return yr_fail(request->err, YORE_CONFLICT, "key '%.*s' is at v%" PRIu64 ", not at v%" PRIu64,
-                       shown(op->key), key, now.number, op->if_version);
+                       shown(op->key), key, now->found.version, op->if_version);
     }
-    if (op->has_expected && (!now.version || !yr_slice_equal(yr_version_value(now.version), op->expected))) {
+    if (op->has_expected && (!now->exists || !yr_slice_equal(now->found.value, op->expected))) {
         return yr_fail(request->err, YORE_CONFLICT, "key '%.*s' %s", shown(op->key), key,
-                       now.version ? "has another value than expected" : "has no value");
+                       now->exists ? "has another value than expected" : "has no value");
     }
     return YORE_OK;
 }
 
-static yore_status check_range(yr_store *store, const yr_request *request, const yr_read *read)
+static yore_status range_changed(const yr_request *request, yore_slice key, uint64_t version)
 {
-    const yr_memtable *mem = store->mem;
-    uint8_t *seek = yr_arena_alloc(&store->scratch, YR_TREE_KEY_PREFIX + read->key.size);
-    if (!seek) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while validating a range");
-    yr_put_be32(seek, request->branch->id);
-    seek[4] = read->primitive;
-    if (read->key.size) memcpy(seek + YR_TREE_KEY_PREFIX, read->key.data, read->key.size);
+    return yr_fail(request->err, YORE_CONFLICT, "key '%.*s' of a range that was read has changed at v%" PRIu64,
+                   shown(key), (const char *)key.data, version);
+}
+
+static yore_status range_no_memory(const yr_request *request)
+{
+    return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while validating a range");
+}
+
+/* Has the range changed in one memtable? `seek` is its lower bound as a tree key. */
+static yore_status check_memtable(const yr_memtable *mem, const yr_request *request, const yr_read *read,
+                                  yore_slice seek)
+{
     yr_art_iter iter;
     yore_status status = yr_art_settle(mem->art);
     yr_art_iter_init(&iter, mem->art);
     yr_epoch_enter();
-    yr_ref ref = yr_art_seek(&iter, yore_bytes(seek, YR_TREE_KEY_PREFIX + read->key.size));
-    for (; ref && status == YORE_OK; ref = yr_art_next(&iter)) {
+    for (yr_ref ref = yr_art_seek(&iter, seek); ref && status == YORE_OK; ref = yr_art_next(&iter)) {
         const yr_entry *entry = yr_entry_at(&mem->region, ref);
         if (yr_entry_branch(entry) != request->branch->id || yr_entry_primitive(entry) != read->primitive)
             break;
         yore_slice key = yr_entry_user_key(entry);
         if (read->has_upper && yr_slice_compare(key, read->upper) >= 0) break;
         const yr_version *v = yr_chain_newest(&mem->region, entry);
-        if (v && is_newer_than_snapshot(yr_memtable_version(mem, v), request->snapshot)) {
-            status = yr_fail(request->err, YORE_CONFLICT,
-                             "key '%.*s' of a range that was read has changed at v%" PRIu64, shown(key),
-                             (const char *)key.data, yr_memtable_version(mem, v));
-        }
+        if (v && is_newer_than_snapshot(yr_memtable_version(mem, v), request->snapshot))
+            status = range_changed(request, key, yr_memtable_version(mem, v));
     }
     yr_epoch_exit();
-    if (status == YORE_ERR_NOMEM || (status == YORE_OK && iter.failed)) {
-        status = yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while validating a range");
-    }
+    if (status == YORE_ERR_NOMEM || (status == YORE_OK && iter.failed)) status = range_no_memory(request);
     yr_art_iter_deinit(&iter);
+    return status;
+}
+
+/* And in a run. */
+static yore_status check_run(yr_run *run, const yr_request *request, const yr_read *read, yore_slice seek)
+{
+    yr_run_cursor cursor;
+    yr_segment_row row;
+    yr_run_cursor_init(&cursor, run, UINT64_MAX, yore_bytes(seek.data, YR_TREE_KEY_PREFIX));
+    yore_status status = yr_run_cursor_seek(&cursor, seek, &row, request->err);
+    while (status == YORE_OK) {
+        yore_slice key = yore_bytes((const uint8_t *)row.tree_key.data + YR_TREE_KEY_PREFIX,
+                                    row.tree_key.size - YR_TREE_KEY_PREFIX);
+        if (read->has_upper && yr_slice_compare(key, read->upper) >= 0) break;
+        if (is_newer_than_snapshot(row.version, request->snapshot)) {
+            status = range_changed(request, key, row.version);
+            break;
+        }
+        status = yr_run_cursor_next(&cursor, &row, request->err);
+    }
+    yr_run_cursor_deinit(&cursor);
+    return status == YORE_END ? YORE_OK : status;
+}
+
+static yore_status check_range(yr_store *store, const yr_request *request, const yr_read *read)
+{
+    const yr_layers *layers = yr_store_layers(store);
+    size_t size = YR_TREE_KEY_PREFIX + read->key.size;
+    uint8_t *seek = yr_arena_alloc(&store->scratch, size);
+    yore_status status = YORE_OK;
+    if (!seek) return range_no_memory(request);
+    yr_put_be32(seek, request->branch->id);
+    seek[4] = read->primitive;
+    if (read->key.size) memcpy(seek + YR_TREE_KEY_PREFIX, read->key.data, read->key.size);
+    for (uint32_t i = 0; i < layers->mem_count && status == YORE_OK; i++) {
+        /* a layer that ends at or below the snapshot cannot have changed since */
+        if (i && layers->mems[i - 1]->base_version <= request->snapshot) return YORE_OK;
+        status = check_memtable(layers->mems[i], request, read, yore_bytes(seek, size));
+    }
+    for (uint32_t i = 0; i < layers->run_count && status == YORE_OK; i++) {
+        if (yr_run_last(layers->runs[i]) <= request->snapshot) break;
+        status = check_run(layers->runs[i], request, read, yore_bytes(seek, size));
+    }
     return status;
 }
 
@@ -120,7 +173,11 @@ static yore_status check_reads(yr_store *store, const yr_request *request)
             if (status != YORE_OK) return status;
             continue;
         }
-        uint64_t newest = newest_own(store, request->branch, read->key_hash, read->primitive, read->key);
+        const yr_lookup lookup = {
+            .key_hash = read->key_hash, .user_key = read->key, .primitive = read->primitive};
+        uint64_t newest;
+        yore_status status = newest_own(store, request, &lookup, &newest);
+        if (status < 0) return status;
         if (is_newer_than_snapshot(newest, request->snapshot)) {
             return yr_fail(request->err, YORE_CONFLICT,
                            "key '%.*s', which was read, has changed at v%" PRIu64, shown(read->key),
@@ -164,30 +221,30 @@ yore_status yr_incr_resolve(yore_slice old, bool has_old, int64_t delta, char ou
 }
 
 /* A value that is changed in place keeps its type, metadata and expiry. */
-static void keep_attributes(current now, yr_row *row)
+static void keep_attributes(const current *now, yr_row *row)
 {
-    if (!now.version) return;
-    row->type = yr_version_type(now.version);
-    row->meta = yr_version_meta(now.version);
-    row->expiry_ns = yr_version_expiry(now.version);
+    if (!now->exists) return;
+    row->type = now->found.type;
+    row->meta = now->found.meta;
+    row->expiry_ns = now->found.expiry_ns;
 }
 
-static yore_status resolve_incr(yr_store *store, const yr_request *request, const yr_op *op, current now,
-                                yr_row *row)
+static yore_status resolve_incr(yr_store *store, const yr_request *request, const yr_op *op,
+                                const current *now, yr_row *row)
 {
     char *text = yr_arena_alloc(&store->scratch, 24);
     if (!text) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory while committing");
-    yore_slice old = now.version ? yr_version_value(now.version) : yore_bytes("", 0);
+    yore_slice old = now->exists ? now->found.value : yore_bytes("", 0);
     row->value.data = text;
     keep_attributes(now, row);
-    return yr_incr_resolve(old, now.version != NULL, op->delta, text, &row->value.size, request->err);
+    return yr_incr_resolve(old, now->exists, op->delta, text, &row->value.size, request->err);
 }
 
-static yore_status resolve_append(yr_store *store, const yr_request *request, const yr_op *op, current now,
-                                  yr_row *row)
+static yore_status resolve_append(yr_store *store, const yr_request *request, const yr_op *op,
+                                  const current *now, yr_row *row)
 {
-    if (!now.version) return YORE_OK; /* the row has the bytes already */
-    yore_slice old = yr_version_value(now.version);
+    if (!now->exists) return YORE_OK; /* the row has the bytes already */
+    yore_slice old = now->found.value;
     size_t size = old.size + op->value.size;
     if (size > YORE_VALUE_BYTES_MAX) {
         return yr_fail(request->err, YORE_ERR_LIMIT,
@@ -212,9 +269,12 @@ static bool needs_current(const yr_op *op)
 static yore_status resolve_op(yr_store *store, const yr_request *request, const yr_op *op, int64_t time_ns,
                               yr_row *row, bool *wrote)
 {
-    current now = needs_current(op) ? current_of(store, request, op, time_ns) : (current){0};
-    yore_status status = check_preconditions(store, request, op, now);
-    *wrote = status == YORE_OK && (op->kind != YR_OP_DEL || now.version);
+    current now;
+    now.exists = false;
+    now.found.version = 0;
+    yore_status status = needs_current(op) ? current_of(store, request, op, time_ns, &now) : YORE_OK;
+    if (status == YORE_OK) status = check_preconditions(store, request, op, &now);
+    *wrote = status == YORE_OK && (op->kind != YR_OP_DEL || now.exists);
     if (!*wrote) return status;
     *row = (yr_row){.key = op->key,
                     .value = op->value,
@@ -227,8 +287,8 @@ static yore_status resolve_op(yr_store *store, const yr_request *request, const 
     if (op->ttl_ns && __builtin_add_overflow(time_ns, op->ttl_ns, &row->expiry_ns))
         row->expiry_ns = INT64_MAX;
     if (op->ttl_ns && row->expiry_ns == 0) row->expiry_ns = -1; /* 0 means never */
-    if (op->kind == YR_OP_INCR) return resolve_incr(store, request, op, now, row);
-    if (op->kind == YR_OP_APPEND) return resolve_append(store, request, op, now, row);
+    if (op->kind == YR_OP_INCR) return resolve_incr(store, request, op, &now, row);
+    if (op->kind == YR_OP_APPEND) return resolve_append(store, request, op, &now, row);
     return YORE_OK;
 }
 

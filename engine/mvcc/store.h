@@ -1,7 +1,9 @@
-/* The store's core: memtable, catalog and log, and the state of the commit path that binds them.
+/* The store's core: layers, catalog and log, and the state of the commit path that binds them.
  *
  * Who may touch what
  *   visible        written by the commit leader (release), read by everyone (acquire)
+ *   layers         replaced by the leader (release), read by everyone (acquire): after `visible`, so that it has what is
+ *                  visible, and with a reference or inside an epoch section
  *   queue, leader, sleepers   the commit queue, see commit.c
  *   "leader's"     only by the thread that holds `leader` (commit, replay, check, seal)
  */
@@ -13,22 +15,27 @@
 #include "engine/base/buf.h"
 #include "engine/base/thread.h"
 #include "engine/branch/lineage.h"
+#include "engine/layers/layers_commits.h"
 #include "engine/wal/wal.h"
 
 #include <yore/db.h>
 
 typedef struct yr_request yr_request;
+struct yr_held;
 
 typedef struct yr_store {
     /* immutable after open */
     const yore_env *env;
-    yr_memtable *mem;
+    void *owner;               /* the handle: of every list of layers */
+    uint64_t secret;           /* seeds the key hash; of the store's runs as well */
+    uint64_t memory_bytes_max; /* address space of a memtable */
     yr_catalog *catalog;
     yr_wal *wal;   /* NULL: nothing is logged (mode `none`, ":memory:") */
     uint32_t sync; /* durability of commits that ask for none in particular */
     bool read_only;
 
     _Alignas(128) _Atomic uint64_t visible; /* newest published version */
+    _Atomic(yr_layers *) layers;            /* holds a reference */
 
     _Alignas(128) _Atomic(yr_request *) queue; /* newest first */
     _Atomic uint32_t leader;                   /* 1 while a thread leads */
@@ -37,7 +44,10 @@ typedef struct yr_store {
     yr_cond queue_cond;
 
     /* leader's */
-    _Alignas(128) int64_t last_time_ns; /* of the newest commit */
+    _Alignas(128) yr_memtable *mem; /* the first of layers: takes the writes */
+    yr_retire_list retired;         /* lists of layers that were replaced */
+    struct yr_held *held;           /* what this group's rows borrow */
+    int64_t last_time_ns;           /* of the newest commit */
     int64_t last_data_time_ns;          /* of the newest data commit; INT64_MIN before the first */
     uint64_t last_version;              /* newest assigned */
     yr_buf group;                       /* the log record being put together */
@@ -60,7 +70,13 @@ typedef struct yr_store {
 #define YR_TIME_LAST (INT64_MAX - (INT64_C(1) << 52))
 #define YR_TIME_REACHED_MAX (INT64_MAX - (INT64_C(1) << 51))
 
+/* An empty store: one memtable. */
 yore_status yr_store_init(yr_store *store, const yore_env *env, uint64_t memory_bytes_max, yore_error *err);
+/* Before anything was written: go on behind the runs, which hold the versions up to last_version. The caller keeps its
+ * references. */
+yore_status yr_store_begin_behind(yr_store *store, uint64_t secret, yr_run *const *runs, uint32_t run_count,
+                                  uint64_t last_version, int64_t last_time_ns, int64_t last_data_time_ns,
+                                  yore_error *err);
 /* `abandoned`: in a forked child, whose parent's threads may hold or wait on the locks: leave those alone. */
 void yr_store_deinit(yr_store *store, bool abandoned);
 
@@ -87,26 +103,55 @@ void yr_store_unlead(yr_store *store);
  * moment. Leaders settle before they wait for a disk, so this never does.
  * YORE_OK; YORE_ERR_NOMEM is not expected. */
 yore_status yr_store_settle(yr_store *store);
+bool yr_store_unsettled(const yr_store *store); /* would it have anything to do? */
 
 /* replay.c: apply one record of the log, whose bytes are judged first. The caller leads, or nobody else is
  * there yet. Publishes. */
 yore_status yr_store_replay(yr_store *store, yore_slice payload, yore_error *err);
 
-/* A view of a branch at a version. */
-static inline yr_view yr_store_view(const yr_store *store, const yr_branch *branch, uint64_t version,
-                                    int64_t time_ns)
+/* The layers of now: inside an epoch section, or by the leader. */
+static inline yr_layers *yr_store_layers(const yr_store *store)
 {
-    return (yr_view){.mem = store->mem,
+    return atomic_load_explicit(&store->layers, memory_order_acquire); /* pairs with yr_store_set_layers */
+}
+/* With a reference. Any thread. */
+static inline yr_layers *yr_store_layers_ref(const yr_store *store)
+{
+    yr_epoch_enter(); /* the store gives its own reference up only after an epoch */
+    yr_layers *layers = yr_store_layers(store);
+    yr_layers_ref(layers);
+    yr_epoch_exit();
+    return layers;
+}
+/* Leader: publish other layers; takes over the caller's reference. The old ones go when no reader has them. */
+void yr_store_set_layers(yr_store *store, yr_layers *layers);
+
+static inline uint64_t yr_store_key_hash(const yr_store *store, uint32_t primitive, yore_slice user_key)
+{
+    return yr_key_hash(store->secret, primitive, user_key.data, user_key.size);
+}
+
+/* A view of a branch at a version; borrows the layers. */
+static inline yr_view yr_store_view(const yr_store *store, yr_layers *layers, const yr_branch *branch,
+                                    uint64_t version, int64_t time_ns)
+{
+    return (yr_view){.layers = layers,
                      .branch = branch,
                      .cap = version,
                      .time_ns = time_ns,
                      .past = version < yr_store_visible(store)};
 }
 
-/* The newest own data commit of a branch at or before a version, 0 if none. */
-uint64_t yr_branch_head_at(const yr_store *store, const yr_branch *branch, uint64_t version);
+/* The newest own data commit of a branch at or before a version, 0 if none. YORE_OK or a run's failure.
+ * known  a version >= `version` that was visible before the layers were taken */
+yore_status yr_branch_head_at(const yr_layers *layers, uint64_t known, const yr_branch *branch,
+                              uint64_t version, uint64_t *head, yore_error *err);
 /* The newest data commit of a lineage at or before a version, 0 if none; *hop (may be NULL) is where. */
-uint64_t yr_lineage_head_at(const yr_store *store, const yr_branch *branch, uint64_t version,
-                            const yr_branch **hop);
+yore_status yr_lineage_head_at(const yr_layers *layers, uint64_t known, const yr_branch *branch,
+                               uint64_t version, const yr_branch **hop, uint64_t *head, yore_error *err);
+/* Leader: keep what a found version borrows until the group's rows are applied. False when memory is out: then it was
+ * released. */
+bool yr_store_hold(yr_store *store, yr_found *found);
+void yr_store_release_held(yr_store *store);
 
 #endif

@@ -95,11 +95,12 @@ typedef struct yore_range {
     bool keys_only;         /* leave `value` empty */
     bool with_deleted;      /* scans: also keys that are deleted or expired, as YORE_OP_DEL rows */
     bool own_only;          /* scans: only the branch's own key space, not its parents' */
+    bool without_times;     /* scans: leave `time_ns` 0: saves a look at each row's commit */
 } yore_range;
 
 #define YORE_RANGE_INIT                                                                 \
     {                                                                                   \
-        sizeof(yore_range), 0, {0, 0}, {0, 0}, {0, 0}, 0, 0, false, false, false, false \
+        sizeof(yore_range), 0, {0, 0}, {0, 0}, {0, 0}, 0, 0, false, false, false, false, false \
     }
 
 /* List keys in byte order at the snapshot.
@@ -121,13 +122,13 @@ YORE_API YORE_NODISCARD yore_status yore_history(yore_db *db, const yore_at *upt
                                                  const yore_range *range, yore_iter **out, yore_error *err);
 
 /* The change feed: every put and delete of commits after a version, oldest commit first, all branches.
- * Rows of one version are one commit. System commits appear as rows of YORE_SYSTEM.
+ * Rows of one version are one commit, in key order. System commits appear as rows of YORE_SYSTEM.
  * Returns YORE_OK; YORE_ERR_TRIMMED, YORE_ERR_NOMEM.
  * Threads any.   Blocks never.   Cost O(changes). */
 YORE_API YORE_NODISCARD yore_status yore_changes(yore_db *db, uint64_t after_version, const yore_range *range,
                                                  yore_iter **out, yore_error *err);
 
-/* Take the next rows.
+/* Take the next rows. They last until the next call on the iterator.
  * rows      room for `cap` rows of `row_size` bytes each (sizeof(yore_row)).
  * n         set to how many were written, on YORE_OK at least 1.
  * Returns YORE_OK, YORE_END; YORE_ERR_MISUSE, YORE_ERR_NOMEM.
@@ -149,7 +150,8 @@ YORE_API void yore_iter_close(yore_iter *iter);
 
 #define YORE_PARENTS_MAX 64u
 
-/* One commit. Text borrows the store's memory, valid while `db` (or an iterator over it) is open. */
+/* One commit. Texts of one that yore_log_next gave last until the iterator's next step; those of yore_commit_get until
+ * yore_commit_release. */
 typedef struct yore_commit_info {
     uint32_t struct_size;
     uint32_t kind; /* YORE_COMMIT_... */
@@ -164,6 +166,7 @@ typedef struct yore_commit_info {
     yore_slice author;
     yore_slice source;
     uint64_t parents[YORE_PARENTS_MAX]; /* versions; the first is the previous commit of the lineage */
+    void *own;                          /* the library's */
 } yore_commit_info;
 
 typedef struct yore_log_options {
@@ -196,13 +199,17 @@ YORE_API YORE_NODISCARD yore_status yore_log(yore_db *db, const yore_at *upto,
  * Returns YORE_OK, YORE_END; YORE_ERR_MISUSE.   Threads one at a time.   Blocks never.   Cost O(1) a commit passed. */
 YORE_API YORE_NODISCARD yore_status yore_log_next(yore_iter *iter, yore_commit_info *out, yore_error *err);
 
-/* Describe one commit.
+/* Describe one commit. Release it with yore_commit_release.
  * Returns YORE_OK; YORE_ERR_TIME_RANGE for a version that does not exist.
  * Threads any.   Blocks never.   Cost O(1). */
 YORE_API YORE_NODISCARD yore_status yore_commit_get(yore_db *db, uint64_t version, yore_commit_info *out,
                                                     yore_error *err);
 
-/* List what one commit wrote, in the order it was written.
+/* Release the texts of a commit from yore_commit_get. Others, zeroed and released ones are allowed.
+ * Returns nothing.   Threads one at a time.   Blocks never.   Cost O(1). */
+YORE_API void yore_commit_release(yore_commit_info *info);
+
+/* List what one commit wrote, in key order.
  * Returns YORE_OK; YORE_ERR_TIME_RANGE.   Threads any.   Blocks never.   Cost O(1) to start, O(1) a row. */
 YORE_API YORE_NODISCARD yore_status yore_commit_rows(yore_db *db, uint64_t version, yore_iter **out,
                                                      yore_error *err);

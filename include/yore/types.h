@@ -167,7 +167,7 @@ typedef struct yore_pin {
 #define YORE_OP_PUT 1u
 #define YORE_OP_DEL 2u
 
-/* One row of a scan, a history or a change feed. Slices stay valid until the iterator is closed.
+/* One row of a scan, a history or a change feed. Slices stay valid until the iterator's next step.
  * Pass `sizeof(yore_row)` as row_size, so that the struct can grow. */
 typedef struct yore_row {
     yore_slice key; /* the user key */

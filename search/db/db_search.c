@@ -112,11 +112,12 @@ static yore_status parse(search *s, yore_error *err)
 /* One attempt: YORE_CONFLICT when the settings changed on the way. */
 static yore_status attempt(search *s, int64_t until_ns, yore_error *err)
 {
-    yore_db *db = s->snap->db;
+    yore_db *db = s->snap->reader.db;
     const yr_index *index;
-    yr_search_settings_get(db, yr_store_visible(&db->store), &s->settings);
+    yore_status status = yr_search_settings_get(db, yr_store_visible(&db->store), &s->settings, err);
+    if (status < 0) return status;
     const char *language = s->settings.index.language;
-    yore_status status = yr_follower_take_analyzer(s->follower, language, &s->analyzer, err);
+    status = yr_follower_take_analyzer(s->follower, language, &s->analyzer, err);
     if (status < 0) return status;
     yr_arena_reset(&s->iter->arena);
     status = parse(s, err);
@@ -166,16 +167,16 @@ static void fill_info(const search *s)
 
 static yore_status run_search(search *s, yore_error *err)
 {
-    const yore_env *env = s->snap->db->env;
+    const yore_env *env = s->snap->reader.db->env;
     int64_t wait_ns = s->query->wait_ns ? s->query->wait_ns : WAIT_DEFAULT_NS;
     int64_t now = env->monotonic_ns(env->ctx);
     int64_t until_ns = wait_ns < 0 || wait_ns > INT64_MAX - now ? -1 : now + wait_ns;
-    yore_status status = yr_follower_of(s->snap->db, &s->follower, err);
+    yore_status status = yr_follower_of(s->snap->reader.db, &s->follower, err);
     if (status < 0) return status;
     do {
         status = attempt(s, until_ns, err);
     } while (status == YORE_CONFLICT);
-    if (status == YORE_ERR_CANCELLED) return yr_db_usable(s->snap->db, err); /* it is being closed */
+    if (status == YORE_ERR_CANCELLED) return yr_db_usable(s->snap->reader.db, err); /* it is being closed */
     if (status == YORE_OK) status = pin_values(s, err);
     if (status == YORE_OK && s->query->snippet_bytes != YORE_SNIPPET_NONE)
         status = yr_snippet_plan_create(s->root, &s->iter->arena, &s->iter->plan, err);
@@ -189,14 +190,14 @@ yore_status yore_search(yore_snap *snap, const yore_query *query, yore_iter **ou
         return yr_fail(err, YORE_ERR_MISUSE, "a snapshot, a query and a place for the iterator are needed");
     if (query->struct_size != sizeof *query)
         return yr_fail(err, YORE_ERR_MISUSE, "the query is not initialised with YORE_QUERY_INIT");
-    yore_status status = yr_db_usable(snap->db, err);
+    yore_status status = yr_db_usable(snap->reader.db, err);
     if (status < 0) return status;
     search s = {.snap = snap, .query = query};
-    s.iter = yr_iter_create(snap->db, sizeof *s.iter);
+    s.iter = yr_iter_create(snap->reader.db, sizeof *s.iter);
     if (!s.iter) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for an iterator");
     s.iter->base.deinit = hits_deinit;
-    yr_arena_init(&s.iter->arena, snap->db->env);
-    yr_arena_init(&s.scratch, snap->db->env);
+    yr_arena_init(&s.iter->arena, snap->reader.db->env);
+    yr_arena_init(&s.scratch, snap->reader.db->env);
     status = run_search(&s, err);
     yr_arena_deinit(&s.scratch);
     if (status == YORE_OK)

@@ -12,19 +12,24 @@ enum { IDLE_NS = 20000000, IDLE_NS_MAX = 160000000 };
 
 /* -- settings -- */
 
-void yr_search_settings_get(const yore_db *db, uint64_t version, yr_search_settings *out)
+yore_status yr_search_settings_get(const yore_db *db, uint64_t version, yr_search_settings *out, yore_error *err)
 {
     char text[YR_SETTING_SIZE];
+    yr_buf prefixes;
     memset(out, 0, sizeof *out);
-    yr_setting_get(db, "search.language", version, out->index.language);
-    yr_setting_get(db, "search.index", version, text);
-    out->index.indexes_text = strcmp(text, "none") != 0;
-    out->index.prefixes_version = yr_prefix_table_since(yr_setting_prefixes(db, "search.index", version));
+    yr_buf_init(&prefixes, db->env, SIZE_MAX);
+    yore_status status = yr_setting_prefixes(db, "search.index", version, &prefixes, err);
+    out->index.prefixes_version = yr_prefix_table_since(yore_bytes(prefixes.data, prefixes.size));
+    yr_buf_deinit(&prefixes);
+    if (status == YORE_OK) status = yr_setting_get(db, "search.language", version, out->index.language, err);
+    if (status == YORE_OK) status = yr_setting_get(db, "search.index", version, text, err);
+    out->index.indexes_text = status == YORE_OK && strcmp(text, "none") != 0;
     /* values are judged when they are set; what a later version allowed counts as the default */
-    yr_setting_get(db, "search.k1", version, text);
-    if (!yr_setting_number(text, 100, &out->k1)) out->k1 = 1.2;
-    yr_setting_get(db, "search.b", version, text);
-    if (!yr_setting_number(text, 1, &out->b)) out->b = 0.75;
+    if (status == YORE_OK) status = yr_setting_get(db, "search.k1", version, text, err);
+    if (status < 0 || !yr_setting_number(text, 100, &out->k1)) out->k1 = 1.2;
+    if (status == YORE_OK) status = yr_setting_get(db, "search.b", version, text, err);
+    if (status < 0 || !yr_setting_number(text, 1, &out->b)) out->b = 0.75;
+    return status;
 }
 
 bool yr_index_settings_equal(const yr_index_settings *a, const yr_index_settings *b)
@@ -185,7 +190,8 @@ static yore_status try_hold(yr_follower *f, uint64_t version, const yr_index_set
 {
     if (f->stop) return yr_fail(err, YORE_ERR_MISUSE, "the store '%s' has been closed", f->db->path);
     yr_search_settings now;
-    yr_search_settings_get(f->db, yr_store_visible(&f->db->store), &now);
+    yore_status status = yr_search_settings_get(f->db, yr_store_visible(&f->db->store), &now, err);
+    if (status < 0) return status;
     if (!yr_index_settings_equal(&now.index, settings)) return YORE_CONFLICT;
     if (yr_index_settings_equal(&f->settings, settings)) {
         if (f->failure) return failed(f, err);
@@ -280,8 +286,8 @@ void yr_follower_stats(yr_follower *f, yore_search_stats *out)
     yr_mutex_unlock(&f->mutex);
     out->struct_size = sizeof *out;
     uint64_t visible = yr_store_visible(&f->db->store), followed = out->lag_bytes;
-    uint64_t bytes =
-        atomic_load_explicit(&f->db->store.mem->value_bytes, memory_order_relaxed); /* a statistic */
+    yore_stats store = {.struct_size = sizeof store};
+    uint64_t bytes = yore_stats_get(f->db, &store, NULL) == YORE_OK ? store.value_bytes : 0;
     out->lag_versions = visible > out->indexed_version ? visible - out->indexed_version : 0;
     out->lag_bytes = out->lag_versions && bytes > followed ? bytes - followed : 0;
 }

@@ -36,7 +36,8 @@ typedef struct yr_search_settings {
     yr_index_settings index;
     double k1, b;
 } yr_search_settings;
-void yr_search_settings_get(const yore_db *db, uint64_t version, yr_search_settings *out);
+yore_status yr_search_settings_get(const yore_db *db, uint64_t version, yr_search_settings *out,
+                                   yore_error *err);
 
 typedef struct yr_follower yr_follower;
 

@@ -65,16 +65,25 @@ static yore_status prepare_hidden(yr_follower *f, const yore_row *row, prepared 
     const yr_store *store = &f->db->store;
     const yr_branch *branch = yr_catalog_by_id(store->catalog, row->branch_id);
     if (!branch->parent || yr_index_has_key(&f->index, row->branch_id, row->key)) return YORE_OK;
-    yr_view view = yr_store_view(store, branch->parent, branch->fork_version, 0);
-    uint64_t hash = yr_memtable_key_hash(store->mem, row->primitive, row->key);
+    yr_layers *layers = yr_store_layers_ref(store);
+    yr_view view = yr_store_view(store, layers, branch->parent, branch->fork_version, 0);
+    const yr_lookup key = {.key_hash = yr_layers_key_hash(layers, row->primitive, row->key),
+                           .user_key = row->key,
+                           .primitive = row->primitive};
     yr_found found;
     yr_epoch_enter();
-    bool any = yr_lineage_find(&view, hash, row->primitive, row->key, &found);
+    yore_status status = yr_lineage_find(&view, &key, &found, err);
     yr_epoch_exit();
-    if (!any || yr_version_op(found.version) != YORE_OP_PUT) return YORE_OK;
-    p->change.hidden = &p->hidden;
-    p->change.hidden_expiry_ns = yr_version_expiry(found.version);
-    return count_value(f, yr_version_value(found.version), &p->hidden, err);
+    if (status == YORE_OK) {
+        if (found.op == YORE_OP_PUT) {
+            p->change.hidden = &p->hidden;
+            p->change.hidden_expiry_ns = found.expiry_ns;
+            status = count_value(f, found.value, &p->hidden, err);
+        }
+        yr_found_release(&found);
+    }
+    yr_layers_unref(layers);
+    return status < 0 ? status : YORE_OK;
 }
 
 static yore_status prepare(yr_follower *f, const yore_row *row, prepared *p, yore_error *err)
@@ -178,11 +187,10 @@ static yore_status begin_again(yr_follower *f, const yr_index_settings *settings
     close_feed(f);
     yr_analyzer_close(f->analyzer);
     f->analyzer = NULL;
-    yore_slice prefixes = yr_setting_prefixes(f->db, "search.index", settings->prefixes_version);
     yr_buf_clear(&f->prefixes);
-    yore_status status = yr_analyzer_open(f->env, yore_str(settings->language), &f->analyzer, err);
-    if (status == YORE_OK && !yr_buf_append(&f->prefixes, prefixes.data, prefixes.size))
-        status = yr_fail(err, YORE_ERR_NOMEM, "out of memory for the settings of the search index");
+    yore_status status =
+        yr_setting_prefixes(f->db, "search.index", settings->prefixes_version, &f->prefixes, err);
+    if (status == YORE_OK) status = yr_analyzer_open(f->env, yore_str(settings->language), &f->analyzer, err);
     yr_follower_begin_write(f);
     yr_mutex_lock(&f->mutex);
     yr_follower_drop(f);
@@ -192,9 +200,9 @@ static yore_status begin_again(yr_follower *f, const yr_index_settings *settings
     f->stats = (yore_search_stats){0};
     f->describe[0] = 0;
     if (status == YORE_OK) {
-        yr_index_init(&f->index, f->env, f->db->store.mem->secret, f->db->search_bytes_max);
+        yr_index_init(&f->index, f->env, f->db->store.secret, f->db->search_bytes_max);
         yr_space_watch(&f->index.space, &f->batch);
-        yr_counter_init(&f->counter, &f->index.space, f->db->store.mem->secret);
+        yr_counter_init(&f->counter, &f->index.space, f->db->store.secret);
         f->counter.cancel = &f->cancel;
         f->has_index = true;
         snprintf(f->describe, sizeof f->describe, "%s", yr_analyzer_describe(f->analyzer));
@@ -222,8 +230,8 @@ void yr_follower_step(yr_follower *f, bool *more)
     yore_error words = YORE_ERROR_INIT;
     uint64_t visible = yr_store_visible(&f->db->store);
     yr_search_settings settings;
-    yr_search_settings_get(f->db, visible, &settings);
     *more = false;
+    if (yr_search_settings_get(f->db, visible, &settings, NULL) < 0) return; /* the search that waits meets it, too */
     yr_mutex_lock(&f->mutex);
     bool differs = !yr_index_settings_equal(&f->settings, &settings.index);
     bool is_failed = f->failure != YORE_OK && !differs;

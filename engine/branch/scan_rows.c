@@ -1,0 +1,76 @@
+/* A run under a listing. */
+#include "engine/base/mem.h"
+#include "engine/branch/scan_source.h"
+
+void yr_scan_rows_init(yr_scan_source *source, yr_run *run, uint32_t primitive, uint64_t cap)
+{
+    yr_scan_rows *rows = &source->u.rows;
+    source->is_run = true;
+    yr_put_be32(rows->prefix, source->branch->id);
+    rows->prefix[4] = (uint8_t)primitive;
+    yr_run_cursor_init(&rows->cursor, run, cap, yore_bytes(rows->prefix, sizeof rows->prefix));
+}
+
+static yore_slice user_key(const yr_scan_rows *rows)
+{
+    yore_slice key = rows->row.tree_key;
+    return yore_bytes((const uint8_t *)key.data + YR_TREE_KEY_PREFIX, key.size - YR_TREE_KEY_PREFIX);
+}
+
+/* Where a step led to. */
+static yore_status stands(const yr_scan *scan, yr_scan_source *source, yore_status status)
+{
+    if (status < 0) return status;
+    source->ended = status == YORE_END || !yr_scan_has(scan, user_key(&source->u.rows));
+    return YORE_OK;
+}
+
+yore_status yr_scan_rows_step(const yr_scan *scan, yr_scan_source *source, yore_error *err)
+{
+    yr_scan_rows *rows = &source->u.rows;
+    return stands(scan, source, scan->reverse ? yr_run_cursor_prev(&rows->cursor, &rows->row, err)
+                                              : yr_run_cursor_next(&rows->cursor, &rows->row, err));
+}
+
+yore_status yr_scan_rows_start(yr_scan *scan, yr_scan_source *source, yore_error *err)
+{
+    yr_scan_rows *rows = &source->u.rows;
+    uint32_t id = source->branch->id;
+    if (rows->is_placed) return YORE_OK;
+    rows->is_placed = true;
+    if (!scan->reverse) {
+        yore_slice from = yr_scan_tree_key(scan, id, scan->primitive, scan->lower);
+        return stands(scan, source, yr_run_cursor_seek(&rows->cursor, from, &rows->row, err));
+    }
+    yore_slice upper = scan->has_upper ? yr_scan_tree_key(scan, id, scan->primitive, scan->upper)
+                                       : yore_bytes(NULL, 0);
+    yore_status status = yr_run_cursor_seek_reverse(&rows->cursor, upper, &rows->row, err);
+    if (status == YORE_OK && scan->has_upper && yr_slice_equal(user_key(rows), scan->upper))
+        return yr_scan_rows_step(scan, source, err);
+    return stands(scan, source, status);
+}
+
+bool yr_scan_rows_keep(yr_scan *scan, const yr_scan_source *source)
+{
+    yr_block_pin pins[2];
+    uint32_t count = yr_run_cursor_pin(&source->u.rows.cursor, pins);
+    for (uint32_t i = 0; i < count; i++) {
+        if (scan->pin_count && scan->pins[scan->pin_count - 1].entry == pins[i].entry) {
+            yr_block_pin_release(&pins[i]); /* neighbours share a block */
+            continue;
+        }
+        if (scan->pin_count == scan->pin_capacity) {
+            size_t capacity = scan->pin_capacity ? scan->pin_capacity * 2 : 16;
+            yr_block_pin *grown = yr_realloc(scan->env, scan->pins, scan->pin_capacity * sizeof *grown,
+                                             capacity * sizeof *grown);
+            if (!grown) {
+                while (i < count) yr_block_pin_release(&pins[i++]);
+                return false;
+            }
+            scan->pins = grown;
+            scan->pin_capacity = capacity;
+        }
+        scan->pins[scan->pin_count++] = pins[i];
+    }
+    return true;
+}
