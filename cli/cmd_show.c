@@ -138,6 +138,7 @@ static int run_show(cli *c)
         code = cli_fail(c, &err);
     } else {
         code = show(&s, &at);
+        yore_commit_release(&info);
     }
 
 out:

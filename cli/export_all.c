@@ -104,6 +104,7 @@ static int want_parents(all_run *all, const yore_commit_info *info)
         parent.struct_size = sizeof parent;
         if (yore_commit_get(all->run->c->db, info->parents[i], &parent, NULL) == YORE_OK) {
             all->grew = want(all, parent.branch_id) || all->grew;
+            yore_commit_release(&parent);
         }
     }
     return EXIT_DONE;

@@ -106,6 +106,7 @@ static uint32_t further_parent(cli *c, const yore_commit_info *info)
     if (yore_commit_get(c->db, info->parents[0], &parent, NULL) < 0) {
         return 0;
     }
+    yore_commit_release(&parent);
     return is_in_lineage(c, info->branch_id, parent.branch_id, info->parents[0]) ? 1 : 0;
 }
 
@@ -251,6 +252,7 @@ int export_lineage(export_run *run, const yore_at *upto, uint64_t since_version)
         memcpy(&version, versions.data + at - sizeof version, sizeof version);
         code = yore_commit_get(c->db, version, &info, &err) < 0 ? cli_fail(c, &err)
                                                                 : export_commit(run, where.branch, &info);
+        yore_commit_release(&info);
     }
     yore_iter_close(log);
     cli_bytes_deinit(&versions);

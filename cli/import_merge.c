@@ -50,6 +50,7 @@ static bool mark_parents(merge_run *run, uint64_t version, unsigned char *marks)
             marks[info.parents[i]] |= marks[version];
         }
     }
+    yore_commit_release(&info);
     return true;
 }
 
@@ -93,6 +94,7 @@ static bool open_base(merge_run *run, uint64_t base)
     if (yore_commit_get(run->im->c->db, base, &info, &err) < 0) {
         return from_error(run, &err);
     }
+    yore_commit_release(&info);
     return open_snap(run, BASE, info.branch_id, base);
 }
 

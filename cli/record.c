@@ -3,8 +3,9 @@
 
 yore_slice cli_note_of(cli *c, uint64_t version)
 {
-    static yore_commit_info info; /* large; the note borrows the store, not this */
+    static yore_commit_info info; /* large, and the note's owner until the next call */
 
+    yore_commit_release(&info);
     info.struct_size = sizeof info;
     if (version == 0 || yore_commit_get(c->db, version, &info, NULL) != YORE_OK) return yore_str("");
     return info.note;

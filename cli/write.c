@@ -50,6 +50,7 @@ int cli_commit_many(cli *c, yore_txn *txn, const char *op, const char *note, boo
         (void)snprintf(where.branch, sizeof where.branch, "%s", cli_branch(c));
     }
     cli_report_commit(c, &where, op, info.key_count, note);
+    yore_commit_release(&info);
     return 0;
 }
 

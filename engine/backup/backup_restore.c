@@ -130,7 +130,8 @@ static yore_status run(restore *r, const yore_backup_options *options, yore_back
     if (out) {
         *out = info;
         out->last_version = yr_store_visible(&r->db->store);
-        (void)yr_db_commit_time(r->db, out->last_version, &out->last_time_ns, NULL); /* a memtable's: no failure */
+        (void)yr_db_commit_time(r->db, out->last_version, &out->last_time_ns,
+                                NULL); /* a memtable's: no failure */
     }
     return YORE_OK;
 }

@@ -89,7 +89,7 @@ yore_status yr_backup_source_next(yr_backup_source *source, yore_error *err)
     }
     uint64_t version = source->version + 1;
     yr_layers *layers = yr_store_layers_ref(&source->db->store);
-    yr_layers_commit commit;
+    yr_found_commit commit;
     yore_status status = yr_layers_commit(layers, version, &commit, err);
     if (status == YORE_OK) {
         status = put_frame(source, &commit.head, err);

@@ -39,9 +39,10 @@ struct yr_branch {
     uint32_t root_id;      /* of the lineage's last hop; immutable */
     _Atomic uint64_t own_keys;
     _Atomic yr_filter_ref filter; /* of own keys; 0 for roots and for branches without keys */
-    _Atomic uint64_t filtered_from; /* what was written at or below this version the filter may not know; rises */
-    _Atomic uint64_t head;        /* newest own data commit, published or about to be; 0 = none */
-    _Atomic uint64_t first;       /* oldest own data commit; meaningful once head is not 0 */
+    _Atomic uint64_t
+        filtered_from;      /* what was written at or below this version the filter may not know; rises */
+    _Atomic uint64_t head;  /* newest own data commit, published or about to be; 0 = none */
+    _Atomic uint64_t first; /* oldest own data commit; meaningful once head is not 0 */
     /* The rest. */
     _Atomic uint64_t own_bytes;
     _Atomic uint64_t deleted_version; /* 0 = live */

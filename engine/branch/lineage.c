@@ -13,8 +13,7 @@ yore_status yr_lineage_find(const yr_view *view, const yr_lookup *key, yr_found 
         uint64_t absent_from = yr_branch_absent_from(hop, key->key_hash);
         if (absent_from) {
             /* the first hop that has a version decides, a delete included (I4) */
-            yore_status status =
-                yr_layers_find(layers, key, hop->id, cap, absent_from, view->past, out, err);
+            yore_status status = yr_layers_find(layers, key, hop->id, cap, absent_from, view->past, out, err);
             if (status != YORE_NOT_FOUND) return status;
         }
         cap = yr_lineage_cap(hop, cap);

@@ -107,7 +107,8 @@ static const yr_branch *next_hop(const yr_branch *hop, bool own_only)
 
 static bool has_keys(const yr_branch *hop)
 {
-    return atomic_load_explicit(&hop->own_keys, memory_order_acquire) != 0; /* pairs with yr_branch_note_key */
+    return atomic_load_explicit(&hop->own_keys, memory_order_acquire) !=
+           0; /* pairs with yr_branch_note_key */
 }
 
 /* Room for `hops` hops, and the hops put there. *fits is false when more have keys by now. */
@@ -152,7 +153,8 @@ static yore_status find_sources(yr_scan *scan, bool own_only, yore_error *err)
     for (bool fits = false; !fits && status == YORE_OK;) {
         uint32_t hops = 1;
         drop_sources(scan);
-        for (const yr_branch *hop = scan->view.branch; hop; hop = next_hop(hop, own_only)) hops += has_keys(hop);
+        for (const yr_branch *hop = scan->view.branch; hop; hop = next_hop(hop, own_only))
+            hops += has_keys(hop);
         status = create_sources(scan, own_only, hops, &fits, err);
     }
     return status;
@@ -199,7 +201,8 @@ yore_slice yr_scan_tree_key(yr_scan *scan, uint32_t branch, uint32_t primitive, 
     return yore_bytes(scan->seek_key, YR_TREE_KEY_PREFIX + user_key.size);
 }
 
-yore_status yr_rows_fill_times(const yr_layers *layers, void *rows, size_t row_size, size_t n, yore_error *err)
+yore_status yr_rows_fill_times(const yr_layers *layers, void *rows, size_t row_size, size_t n,
+                               yore_error *err)
 {
     if (row_size < offsetof(yore_row, time_ns) + sizeof(int64_t)) return YORE_OK;
     uint8_t *at = rows;
@@ -348,7 +351,8 @@ static yore_status start(yr_scan *scan, yore_error *err)
     return YORE_OK;
 }
 
-static yore_status take_rows(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err)
+static yore_status take_rows(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n,
+                             yore_error *err)
 {
     yr_epoch_enter();
     yore_status status = start(scan, err);

@@ -16,19 +16,20 @@ typedef struct yr_scan {
     bool reverse, keys_only, with_deleted, without_times;
     bool started, ended;
     yore_status failure; /* of an earlier batch: stays so */
-    uint64_t left;    /* rows still wanted */
-    yore_slice lower; /* inclusive; empty = open */
-    yore_slice upper; /* exclusive; meaningful when has_upper */
+    uint64_t left;       /* rows still wanted */
+    yore_slice lower;    /* inclusive; empty = open */
+    yore_slice upper;    /* exclusive; meaningful when has_upper */
     bool has_upper;
-    yore_slice last; /* key of the last row: where memtables are read on */
+    yore_slice last;     /* key of the last row: where memtables are read on */
     uint8_t *last_bytes; /* room for a copy of it, when it came from a run */
     bool last_moves;     /* it lies where the next batch may change it */
-    uint8_t *bounds; /* copies of the range's bytes */
+    uint8_t *bounds;     /* copies of the range's bytes */
     size_t bounds_bytes;
-    yr_scan_source *sources; /* hops with keys of their own, youngest first, and their layers, youngest first */
+    yr_scan_source
+        *sources; /* hops with keys of their own, youngest first, and their layers, youngest first */
     uint32_t source_count;
     size_t sources_bytes;
-    uint32_t *equal; /* scratch: the sources that have the key being taken */
+    uint32_t *equal;    /* scratch: the sources that have the key being taken */
     yr_block_pin *pins; /* what the rows of this batch borrow from the block cache */
     size_t pin_count, pin_capacity;
     uint8_t *seek_key; /* scratch for tree keys */
@@ -47,7 +48,8 @@ void yr_row_fill(const yr_memtable *mem, const yr_version *v, const yr_entry *en
 void yr_row_fill_stored(const yr_segment_row *stored, bool visible, yore_row *row);
 
 /* Fill the times of rows already stored. All at once, so that the cache misses overlap. */
-yore_status yr_rows_fill_times(const yr_layers *layers, void *rows, size_t row_size, size_t n, yore_error *err);
+yore_status yr_rows_fill_times(const yr_layers *layers, void *rows, size_t row_size, size_t n,
+                               yore_error *err);
 
 /* Copy as much of a row as the caller's struct holds. */
 void yr_row_store(void *rows, size_t row_size, size_t i, const yore_row *row);

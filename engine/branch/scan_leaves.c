@@ -15,7 +15,8 @@ void yr_scan_leaves_init(yr_scan_source *source, const yr_memtable *mem, uint64_
 /* The key just behind everything of (branch, primitive). */
 static yore_slice space_end(yr_scan *scan, uint32_t branch)
 {
-    if (scan->primitive < 255) return yr_scan_tree_key(scan, branch, scan->primitive + 1, yore_bytes(NULL, 0));
+    if (scan->primitive < 255)
+        return yr_scan_tree_key(scan, branch, scan->primitive + 1, yore_bytes(NULL, 0));
     return yr_scan_tree_key(scan, branch + 1, 0, yore_bytes(NULL, 0));
 }
 
@@ -103,7 +104,8 @@ static void fill(const yr_scan *scan, yr_scan_source *source, uint64_t want)
 {
     yr_scan_leaves *leaves = &source->u.leaves;
     /* no more than is wanted: what a short scan fetches beyond its end is memory traffic for nothing */
-    while (leaves->count - leaves->at < YR_SCAN_AHEAD && leaves->count - leaves->at < want && !leaves->drained && !source->ended) {
+    while (leaves->count - leaves->at < YR_SCAN_AHEAD && leaves->count - leaves->at < want &&
+           !leaves->drained && !source->ended) {
         uint64_t lacking = want - (leaves->count - leaves->at);
         uint32_t take = leaves->count == 1 ? YR_SCAN_CHUNK : YR_SCAN_TAKE;
         refill(scan, leaves, lacking < take ? (uint32_t)lacking : take);
@@ -127,7 +129,8 @@ const yr_entry *yr_scan_leaves_peek(const yr_scan *scan, yr_scan_source *source,
 }
 
 /* The common case, a chunk at a time: when a chunk's last entry is in the range, all of it is. */
-void yr_scan_leaves_run(yr_scan *scan, yr_scan_source *source, void *rows, size_t row_size, size_t cap, size_t *n)
+void yr_scan_leaves_run(yr_scan *scan, yr_scan_source *source, void *rows, size_t row_size, size_t cap,
+                        size_t *n)
 {
     yr_scan_leaves *leaves = &source->u.leaves;
     const yr_memtable *mem = leaves->mem;

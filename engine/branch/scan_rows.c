@@ -28,8 +28,9 @@ static yore_status stands(const yr_scan *scan, yr_scan_source *source, yore_stat
 yore_status yr_scan_rows_step(const yr_scan *scan, yr_scan_source *source, yore_error *err)
 {
     yr_scan_rows *rows = &source->u.rows;
-    return stands(scan, source, scan->reverse ? yr_run_cursor_prev(&rows->cursor, &rows->row, err)
-                                              : yr_run_cursor_next(&rows->cursor, &rows->row, err));
+    return stands(scan, source,
+                  scan->reverse ? yr_run_cursor_prev(&rows->cursor, &rows->row, err)
+                                : yr_run_cursor_next(&rows->cursor, &rows->row, err));
 }
 
 yore_status yr_scan_rows_start(yr_scan *scan, yr_scan_source *source, yore_error *err)

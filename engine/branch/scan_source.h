@@ -7,8 +7,9 @@
 enum {
     YR_SCAN_CHUNK =
         16, /* entries judged together; the first leaves taken from the tree, so that reading starts early */
-    YR_SCAN_TAKE = 48,  /* leaves taken at a time after that: walking the tree is fastest in long runs */
-    YR_SCAN_AHEAD = 24, /* leaves whose lines are on the way while one is read: fewer leave latency uncovered */
+    YR_SCAN_TAKE = 48, /* leaves taken at a time after that: walking the tree is fastest in long runs */
+    YR_SCAN_AHEAD =
+        24, /* leaves whose lines are on the way while one is read: fewer leave latency uncovered */
 };
 
 /* A memtable's: positions are kept within a batch only, since a tree changes. */
@@ -57,7 +58,8 @@ void yr_scan_leaves_start(yr_scan *scan, yr_scan_source *source);
 /* The current entry inside the range, or NULL when it has no more. `want`: rows that are still wanted. */
 const yr_entry *yr_scan_leaves_peek(const yr_scan *scan, yr_scan_source *source, uint64_t want);
 /* All of a listing that has only this source. */
-void yr_scan_leaves_run(yr_scan *scan, yr_scan_source *source, void *rows, size_t row_size, size_t cap, size_t *n);
+void yr_scan_leaves_run(yr_scan *scan, yr_scan_source *source, void *rows, size_t row_size, size_t cap,
+                        size_t *n);
 
 /* -- scan_rows.c -- */
 void yr_scan_rows_init(yr_scan_source *source, yr_run *run, uint32_t primitive, uint64_t cap);

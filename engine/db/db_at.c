@@ -184,7 +184,7 @@ static yore_status find_time(yore_db *db, int64_t time_ns, yr_point_found *out, 
 yore_status yr_lineage_prev(const yr_layers *layers, uint64_t known, const yr_branch **hop, uint64_t *version,
                             yore_error *err)
 {
-    yr_layers_commit commit;
+    yr_found_commit commit;
     yore_status status = yr_layers_commit(layers, *version, &commit, err);
     if (status < 0) return status;
     *version = commit.prev;
@@ -279,8 +279,9 @@ yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore
     return status;
 }
 
-yore_status yr_where_fill(const yr_layers *layers, uint64_t visible, const yr_branch *branch, uint64_t version,
-                          uint64_t cap, int64_t cap_time_ns, yore_where *out, yore_error *err)
+yore_status yr_where_fill(const yr_layers *layers, uint64_t visible, const yr_branch *branch,
+                          uint64_t version, uint64_t cap, int64_t cap_time_ns, yore_where *out,
+                          yore_error *err)
 {
     uint64_t first = first_data(branch, visible);
     *out = (yore_where){.struct_size = sizeof *out,
@@ -303,8 +304,8 @@ yore_status yore_at_resolve(yore_db *db, const yore_at *at, yore_where *out, yor
     yr_point_found found;
     yore_status status = yr_at_find(db, at, &found, err);
     if (status < 0) return status;
-    status = yr_where_fill(found.layers, found.visible, found.branch, found.version, found.cap, found.time_ns, out,
-                           err);
+    status = yr_where_fill(found.layers, found.visible, found.branch, found.version, found.cap, found.time_ns,
+                           out, err);
     yr_layers_unref(found.layers);
     return status;
 }

@@ -138,7 +138,8 @@ yore_status yore_branch_create(yore_db *db, yore_slice name, const yore_branch_o
 
 /* -- describe -- */
 
-static yore_status describe(const yore_db *db, const yr_branch *branch, yore_branch_info *out, yore_error *err)
+static yore_status describe(const yore_db *db, const yr_branch *branch, yore_branch_info *out,
+                            yore_error *err)
 {
     uint64_t visible = yr_store_visible(&db->store), head;
     yr_layers *layers = yr_store_layers_ref(&db->store);

@@ -158,24 +158,25 @@ yore_status yore_stats_get(yore_db *db, yore_stats *out, yore_error *err)
     uint64_t visible = yr_store_visible(store);
     yr_layers *layers = yr_store_layers_ref(store);
     const totals sum = count_layers(layers);
-    *out = (yore_stats){.struct_size = sizeof *out,
-                        .format_major = yore_format_version() / 1000,
-                        .format_minor = yore_format_version() % 1000,
-                        .sync = store->sync,
-                        .version = visible,
-                        .branches = yr_catalog_live_count(store->catalog),
-                        .keys = sum.keys,
-                        .versions = sum.versions,
-                        .commits = visible,
-                        .key_bytes = sum.key_bytes,
-                        .value_bytes = sum.value_bytes,
-                        .hash_bytes = sum.hash_bytes,
-                        .tree_bytes = sum.tree_bytes,
-                        .segment_bytes = sum.run_bytes,
-                        .durable_version = atomic_load_explicit(&store->durable_version, memory_order_relaxed),
-                        .groups = atomic_load_explicit(&store->groups, memory_order_relaxed),
-                        .read_only = store->read_only,
-                        .poisoned = atomic_load_explicit(&store->poisoned, memory_order_relaxed) != 0};
+    *out =
+        (yore_stats){.struct_size = sizeof *out,
+                     .format_major = yore_format_version() / 1000,
+                     .format_minor = yore_format_version() % 1000,
+                     .sync = store->sync,
+                     .version = visible,
+                     .branches = yr_catalog_live_count(store->catalog),
+                     .keys = sum.keys,
+                     .versions = sum.versions,
+                     .commits = visible,
+                     .key_bytes = sum.key_bytes,
+                     .value_bytes = sum.value_bytes,
+                     .hash_bytes = sum.hash_bytes,
+                     .tree_bytes = sum.tree_bytes,
+                     .segment_bytes = sum.run_bytes,
+                     .durable_version = atomic_load_explicit(&store->durable_version, memory_order_relaxed),
+                     .groups = atomic_load_explicit(&store->groups, memory_order_relaxed),
+                     .read_only = store->read_only,
+                     .poisoned = atomic_load_explicit(&store->poisoned, memory_order_relaxed) != 0};
     if (db->wal && yr_wal_is_poisoned(db->wal)) out->poisoned = true; /* no commit has met it yet */
     out->memory_bytes = sum.memtable_bytes + yr_catalog_bytes(store->catalog);
     out->entry_bytes = sum.memtable_bytes - out->hash_bytes - out->tree_bytes;

@@ -196,7 +196,8 @@ yore_status yore_config_get_prefix(yore_db *db, const char *name, yore_slice key
         status = yr_registry_get(db, 'c', yore_str(name), cap, &found, err);
         value.text = yore_bytes(found.data, found.size);
         if (status == YORE_OK && value.text.size >= sizeof out->value)
-            status = yr_fail(err, YORE_ERR_LIMIT, "the value of '%s' takes %zu bytes", name, value.text.size + 1);
+            status =
+                yr_fail(err, YORE_ERR_LIMIT, "the value of '%s' takes %zu bytes", name, value.text.size + 1);
     }
     if (status == YORE_OK) fill_value(&value, out);
     yr_buf_deinit(&table);

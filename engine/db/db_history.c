@@ -145,8 +145,7 @@ yore_status yore_history(yore_db *db, const yore_at *upto, yore_key key, const y
     yore_status status = yr_key_check(key, err);
     if (status == YORE_OK) status = yr_at_find(db, upto, &found, err);
     if (status < 0) return status;
-    history_iter *iter =
-        yr_iter_create(db, found.layers, sizeof *iter + YR_TREE_KEY_PREFIX + key.user.size);
+    history_iter *iter = yr_iter_create(db, found.layers, sizeof *iter + YR_TREE_KEY_PREFIX + key.user.size);
     yr_layers_unref(found.layers);
     if (!iter) return yr_iter_no_memory(err);
     iter->base.next = history_next;

@@ -7,8 +7,8 @@
 
 yore_status yr_no_version(uint64_t version, uint64_t visible, yore_error *err)
 {
-    return yr_fail(err, YORE_ERR_TIME_RANGE, "there is no v%" PRIu64 ": versions go from v1 to v%" PRIu64, version,
-                   visible);
+    return yr_fail(err, YORE_ERR_TIME_RANGE, "there is no v%" PRIu64 ": versions go from v1 to v%" PRIu64,
+                   version, visible);
 }
 
 yore_status yr_db_commit_time(const yore_db *db, uint64_t version, int64_t *time_ns, yore_error *err)
@@ -21,7 +21,7 @@ yore_status yr_db_commit_time(const yore_db *db, uint64_t version, int64_t *time
 
 /* `known` as in yr_lineage_head_at. The texts borrow `commit`. */
 static yore_status fill_commit(const yore_db *db, const yr_layers *layers, uint64_t known,
-                               const yr_layers_commit *commit, yore_commit_info *out, yore_error *err)
+                               const yr_found_commit *commit, yore_commit_info *out, yore_error *err)
 {
     const yr_commit_head *head = &commit->head;
     *out = (yore_commit_info){.struct_size = sizeof *out,
@@ -40,7 +40,8 @@ static yore_status fill_commit(const yore_db *db, const yr_layers *layers, uint6
         const yr_branch *branch = yr_catalog_by_id(db->store.catalog, head->branch);
         uint64_t prev = commit->prev;
         if (!prev && branch && branch->parent)
-            status = yr_lineage_head_at(layers, known, branch->parent, branch->fork_version, NULL, &prev, err);
+            status =
+                yr_lineage_head_at(layers, known, branch->parent, branch->fork_version, NULL, &prev, err);
         if (prev) out->parents[out->parent_count++] = prev;
     }
     for (uint32_t i = 0; i < head->parent_count && out->parent_count < YORE_PARENTS_MAX; i++) {
@@ -89,7 +90,7 @@ yore_status yore_commit_get(yore_db *db, uint64_t version, yore_commit_info *out
     uint64_t visible = yr_store_visible(&db->store);
     if (version == 0 || version > visible) return yr_no_version(version, visible, err);
     yr_layers *layers = yr_store_layers_ref(&db->store);
-    yr_layers_commit commit;
+    yr_found_commit commit;
     yore_status status = yr_layers_commit(layers, version, &commit, err);
     if (status == YORE_OK) {
         status = fill_commit(db, layers, visible, &commit, out, err);
@@ -112,7 +113,7 @@ typedef struct log_iter {
     uint64_t limit, since;
     const yr_branch *view_branch; /* system without all branches: data commits of this lineage only */
     uint64_t view_cap;
-    yr_layers_commit commit; /* the last one given, which borrows it */
+    yr_found_commit commit; /* the last one given, which borrows it */
     size_t prefix_bytes;
     uint8_t prefix[];
 } log_iter;
@@ -147,7 +148,7 @@ static bool wants(const log_iter *iter, const yr_commit_head *head)
 }
 
 /* Go on to the version after `commit` in this log's order, 0 at the end. */
-static yore_status step(log_iter *iter, const yr_layers_commit *commit, yore_error *err)
+static yore_status step(log_iter *iter, const yr_found_commit *commit, yore_error *err)
 {
     if (iter->by_version) {
         if (iter->ascending)
@@ -158,8 +159,8 @@ static yore_status step(log_iter *iter, const yr_layers_commit *commit, yore_err
     }
     iter->next = commit->prev;
     if (iter->next || iter->own_only || !iter->hop->parent) return YORE_OK;
-    return yr_lineage_head_at(iter->base.layers, iter->known, iter->hop->parent, iter->hop->fork_version, &iter->hop,
-                              &iter->next, err);
+    return yr_lineage_head_at(iter->base.layers, iter->known, iter->hop->parent, iter->hop->fork_version,
+                              &iter->hop, &iter->next, err);
 }
 
 static yore_status log_next(yore_iter *base, yore_commit_info *out, yore_error *err)
@@ -193,7 +194,8 @@ static yore_status start(log_iter *iter, const yr_point_found *found, const yore
 {
     if (iter->by_version) {
         iter->last = iter->next = found->cap;
-        if (iter->ascending) iter->next = options->since_version < found->cap ? options->since_version + 1 : 0;
+        if (iter->ascending)
+            iter->next = options->since_version < found->cap ? options->since_version + 1 : 0;
         iter->view_branch = options->all_branches ? NULL : found->branch;
         iter->view_cap = found->cap;
         return YORE_OK;
@@ -201,8 +203,8 @@ static yore_status start(log_iter *iter, const yr_point_found *found, const yore
     iter->hop = found->branch;
     if (options->own_only)
         return yr_branch_head_at(found->layers, found->visible, found->branch, found->cap, &iter->next, err);
-    return yr_lineage_head_at(found->layers, found->visible, found->branch, found->cap, &iter->hop, &iter->next,
-                              err);
+    return yr_lineage_head_at(found->layers, found->visible, found->branch, found->cap, &iter->hop,
+                              &iter->next, err);
 }
 
 yore_status yore_log(yore_db *db, const yore_at *upto, const yore_log_options *options, yore_iter **out,

@@ -12,18 +12,18 @@
 struct yr_pin_hold {
     yr_pin_hold *before, *after; /* in the reader's list, or the store's */
     yr_pin_hold **list;          /* that list; NULL when kept */
-    yr_reader *reader;           /* NULL: kept or stray */
+    yr_pin_source *reader;       /* NULL: kept or stray */
     yore_db *db;                 /* a reference when kept */
     yr_layers *layers;           /* a reference; NULL unless kept */
     uint32_t pin_count;
     yr_block_pin pins[YR_FOUND_PINS];
 };
 
-void yr_reader_init(yr_reader *reader, yore_db *db, yr_layers *layers)
+void yr_pin_source_init(yr_pin_source *reader, yore_db *db, yr_layers *layers)
 {
     yr_db_ref(db);
     yr_layers_ref(layers);
-    *reader = (yr_reader){.db = db, .layers = layers};
+    *reader = (yr_pin_source){.db = db, .layers = layers};
 }
 
 static void unlink_hold(yr_pin_hold *hold)
@@ -76,7 +76,7 @@ void yr_free_stray_holds(yore_db *db)
     }
 }
 
-void yr_reader_deinit(yr_reader *reader)
+void yr_pin_source_deinit(yr_pin_source *reader)
 {
     yore_db *db = reader->db;
     while (reader->holds) make_stray(reader->holds, db);
@@ -90,7 +90,7 @@ static yore_status no_memory(yore_error *err)
 }
 
 /* Give the blocks a found version borrows to a hold in the reader's list. NULL when memory is out. */
-static yr_pin_hold *hold_blocks(yr_reader *reader, const yr_found *found)
+static yr_pin_hold *hold_blocks(yr_pin_source *reader, const yr_found *found)
 {
     yr_pin_hold *hold = yr_alloc_zero(reader->db->env, sizeof *hold);
     if (!hold) return NULL;
@@ -102,7 +102,7 @@ static yr_pin_hold *hold_blocks(yr_reader *reader, const yr_found *found)
     return hold;
 }
 
-yore_status yr_pin_fill(yr_reader *reader, yr_found *found, yore_pin *out, yore_error *err)
+yore_status yr_pin_fill(yr_pin_source *reader, yr_found *found, yore_pin *out, yore_error *err)
 {
     yr_pin_hold *hold = NULL;
     if (YR_UNLIKELY(found->pin_count > 0)) {
@@ -135,7 +135,7 @@ static yr_layers *layers_of(void *own)
 
 int64_t yore_pin_time(const yore_pin *pin)
 {
-    const yr_reader *reader = pin->own[0];
+    const yr_pin_source *reader = pin->own[0];
     const yr_pin_hold *hold = is_layers(pin->own[1]) ? NULL : pin->own[1];
     const yr_layers *layers;
     if (is_layers(pin->own[1]))
@@ -152,7 +152,7 @@ int64_t yore_pin_time(const yore_pin *pin)
 
 yore_status yore_pin_keep(yore_pin *pin, yore_error *err)
 {
-    yr_reader *reader = pin->own[0];
+    yr_pin_source *reader = pin->own[0];
     if (!reader) {
         if (pin->own[1]) return YORE_OK; /* kept already */
         return yr_fail(err, YORE_ERR_MISUSE, "the pin holds nothing");

@@ -30,13 +30,13 @@ yore_status yore_snap_open(yore_db *db, const yore_at *at, yore_snap **out, yore
     yore_status status = yr_at_find(db, at, &found, err);
     if (status < 0) return status;
     if (resolved) {
-        status = yr_where_fill(found.layers, found.visible, found.branch, found.version, found.cap, found.time_ns,
-                               resolved, err);
+        status = yr_where_fill(found.layers, found.visible, found.branch, found.version, found.cap,
+                               found.time_ns, resolved, err);
     }
     yore_snap *snap = status == YORE_OK ? yr_alloc(db->env, sizeof *snap) : NULL;
     if (status == YORE_OK && !snap) status = yr_fail(err, YORE_ERR_NOMEM, "out of memory for a snapshot");
     if (status == YORE_OK) {
-        yr_reader_init(&snap->reader, db, found.layers);
+        yr_pin_source_init(&snap->reader, db, found.layers);
         snap->view = yr_point_view(&found);
         *out = snap;
     }
@@ -49,13 +49,14 @@ void yore_snap_close(yore_snap *snap)
     if (!snap) return;
     yore_db *db = snap->reader.db;
     yr_db_ref(db); /* the environment is wanted a moment longer */
-    yr_reader_deinit(&snap->reader);
+    yr_pin_source_deinit(&snap->reader);
     yr_free(db->env, snap, sizeof *snap);
     yr_db_unref(db);
 }
 
 /* Bytes stay where they are for as long as the layers (or the pinned block): only the walk needs the epoch. */
-static yore_status get(yr_reader *reader, const yr_view *view, const yr_lookup *key, yore_pin *out, yore_error *err)
+static yore_status get(yr_pin_source *reader, const yr_view *view, const yr_lookup *key, yore_pin *out,
+                       yore_error *err)
 {
     yr_found found;
     yr_epoch_enter();
@@ -151,7 +152,7 @@ yore_status yore_db_get(yore_db *db, yore_slice branch_name, yore_key key, yore_
     const yr_branch *branch = yr_db_branch(db, branch_name, err);
     if (!branch) return YORE_ERR_NO_BRANCH;
     uint64_t visible = yr_store_visible(&db->store);
-    yr_reader reader = {.db = db, .layers = yr_store_layers_ref(&db->store)};
+    yr_pin_source reader = {.db = db, .layers = yr_store_layers_ref(&db->store)};
     int64_t now = db->env->wall_ns(db->env->ctx), latest;
     status = yr_layers_commit_time(reader.layers, visible, &latest, err);
     if (status == YORE_OK) {

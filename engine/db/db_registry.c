@@ -9,9 +9,8 @@ yore_status yr_registry_get(const yore_db *db, char kind, yore_slice name, uint6
     if (name.size > YORE_BRANCH_NAME_MAX) return YORE_NOT_FOUND;
     yr_layers *layers = yr_store_layers_ref(&db->store);
     yore_slice key = yore_bytes(bytes, yr_registry_key(kind, name, bytes));
-    const yr_lookup lookup = {.key_hash = yr_layers_key_hash(layers, YORE_SYSTEM, key),
-                              .user_key = key,
-                              .primitive = YORE_SYSTEM};
+    const yr_lookup lookup = {
+        .key_hash = yr_layers_key_hash(layers, YORE_SYSTEM, key), .user_key = key, .primitive = YORE_SYSTEM};
     yr_found found;
     yr_epoch_enter();
     yore_status status =

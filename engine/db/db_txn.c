@@ -53,7 +53,7 @@ yore_status yore_begin(yore_db *db, yore_slice branch_name, const yore_txn_optio
         yr_free(db->env, txn, sizeof *txn);
         return status;
     }
-    yr_reader_init(&txn->reader, db, layers);
+    yr_pin_source_init(&txn->reader, db, layers);
     yr_layers_unref(layers);
     txn->db = db;
     txn->branch = branch;
@@ -80,7 +80,7 @@ void yore_rollback(yore_txn *txn)
     yr_free(db->env, txn->reads, txn->read_capacity * sizeof *txn->reads);
     yr_arena_deinit(&txn->arena);
     yr_db_ref(db); /* the environment is wanted a moment longer */
-    yr_reader_deinit(&txn->reader);
+    yr_pin_source_deinit(&txn->reader);
     yr_free(db->env, txn, sizeof *txn);
     yr_db_unref(db);
 }
@@ -139,7 +139,8 @@ static yore_status find(const yore_txn *txn, const yr_op *op, yr_found *found, y
 }
 
 /* What the snapshot has of the operation's key and is visible; what it borrows lasts as long as the transaction. */
-static yore_status snapshot_version(yore_txn *txn, const yr_op *op, yr_found *found, bool *any, yore_error *err)
+static yore_status snapshot_version(yore_txn *txn, const yr_op *op, yr_found *found, bool *any,
+                                    yore_error *err)
 {
     yore_status status = find(txn, op, found, err);
     *any = status == YORE_OK;

@@ -12,7 +12,7 @@ typedef struct txn_scan_iter {
     yr_scan scan;          /* of the snapshot, without a limit */
     yore_row ahead[AHEAD]; /* rows of it not merged yet: [ahead_at, ahead_count) */
     size_t ahead_at, ahead_count;
-    bool ahead_gave; /* rows of this call are among those: they last until the next fetch */
+    bool ahead_gave;            /* rows of this call are among those: they last until the next fetch */
     yore_slice *own;            /* keys in order */
     uint32_t own_count, own_at; /* own_at counts those given, from the end when reverse */
     uint32_t primitive;

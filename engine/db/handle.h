@@ -45,27 +45,27 @@ struct yore_db {
     _Atomic(yr_companion *) companion; /* NULL: none; set once */
     yr_mutex stray_mutex;
     yr_pin_hold *stray_holds; /* see db_pin.c; under stray_mutex */
-    bool refresh_failed;               /* read-only handles; the leader's */
-    bool made_dir;                     /* by this open */
-    uint32_t fork_generation;          /* of the process that opened it: a forked child must not write */
+    bool refresh_failed;      /* read-only handles; the leader's */
+    bool made_dir;            /* by this open */
+    uint32_t fork_generation; /* of the process that opened it: a forked child must not write */
 };
 
 /* What pins borrow: a snapshot or a transaction. */
-typedef struct yr_reader {
-    yore_db *db;       /* holds a reference */
-    yr_layers *layers; /* likewise */
+typedef struct yr_pin_source {
+    yore_db *db;        /* holds a reference */
+    yr_layers *layers;  /* likewise */
     yr_pin_hold *holds; /* of pins that borrow blocks of the cache; one thread's */
-} yr_reader;
+} yr_pin_source;
 
 /* db and layers with a reference each. */
-void yr_reader_init(yr_reader *reader, yore_db *db, yr_layers *layers);
+void yr_pin_source_init(yr_pin_source *reader, yore_db *db, yr_layers *layers);
 /* Ends the pins that borrow it. */
-void yr_reader_deinit(yr_reader *reader);
+void yr_pin_source_deinit(yr_pin_source *reader);
 /* The store is going: so are the holds whose pins nobody released. */
 void yr_free_stray_holds(yore_db *db);
 
 struct yore_snap {
-    yr_reader reader;
+    yr_pin_source reader;
     yr_view view;
 };
 
@@ -73,7 +73,7 @@ struct yore_snap {
 struct yore_iter {
     yore_db *db;
     yr_layers *layers; /* what it reads; NULL: the kind keeps its own. Holds a reference */
-    size_t bytes; /* of the whole kind, for the allocator */
+    size_t bytes;      /* of the whole kind, for the allocator */
     yore_status (*next)(yore_iter *iter, void *rows, size_t row_size, size_t cap, size_t *n, yore_error *err);
     yore_status (*next_commit)(yore_iter *iter, yore_commit_info *out, yore_error *err);
     void (*deinit)(yore_iter *iter);
@@ -124,8 +124,9 @@ typedef struct yr_point_found {
 } yr_point_found;
 /* On YORE_OK the caller owns out->layers. */
 yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err);
-yore_status yr_where_fill(const yr_layers *layers, uint64_t visible, const yr_branch *branch, uint64_t version,
-                          uint64_t cap, int64_t cap_time_ns, yore_where *out, yore_error *err);
+yore_status yr_where_fill(const yr_layers *layers, uint64_t visible, const yr_branch *branch,
+                          uint64_t version, uint64_t cap, int64_t cap_time_ns, yore_where *out,
+                          yore_error *err);
 
 /* From a commit of a hop to the one before it in the lineage: *version = 0 when there is none. `known` as in
  * yr_lineage_head_at. */
@@ -147,7 +148,7 @@ static inline yr_view yr_point_view(const yr_point_found *found)
 
 /* A pin on a version found in a view of the reader's layers; takes over what it borrows.
  * YORE_OK; YORE_ERR_NOMEM (the version is released). */
-yore_status yr_pin_fill(yr_reader *reader, yr_found *found, yore_pin *out, yore_error *err);
+yore_status yr_pin_fill(yr_pin_source *reader, yr_found *found, yore_pin *out, yore_error *err);
 
 /* "there is no vN": YORE_ERR_TIME_RANGE. */
 yore_status yr_no_version(uint64_t version, uint64_t visible, yore_error *err);

@@ -7,11 +7,11 @@
 
 struct yore_txn {
     yore_db *db;
-    yr_reader reader; /* what its reads borrow */
+    yr_pin_source reader; /* what its reads borrow */
     yr_branch *branch;
     yr_view view;
     yore_txn_options options;
-    yr_arena arena; /* bytes of writes and reads; dies with the transaction */
+    yr_arena arena;           /* bytes of writes and reads; dies with the transaction */
     struct yr_txn_held *held; /* what values folded into writes borrow */
     yr_write_set writes;
     yr_read *reads;

@@ -33,7 +33,8 @@ yr_layers *yr_layers_create(const yore_env *env, void *owner, yr_memtable *const
                             yr_run *const *runs, uint32_t run_count);
 static inline void yr_layers_ref(yr_layers *layers)
 {
-    atomic_fetch_add_explicit(&layers->refs, 1, memory_order_relaxed); /* the caller has one, or an epoch section */
+    atomic_fetch_add_explicit(&layers->refs, 1,
+                              memory_order_relaxed); /* the caller has one, or an epoch section */
 }
 /* NULL is allowed. */
 void yr_layers_unref(yr_layers *layers);

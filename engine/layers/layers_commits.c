@@ -9,11 +9,10 @@ static yore_status no_commit(uint64_t version, yore_error *err)
     return yr_fail(err, YORE_ERR_CORRUPT, "no layer of the store has the commit v%" PRIu64, version);
 }
 
-yore_status yr_layers_commit(const yr_layers *layers, uint64_t version, yr_layers_commit *out,
-                             yore_error *err)
+yore_status yr_layers_commit(const yr_layers *layers, uint64_t version, yr_found_commit *out, yore_error *err)
 {
     const yr_memtable *mem = yr_layers_mem_of(layers, version);
-    *out = (yr_layers_commit){0};
+    *out = (yr_found_commit){0};
     if (mem) {
         yr_commit_describe(&mem->commits, version, &out->head);
         out->prev = yr_commit_prev(&mem->commits, version);
@@ -28,7 +27,7 @@ yore_status yr_layers_commit(const yr_layers *layers, uint64_t version, yr_layer
     return YORE_OK;
 }
 
-void yr_layers_commit_release(yr_layers_commit *commit)
+void yr_layers_commit_release(yr_found_commit *commit)
 {
     yr_segment_commit_release(&commit->held);
 }
@@ -108,7 +107,8 @@ yore_status yr_layers_version_at(const yr_layers *layers, uint64_t newest, int64
     for (uint32_t i = 0; i < layers->run_count; i++) {
         yore_status status = yr_run_version_at(layers->runs[i], time_ns, version, err);
         if (status == YORE_NOT_FOUND) continue;
-        if (status == YORE_OK && *version > newest) *version = newest; /* inside a run: as many as are shown */
+        if (status == YORE_OK && *version > newest)
+            *version = newest; /* inside a run: as many as are shown */
         return status;
     }
     *version = 0;

@@ -5,16 +5,16 @@
 #include "engine/layers/layers.h"
 
 /* A commit, and what keeps its texts where they are. */
-typedef struct yr_layers_commit {
+typedef struct yr_found_commit {
     yr_commit_head head; /* slices borrow the layers, or the pin */
     uint64_t prev;       /* the branch's own commit before, 0 = none */
     yr_segment_commit held;
-} yr_layers_commit;
+} yr_found_commit;
 
 /* Versions 1 to the newest published one. All of these: YORE_OK or a run's failure. */
-yore_status yr_layers_commit(const yr_layers *layers, uint64_t version, yr_layers_commit *out,
+yore_status yr_layers_commit(const yr_layers *layers, uint64_t version, yr_found_commit *out,
                              yore_error *err);
-void yr_layers_commit_release(yr_layers_commit *commit);
+void yr_layers_commit_release(yr_found_commit *commit);
 yore_status yr_layers_commit_time(const yr_layers *layers, uint64_t version, int64_t *time_ns,
                                   yore_error *err);
 /* Of many, in any order. `stride` bytes from one version, and from one time, to the next. */

@@ -10,7 +10,8 @@ typedef struct commit_chunk {
     int64_t time_ns[YR_COMMIT_CHUNK];
     uint32_t branch[YR_COMMIT_CHUNK];
     uint32_t info[YR_COMMIT_CHUNK];
-    uint32_t back[YR_COMMIT_CHUNK]; /* how many versions before the branch's last commit was; 0 = there is none */
+    uint32_t
+        back[YR_COMMIT_CHUNK]; /* how many versions before the branch's last commit was; 0 = there is none */
 } commit_chunk;
 
 typedef struct commit_middle {

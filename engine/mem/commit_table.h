@@ -1,5 +1,6 @@
-/* The commit table: one record a version above the memtable's base, dense. It is the in-memory form of the versioned commit records
- * (branch, system, version) of the log: what `log`, `show`, `back:N` and time-to-version read.
+/* The commit table: one record a version above the memtable's base, dense. It is the in-memory form
+ * of the versioned commit records (branch, system, version) of the log: what `log`, `show`, `back:N` and
+ * time-to-version read.
  *
  * 20 bytes a commit in arrays of 1,024: time, branch, previous commit of that branch, info. `info` is either
  * (bit 31 set) the entry that a plain one-key commit wrote, or a reference to an info block with everything

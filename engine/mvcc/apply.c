@@ -11,7 +11,8 @@ static void count_step(_Atomic uint64_t *counter, uint64_t step)
 }
 
 /* Hash every key a branch has in a memtable. The writer is the caller, so the tree is quiet. */
-static bool walk_memtable(const yr_memtable *mem, const yr_branch *branch, yr_key_hash_sink sink, void *sink_arg)
+static bool walk_memtable(const yr_memtable *mem, const yr_branch *branch, yr_key_hash_sink sink,
+                          void *sink_arg)
 {
     if (yr_art_settle(mem->art) != YORE_OK) return false;
     uint8_t first[YR_TREE_KEY_PREFIX];
@@ -62,8 +63,7 @@ static enum yr_put put_row(yr_store *store, yr_branch *branch, const yr_row *row
 {
     enum yr_put put = yr_memtable_put(store->mem, row, key_hash, version, alone, entry);
     if (put == YR_PUT_DUPLICATE || put == YR_PUT_NO_MEMORY || !branch) return put;
-    if (put == YR_PUT_NEW &&
-        !yr_branch_note_key(store->catalog, branch, key_hash, walk_own_keys, store)) {
+    if (put == YR_PUT_NEW && !yr_branch_note_key(store->catalog, branch, key_hash, walk_own_keys, store)) {
         yr_memtable_undo(store->mem, *entry);
         return YR_PUT_NO_MEMORY;
     }

@@ -445,7 +445,8 @@ static bool commit_alone(yr_store *store, yr_request *request)
     request->next = NULL;
     if (request->op_count == 1) {
         /* the bucket arrives while the commit is put together: it would be the longest wait of a small put */
-        yr_hash_index_prefetch_bucket(store->mem->hash, yr_branch_hash(request->ops->key_hash, request->branch->id));
+        yr_hash_index_prefetch_bucket(store->mem->hash,
+                                      yr_branch_hash(request->ops->key_hash, request->branch->id));
     }
     commit_all(store, request);
     /* those who came meanwhile; one that comes later finds nobody leading, or is woken by the unlead */

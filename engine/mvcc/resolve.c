@@ -87,8 +87,9 @@ static yore_status check_preconditions(yr_store *store, const yr_request *reques
 
 static yore_status range_changed(const yr_request *request, yore_slice key, uint64_t version)
 {
-    return yr_fail(request->err, YORE_CONFLICT, "key '%.*s' of a range that was read has changed at v%" PRIu64,
-                   shown(key), (const char *)key.data, version);
+    return yr_fail(request->err, YORE_CONFLICT,
+                   "key '%.*s' of a range that was read has changed at v%" PRIu64, shown(key),
+                   (const char *)key.data, version);
 }
 
 static yore_status range_no_memory(const yr_request *request)

@@ -8,7 +8,8 @@ static yore_status begin(yr_store *store, yr_run *const *runs, uint32_t run_coun
                          yore_error *err)
 {
     yr_memtable *mem;
-    yore_status status = yr_memtable_create(store->env, store->memory_bytes_max, store->secret, base_version, &mem, err);
+    yore_status status =
+        yr_memtable_create(store->env, store->memory_bytes_max, store->secret, base_version, &mem, err);
     if (status < 0) return status;
     yr_layers *layers = yr_layers_create(store->env, store->owner, &mem, 1, runs, run_count);
     yr_memtable_unref(mem);
@@ -48,7 +49,8 @@ yore_status yr_store_begin_behind(yr_store *store, uint64_t secret, yr_run *cons
     store->last_version = last_version;
     store->last_time_ns = last_time_ns;
     store->last_data_time_ns = last_data_time_ns;
-    atomic_store_explicit(&store->visible, last_version, memory_order_release); /* pairs with yr_store_visible */
+    atomic_store_explicit(&store->visible, last_version,
+                          memory_order_release); /* pairs with yr_store_visible */
     return YORE_OK;
 }
 
@@ -74,7 +76,7 @@ static void release_layers(void *owner, void *block, uint64_t size)
 void yr_store_set_layers(yr_store *store, yr_layers *layers)
 {
     yr_layers *old = atomic_load_explicit(&store->layers, memory_order_relaxed); /* only leaders change it */
-    atomic_store_explicit(&store->layers, layers, memory_order_release);         /* pairs with yr_store_layers */
+    atomic_store_explicit(&store->layers, layers, memory_order_release); /* pairs with yr_store_layers */
     if (old) yr_retire(&store->retired, old, 0, release_layers);
 }
 

@@ -2,8 +2,8 @@
  *
  * Who may touch what
  *   visible        written by the commit leader (release), read by everyone (acquire)
- *   layers         replaced by the leader (release), read by everyone (acquire): after `visible`, so that it has what is
- *                  visible, and with a reference or inside an epoch section
+ *   layers         replaced by the leader (release), read by everyone (acquire): after `visible`, so that it has
+ *                  what is visible, and with a reference or inside an epoch section
  *   queue, leader, sleepers   the commit queue, see commit.c
  *   "leader's"     only by the thread that holds `leader` (commit, replay, check, seal)
  */
@@ -44,18 +44,18 @@ typedef struct yr_store {
     yr_cond queue_cond;
 
     /* leader's */
-    _Alignas(128) yr_memtable *mem; /* the first of layers: takes the writes */
-    yr_retire_list retired;         /* lists of layers that were replaced */
-    struct yr_held *held;           /* what this group's rows borrow */
-    int64_t last_time_ns;           /* of the newest commit */
-    int64_t last_data_time_ns;          /* of the newest data commit; INT64_MIN before the first */
-    uint64_t last_version;              /* newest assigned */
-    yr_buf group;                       /* the log record being put together */
-    yore_error group_error;             /* why the last failed group failed */
-    yr_arena scratch;                   /* rows resolved in this group */
-    _Atomic uint32_t poisoned;          /* an append or a sync failed: no more commits */
-    _Atomic uint64_t durable_version;   /* newest commit on stable storage, as far as known */
-    _Atomic int64_t group_since_ns; /* when the oldest unsynced commit of mode `group` was made; 0 = none */
+    _Alignas(128) yr_memtable *mem;   /* the first of layers: takes the writes */
+    yr_retire_list retired;           /* lists of layers that were replaced */
+    struct yr_held *held;             /* what this group's rows borrow */
+    int64_t last_time_ns;             /* of the newest commit */
+    int64_t last_data_time_ns;        /* of the newest data commit; INT64_MIN before the first */
+    uint64_t last_version;            /* newest assigned */
+    yr_buf group;                     /* the log record being put together */
+    yore_error group_error;           /* why the last failed group failed */
+    yr_arena scratch;                 /* rows resolved in this group */
+    _Atomic uint32_t poisoned;        /* an append or a sync failed: no more commits */
+    _Atomic uint64_t durable_version; /* newest commit on stable storage, as far as known */
+    _Atomic int64_t group_since_ns;   /* when the oldest unsynced commit of mode `group` was made; 0 = none */
     _Atomic uint64_t groups;
 
     /* Called by the leader after each logged group; NULL for none. */

@@ -98,8 +98,8 @@ typedef struct yore_range {
     bool without_times;     /* scans: leave `time_ns` 0: saves a look at each row's commit */
 } yore_range;
 
-#define YORE_RANGE_INIT                                                                 \
-    {                                                                                   \
+#define YORE_RANGE_INIT                                                                        \
+    {                                                                                          \
         sizeof(yore_range), 0, {0, 0}, {0, 0}, {0, 0}, 0, 0, false, false, false, false, false \
     }
 

@@ -193,7 +193,7 @@ yore_status yore_search(yore_snap *snap, const yore_query *query, yore_iter **ou
     yore_status status = yr_db_usable(snap->reader.db, err);
     if (status < 0) return status;
     search s = {.snap = snap, .query = query};
-    s.iter = yr_iter_create(snap->reader.db, sizeof *s.iter);
+    s.iter = yr_iter_create(snap->reader.db, snap->view.layers, sizeof *s.iter);
     if (!s.iter) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for an iterator");
     s.iter->base.deinit = hits_deinit;
     yr_arena_init(&s.iter->arena, snap->reader.db->env);

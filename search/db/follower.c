@@ -12,7 +12,8 @@ enum { IDLE_NS = 20000000, IDLE_NS_MAX = 160000000 };
 
 /* -- settings -- */
 
-yore_status yr_search_settings_get(const yore_db *db, uint64_t version, yr_search_settings *out, yore_error *err)
+yore_status yr_search_settings_get(const yore_db *db, uint64_t version, yr_search_settings *out,
+                                   yore_error *err)
 {
     char text[YR_SETTING_SIZE];
     yr_buf prefixes;

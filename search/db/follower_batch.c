@@ -231,7 +231,8 @@ void yr_follower_step(yr_follower *f, bool *more)
     uint64_t visible = yr_store_visible(&f->db->store);
     yr_search_settings settings;
     *more = false;
-    if (yr_search_settings_get(f->db, visible, &settings, NULL) < 0) return; /* the search that waits meets it, too */
+    if (yr_search_settings_get(f->db, visible, &settings, NULL) < 0)
+        return; /* the search that waits meets it, too */
     yr_mutex_lock(&f->mutex);
     bool differs = !yr_index_settings_equal(&f->settings, &settings.index);
     bool is_failed = f->failure != YORE_OK && !differs;

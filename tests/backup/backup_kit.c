@@ -43,6 +43,7 @@ static bool digest_commits(yore_db *db, uint64_t last, uint64_t *digest)
         d = mix(d, numbers, sizeof numbers);
         d = mix(d, info.parents, info.parent_count * sizeof info.parents[0]);
         d = mix_slice(mix_slice(mix_slice(d, info.note), info.author), info.source);
+        yore_commit_release(&info);
         if (yore_commit_rows(db, v, &iter, NULL) != YORE_OK) return false;
         d = mix_rows(d, iter);
     }

@@ -28,6 +28,7 @@ static bool digest_commit(yore_db *db, uint64_t version, uint64_t *digest)
     uint64_t d = mix(*digest, numbers, sizeof numbers);
     d = mix(d, info.parents, info.parent_count * sizeof info.parents[0]);
     d = mix_slice(mix_slice(mix_slice(d, info.note), info.author), info.source);
+    yore_commit_release(&info);
     if (yore_commit_rows(db, version, &iter, NULL) != YORE_OK) return false;
     while (yore_next(iter, &row, sizeof row, 1, &n, NULL) == YORE_OK) {
         const int64_t fields[] = {row.expiry_ns, row.branch_id, row.primitive, row.op, row.type};

@@ -326,6 +326,7 @@ static void check_commit(lab *l, yore_db *db, uint64_t version)
     must("a recovered commit", yore_commit_get(db, version, &info, &err), &err);
     if (info.kind != YORE_COMMIT_DATA) return;
     snprintf(note, sizeof note, "%.*s", (int)info.note.size, (const char *)info.note.data);
+    yore_commit_release(&info);
     if (sscanf(note, "%u:%" SCNu64, &thread, &seq) != 2 || thread >= THREADS_MAX) die("a strange note", note);
     if (seq != l->seqs[thread] + 1) die("a hole before", note);
     l->seqs[thread] = seq;
@@ -354,6 +355,7 @@ static void check_acks(lab *l, yore_db *db, uint64_t version)
         bool same = a->is_branch
                         ? info.kind == YORE_COMMIT_BRANCH
                         : info.note.size == (size_t)size && memcmp(info.note.data, note, info.note.size) == 0;
+        yore_commit_release(&info);
         if (!same) die("another commit in the place of an acknowledged one", note);
         if (a->seq > newest[a->thread]) newest[a->thread] = a->seq;
     }

@@ -236,6 +236,7 @@ static void read_logs(fault_run *run, yore_db *db)
         yore_iter_close(iter);
     }
     (void)fault_is(run, "commit", YORE_OK, yore_commit_get(db, 2, &info, &err), &err);
+    yore_commit_release(&info);
 }
 
 static void read_registry(fault_run *run, yore_db *db)

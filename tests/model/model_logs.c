@@ -177,6 +177,7 @@ void step_commit_rows(world *w)
     world_say(w, "rows of v%" PRIu64, version);
     world_expect(w, yore_commit_get(w->db, version, &info, &err), YORE_OK, "yore_commit_get", &err);
     compare_commit(w, &info, model_commit_at(&w->m, version));
+    yore_commit_release(&info);
     world_expect(w, yore_commit_rows(w->db, version, &iter, &err), YORE_OK, "yore_commit_rows", &err);
     compare_feed(w, iter, version - 1, version, "rows of a commit");
     uint64_t beyond = model_last_version(&w->m) + 1 + below(w, 2);

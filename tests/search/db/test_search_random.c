@@ -434,7 +434,8 @@ static bool check_index(world *w, const question *q)
     yr_search_settings settings;
     const yr_index *index;
     const char *problem = NULL;
-    yr_search_settings_get(w->asked, yr_store_visible(&w->asked->store), &settings);
+    need(w, yr_search_settings_get(w->asked, yr_store_visible(&w->asked->store), &settings, &err), "settings",
+         &err);
     yr_follower *follower = yr_follower_peek(w->asked);
     need(w, yr_follower_hold(follower, 0, &settings.index, -1, &index, &err), "hold", &err);
     bool good = yr_index_check(index, &problem);

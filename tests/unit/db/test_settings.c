@@ -277,22 +277,32 @@ static void test_prefixes_set_by_several_threads_are_all_there(void **state)
     yore_close(db);
 }
 
+static uint64_t since(const yore_db *db, uint64_t version)
+{
+    yr_buf table;
+    yr_buf_init(&table, db->env, SIZE_MAX);
+    assert_int_equal(yr_setting_prefixes(db, "search.index", version, &table, NULL), YORE_OK);
+    uint64_t answer = yr_prefix_table_since(yore_bytes(table.data, table.size));
+    yr_buf_deinit(&table);
+    return answer;
+}
+
 /* What is derived from them is made again only then. */
 static void test_the_table_tells_since_when_it_says_the_same(void **state)
 {
     (void)state;
     yore_db *db = open_memory();
-    assert_int_equal(yr_prefix_table_since(yr_setting_prefixes(db, "search.index", 1)), 0);
+    assert_int_equal(since(db, 1), 0);
     uint64_t first = set(db, "a", "none");
     uint64_t again = set(db, "a", "none");
-    assert_int_equal(yr_prefix_table_since(yr_setting_prefixes(db, "search.index", again)), first);
+    assert_int_equal(since(db, again), first);
     uint64_t nothing = set(db, "b", "");
-    assert_int_equal(yr_prefix_table_since(yr_setting_prefixes(db, "search.index", nothing)), first);
+    assert_int_equal(since(db, nothing), first);
     uint64_t changed = set(db, "a", "text");
-    assert_int_equal(yr_prefix_table_since(yr_setting_prefixes(db, "search.index", changed)), changed);
-    assert_int_equal(yr_prefix_table_since(yr_setting_prefixes(db, "search.index", nothing)), first);
+    assert_int_equal(since(db, changed), changed);
+    assert_int_equal(since(db, nothing), first);
     uint64_t gone = set(db, "a", "");
-    assert_int_equal(yr_prefix_table_since(yr_setting_prefixes(db, "search.index", gone)), 0);
+    assert_int_equal(since(db, gone), 0);
     yore_close(db);
 }
 
