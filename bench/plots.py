@@ -210,7 +210,8 @@ def draw_ratios(out, rows, words):
         return left + math.log(value / low) / math.log(high / low) * (right - left)
 
     svg.text(20, 30, title, 17, bold=True)
-    svg.text(20, 48, "1 = as good as the best peer (or the one the bar names), 2 = twice as fast or half as large; tick: the bar", 11, FAINT)
+    svg.text(20, 48, "1 = as good as the best peer (or the one the bar is about), 2 = twice as fast or half as large; "
+                     "tick: the bar", 11, FAINT)
     bottom = 72 + 22 * len(chosen)
     for mark in (0.125, 0.25, 0.5, 1, 2, 4, 8, 16, 32, 64):
         if low <= mark <= high:

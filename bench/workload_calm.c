@@ -1,10 +1,10 @@
 /* What must not disturb.
  *
- * history_*: yore alone, after a reopen: get and scan100 of the present where every key has 20 versions, beside a store of
- * the same keys with one. stall_*: p99.9 of single puts: the first ones of an empty store, which nothing else
- * happens beside (idle); as many a second as the engine takes while it flushes and compacts under a small budget (full);
- * half as many a second (paced). backup_*: yore alone: overwriting puts a second while a full backup is
- * made, and before and after it. */
+ * history_*: yore alone, after a reopen: get and scan100 of the present where every key has 20 versions, beside a store
+ * of the same keys with one. stall_*: p99.9 of single puts: the first ones of an empty store, when nothing else happens
+ * (idle); as many a second as the engine takes while it flushes and compacts under a small budget (full); half as many
+ * a second (paced). backup_*: yore alone: overwriting puts a second while a full backup is made, and before and
+ * after it. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* After a reopen. reopen_*: a store of `keys` keys is loaded and closed by one process and read by another, first with
  * everything warm (a whole untimed pass), then (reopen_cold_get) by a third one after its files were removed from the
- * page cache. reopen_asof, reopen_latest: the same with 20 versions a key. open_*: from the call that opens to the first
- * value read, in a new process, files in the page cache, the median of some opens. */
+ * page cache. reopen_asof, reopen_latest: the same with 20 versions a key. open_*: from the call that opens to the
+ * first value read, in a new process, files in the page cache, the median of some opens. */
 #include <stdlib.h>
 
 #include "bench/data.h"
