@@ -136,6 +136,58 @@ static void test_a_failed_load_leaves_nothing_and_may_be_tried_again(void **stat
     yr_sim_destroy(sim);
 }
 
+/* A block of more than 1 MiB and half a shard pushes nothing out, is shared while it is pinned, and goes with its last
+ * pin; one that fits is kept. */
+static void test_a_large_block_goes_with_its_last_pin(void **state)
+{
+    (void)state;
+    const size_t large = 3u << 20;
+    yr_sim *sim = yr_sim_create(1);
+    yr_block_cache *cache;
+    yr_block_cache_stats stats;
+    yr_block_pin small[20];
+    assert_int_equal(yr_block_cache_create(yr_sim_env(sim), 4u << 20, &cache, NULL), YORE_OK);
+    uint64_t file = yr_block_cache_file(cache);
+    for (uint64_t i = 0; i < 20; i++) {
+        small[i] = get(cache, file, i, 100000);
+        yr_block_pin_release(&small[i]);
+    }
+    yr_block_pin one = get(cache, file, 100, large), two = get(cache, file, 100, large);
+    yr_block_pin three = yr_block_pin_copy(&two), other = get(cache, file, 101, large);
+    assert_ptr_equal(one.data, two.data);
+    check(cache);
+    yr_block_pin_release(&one);
+    yr_block_pin_release(&two);
+    check(cache);
+    assert_true(is_right(&three, file * 31 + 100, large));
+    yr_block_pin_release(&three);
+    yr_block_pin_release(&other);
+    check(cache);
+    yr_block_cache_stats_get(cache, &stats);
+    assert_int_equal(stats.entries, 20);
+    assert_int_equal(stats.evictions, 0);
+    assert_true(stats.bytes < 2100000);
+    one = get(cache, file, 100, large); /* loaded again */
+    yr_block_pin_release(&one);
+    yr_block_cache_stats_get(cache, &stats);
+    assert_int_equal(stats.misses, 23);
+    one = get(cache, file, 102, 2u << 20); /* as large as may be kept */
+    yr_block_pin_release(&one);
+    yr_block_cache_stats_get(cache, &stats);
+    assert_int_equal(stats.entries, 21);
+    yr_block_pin pin = {0};
+    loader l = {.fails = YORE_ERR_IO};
+    yr_cache_key key = {file, 103};
+    assert_int_equal(yr_block_cache_get(cache, key, large, load, &l, &pin, NULL), YORE_ERR_IO);
+    check(cache);
+    yr_block_cache_drop(cache, file);
+    yr_block_cache_stats_get(cache, &stats);
+    assert_int_equal(stats.bytes, 0);
+    yr_block_cache_destroy(cache);
+    assert_false(yr_sim_has_leaks(sim));
+    yr_sim_destroy(sim);
+}
+
 /* -- threads -- */
 
 enum { THREADS = 4, ROUNDS = 4000, BLOCKS = 64 };
@@ -190,6 +242,53 @@ static void run_member(void *arg)
     }
 }
 
+/* All want the same few large blocks, which come and go. */
+static void run_large_member(void *arg)
+{
+    member *m = arg;
+    crowd *c = m->crowd;
+    yr_rng rng = {m->seed};
+    atomic_fetch_add(&c->ready, 1);
+    while (atomic_load(&c->ready) < THREADS) yore_env_default()->yield(NULL);
+    for (uint32_t i = 0; i < ROUNDS / 40; i++) {
+        uint64_t block = yr_rng_below(&rng, 2);
+        size_t size = (1u << 20) + 1 + (size_t)block;
+        yr_block_pin pin = {0}, copy;
+        loader l = {.stamp = block, .env = yore_env_default()};
+        yr_cache_key key = {c->shared_file, block};
+        if (yr_rng_below(&rng, 16) == 0) l.fails = YORE_ERR_IO;
+        yore_status status = yr_block_cache_get(c->cache, key, size, load, &l, &pin, NULL);
+        copy = yr_block_pin_copy(&pin);
+        yr_block_pin_release(&pin);
+        if (status == YORE_OK ? !is_right(&copy, block, size) : l.fails == YORE_OK)
+            atomic_fetch_add(&c->wrong, 1);
+        yr_block_pin_release(&copy);
+    }
+}
+
+static void test_threads_share_large_blocks_that_come_and_go(void **state)
+{
+    (void)state;
+    const yore_env *env = yore_env_default();
+    static crowd c;
+    member members[THREADS];
+    yore_thread *threads[THREADS];
+    yr_block_cache_stats stats;
+    assert_int_equal(yr_block_cache_create(env, 1u << 20, &c.cache, NULL), YORE_OK);
+    c.shared_file = yr_block_cache_file(c.cache);
+    for (uint32_t i = 0; i < THREADS; i++) {
+        members[i] = (member){&c, 200 + i};
+        assert_int_equal(env->thread_create(env->ctx, run_large_member, &members[i], &threads[i]), 0);
+    }
+    for (uint32_t i = 0; i < THREADS; i++) env->thread_join(env->ctx, threads[i]);
+    assert_int_equal(atomic_load(&c.wrong), 0);
+    check(c.cache);
+    yr_block_cache_stats_get(c.cache, &stats);
+    assert_int_equal(stats.entries, 0);
+    assert_true(stats.misses > 1);
+    yr_block_cache_destroy(c.cache);
+}
+
 static void run_crowd(uint64_t bytes_max, bool is_once)
 {
     const yore_env *env = yore_env_default();
@@ -231,6 +330,8 @@ int main(void)
         cmocka_unit_test(test_the_budget_holds_and_used_blocks_stay),
         cmocka_unit_test(test_pinned_blocks_are_not_evicted),
         cmocka_unit_test(test_a_failed_load_leaves_nothing_and_may_be_tried_again),
+        cmocka_unit_test(test_a_large_block_goes_with_its_last_pin),
+        cmocka_unit_test(test_threads_share_large_blocks_that_come_and_go),
         cmocka_unit_test(test_threads_that_want_a_block_load_it_once),
         cmocka_unit_test(test_threads_read_right_bytes_while_blocks_come_and_go),
     };
