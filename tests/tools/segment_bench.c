@@ -17,7 +17,7 @@
 
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
-#include "engine/segment/segment.h"
+#include "engine/segment/run.h"
 #include "engine/segment/segment_builder.h"
 #include "engine/segment/segment_verify.h"
 
@@ -40,6 +40,7 @@ typedef struct bench {
     yr_block_cache *cache;
     yr_decoders *decoders;
     yr_segment *segment;
+    yr_run *run; /* of that one */
     void *map;
     size_t map_bytes;
     uint32_t gets;
@@ -153,7 +154,8 @@ static void build(bench *b, const load *l, enum yr_segment_form form, bool is_qu
         (double)footer.file_bytes / keys, (double)footer.file_bytes / 1e6,
         (double)footer.section_bytes[YR_SECTION_HASH] / keys,
         (double)(footer.section_bytes[0] + footer.section_bytes[1] + footer.section_bytes[2] +
-                 footer.section_bytes[3] + footer.section_bytes[YR_SECTION_FENCES]) /
+                 footer.section_bytes[3] + footer.section_bytes[4] +
+                 footer.section_bytes[YR_SECTION_FENCES]) /
             keys,
         (double)footer.section_bytes[YR_SECTION_DICTIONARY] / keys);
 }
@@ -161,7 +163,7 @@ static void build(bench *b, const load *l, enum yr_segment_form form, bool is_qu
 /* Stored bytes a key of each stream: sums of the tables. */
 static void print_streams(bench *b, const load *l)
 {
-    static const char *const names[] = {"main", "history", "commits", "changes"};
+    static const char *const names[] = {"main", "history", "commits", "changes", "infos"};
     const yr_segment_footer *footer = yr_segment_facts(b->segment);
     yr_segment_layout layout;
     (void)yr_segment_lay_out(footer, &layout);
@@ -183,7 +185,9 @@ static void print_streams(bench *b, const load *l)
 
 /* -- reading -- */
 
-static void open_segment(bench *b, bool is_mapped, uint64_t cache_bytes)
+enum way { WAY_PREAD, WAY_MAPPED, WAY_LOADED };
+
+static void open_segment(bench *b, enum way way, uint64_t cache_bytes)
 {
     char path[4096];
     yore_file *file = NULL;
@@ -198,19 +202,21 @@ static void open_segment(bench *b, bool is_mapped, uint64_t cache_bytes)
     close(fd);
     if (b->map == MAP_FAILED) abort();
     (void)madvise(b->map, b->map_bytes, MADV_RANDOM);
-    if (is_mapped) {
+    if (way == WAY_MAPPED) {
         options.image = yore_bytes(b->map, b->map_bytes);
     } else if (b->env->open(b->env->ctx, b->dir, NAME, 0, &file) < 0) {
         abort();
     }
     uint64_t start = now_ns();
-    must(b, yr_segment_open(&options, file, NAME, &b->segment, &b->err));
+    must(b, way == WAY_LOADED ? yr_segment_load(&options, file, NAME, NULL, &b->segment, &b->err)
+                              : yr_segment_open(&options, file, NAME, &b->segment, &b->err));
+    must(b, yr_run_create(b->env, 1, &b->segment, 1, &b->run, &b->err));
     printf("    open %" PRIu64 " us", (now_ns() - start) / 1000);
 }
 
 static void close_segment(bench *b)
 {
-    yr_segment_close(b->segment);
+    yr_run_unref(b->run);
     yr_block_cache_destroy(b->cache);
     munmap(b->map, b->map_bytes);
 }
@@ -238,7 +244,7 @@ static double find_many(bench *b, const load *l, enum what what, uint32_t n)
         make_key(ids[i], key);
         yr_segment_hit hit;
         yore_status status =
-            yr_segment_find(b->segment, yore_bytes(key, sizeof key), hash_of(key), cap, &hit, &b->err);
+            yr_run_find(b->run, yore_bytes(key, sizeof key), hash_of(key), cap, &hit, &b->err);
         if (status == YORE_NOT_FOUND && what == MISSING) continue;
         must(b, status);
         b->sum += ((const uint8_t *)hit.row.value.data)[99];
@@ -256,17 +262,77 @@ static double scan_many(bench *b, const load *l, uint64_t cap, uint32_t n)
     for (uint32_t i = 0; i < n; i++) {
         uint8_t key[TREE_KEY_BYTES];
         yr_segment_row row;
-        yr_segment_cursor cursor;
+        yr_run_cursor cursor;
         make_key(l->ids[yr_rng_below(&rng, l->keys)], key);
-        yr_segment_cursor_init(&cursor, b->segment, cap, yore_bytes(NULL, 0));
-        yore_status status = yr_segment_cursor_seek(&cursor, yore_bytes(key, sizeof key), &row, &b->err);
+        yr_run_cursor_init(&cursor, b->run, cap, yore_bytes(NULL, 0));
+        yore_status status = yr_run_cursor_seek(&cursor, yore_bytes(key, sizeof key), &row, &b->err);
         for (uint32_t k = 0; status == YORE_OK && k < SCAN_ROWS; k++, rows++) {
             b->sum += ((const uint8_t *)row.value.data)[99];
-            status = yr_segment_cursor_next(&cursor, &row, &b->err);
+            status = yr_run_cursor_next(&cursor, &row, &b->err);
         }
         if (status < 0) must(b, status);
-        yr_segment_cursor_deinit(&cursor);
+        yr_run_cursor_deinit(&cursor);
     }
+    return (double)(now_ns() - start) / (double)rows;
+}
+
+/* Times of random versions, one by one or many at once. */
+static double times_many(bench *b, const load *l, size_t at_once, uint32_t n)
+{
+    enum { MOST = 64 };
+    yr_rng rng = {55};
+    uint64_t *versions = malloc(sizeof(uint64_t) * (n + MOST));
+    int64_t times[MOST];
+    if (!versions) abort();
+    for (uint32_t i = 0; i < n + MOST; i++)
+        versions[i] = 1 + yr_rng_below(&rng, (uint64_t)l->keys * l->versions);
+    uint64_t start = now_ns();
+    for (uint32_t i = 0; i < n; i += (uint32_t)at_once) {
+        if (at_once == 1) must(b, yr_run_commit_time(b->run, versions[i], times, &b->err));
+        if (at_once > 1) must(b, yr_run_commit_times(b->run, versions + i, times, at_once, &b->err));
+        b->sum += (uint64_t)times[0];
+    }
+    double ns = (double)(now_ns() - start) / n;
+    free(versions);
+    return ns;
+}
+
+/* All rows, and all commits. */
+static void pass_over(bench *b)
+{
+    yr_run_rows rows;
+    yr_run_commits commits;
+    yr_segment_row row;
+    yr_segment_commit commit;
+    uint64_t start = now_ns(), n = 0;
+    yore_status status;
+    must(b, yr_run_rows_open(b->run, &rows, &b->err));
+    while ((status = yr_run_rows_next(&rows, &row, &b->err)) == YORE_OK) n += row.value.size > 0;
+    yr_run_rows_close(&rows);
+    if (status < 0) must(b, status);
+    printf(", all rows %.1f M/s", (double)n * 1e3 / (double)(now_ns() - start));
+    start = now_ns();
+    n = 0;
+    must(b, yr_run_commits_open(b->run, &commits, &b->err));
+    while ((status = yr_run_commits_next(&commits, &commit, &b->err)) == YORE_OK) n += commit.head.row_count;
+    yr_run_commits_close(&commits);
+    if (status < 0) must(b, status);
+    printf(", all commits %.1f M/s", (double)n * 1e3 / (double)(now_ns() - start));
+}
+
+static double scan_all(bench *b)
+{
+    yr_segment_row row;
+    yr_run_cursor cursor;
+    uint64_t start = now_ns(), rows = 0;
+    yr_run_cursor_init(&cursor, b->run, UINT64_MAX, yore_bytes(NULL, 0));
+    yore_status status = yr_run_cursor_seek(&cursor, yore_bytes(NULL, 0), &row, &b->err);
+    for (; status == YORE_OK; rows++) {
+        b->sum += ((const uint8_t *)row.value.data)[99];
+        status = yr_run_cursor_next(&cursor, &row, &b->err);
+    }
+    if (status < 0) must(b, status);
+    yr_run_cursor_deinit(&cursor);
     return (double)(now_ns() - start) / (double)rows;
 }
 
@@ -275,11 +341,10 @@ static void rate(const char *what, double ns)
     printf(", %s %.0f k/s", what, 1e6 / ns);
 }
 
-static void read_all(bench *b, const load *l, const char *how, bool is_mapped, uint64_t cache_bytes,
-                     uint32_t n)
+static void read_all(bench *b, const load *l, const char *how, enum way way, uint64_t cache_bytes, uint32_t n)
 {
     printf("  %s:\n", how);
-    open_segment(b, is_mapped, cache_bytes);
+    open_segment(b, way, cache_bytes);
     (void)find_many(b, l, GET, n / 2); /* warm */
     rate("get", find_many(b, l, GET, n));
     rate("missing", find_many(b, l, MISSING, n));
@@ -289,6 +354,10 @@ static void read_all(bench *b, const load *l, const char *how, bool is_mapped, u
         rate("as-of", find_many(b, l, AS_OF, n));
         rate("scan100 rows in the past", scan_many(b, l, (uint64_t)l->keys * 10, n / 200));
     }
+    rate("rows of one scan", scan_all(b));
+    (void)times_many(b, l, 1, n);
+    printf(", a time %.1f ns, of 64 %.1f", times_many(b, l, 1, n), times_many(b, l, 64, n));
+    pass_over(b);
     yr_block_cache_stats stats;
     yr_block_cache_stats_get(b->cache, &stats);
     printf("; cache %.1f MB\n", (double)stats.bytes / 1e6);
@@ -297,7 +366,7 @@ static void read_all(bench *b, const load *l, const char *how, bool is_mapped, u
 
 static void verify_once(bench *b)
 {
-    open_segment(b, false, 64u << 20);
+    open_segment(b, WAY_PREAD, 64u << 20);
     uint64_t start = now_ns();
     must(b, yr_segment_verify(b->segment, &b->err));
     printf(", verify %.2f s\n", (double)(now_ns() - start) / 1e9);
@@ -325,20 +394,21 @@ int main(int argc, char **argv)
         build(&b, l, YR_SEGMENT_HOT, true);
         build(&b, l, YR_SEGMENT_HOT, false);
         verify_once(&b);
-        open_segment(&b, true, 1u << 20);
+        open_segment(&b, WAY_MAPPED, 1u << 20);
         print_streams(&b, l);
         close_segment(&b);
-        read_all(&b, l, "in place", true, 1u << 20, gets);
-        read_all(&b, l, "pread, all cached", false, UINT64_C(1) << 30, gets);
+        read_all(&b, l, "in place, mapped", WAY_MAPPED, 1u << 20, gets);
+        read_all(&b, l, "in place, loaded", WAY_LOADED, 1u << 20, gets);
+        read_all(&b, l, "pread, all cached", WAY_PREAD, UINT64_C(1) << 30, gets);
         printf("%s of %" PRIu32 " keys, cold\n", l->name, l->keys);
         build(&b, l, YR_SEGMENT_COLD, false);
         verify_once(&b);
-        open_segment(&b, true, 1u << 20);
+        open_segment(&b, WAY_MAPPED, 1u << 20);
         print_streams(&b, l);
         close_segment(&b);
-        read_all(&b, l, "mapped, all blocks cached", true, UINT64_C(1) << 30, gets);
-        read_all(&b, l, "pread, all cached", false, UINT64_C(1) << 30, gets);
-        read_all(&b, l, "pread, cache of 4 MiB", false, 4u << 20, gets / 20);
+        read_all(&b, l, "mapped, all blocks cached", WAY_MAPPED, UINT64_C(1) << 30, gets);
+        read_all(&b, l, "pread, all cached", WAY_PREAD, UINT64_C(1) << 30, gets);
+        read_all(&b, l, "pread, cache of 4 MiB", WAY_PREAD, 4u << 20, gets / 20);
         free(l->ids);
     }
     (void)b.env->unlink(b.env->ctx, b.dir, NAME);
