@@ -240,7 +240,8 @@ static void run_group(uint32_t round, const char *name, group_run run, unsigned 
 /* The groups that run in stages. */
 static void run_round_on_disk(uint32_t round)
 {
-    if (bench_wants_any(M_REOPEN_GET, M_REOPEN_COLD) || bench_wants(M_OPEN_MEDIUM)) {
+    if (bench_wants_any(M_REOPEN_GET, M_REOPEN_COLD) || bench_wants(M_OPEN_MEDIUM) ||
+        bench_wants(M_OPEN_COLD)) {
         run_group(round, "after a reopen", workload_reopen, ENGINES_STORES);
     }
     if (bench_wants_any(M_REOPEN_ASOF, M_REOPEN_LATEST)) {

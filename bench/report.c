@@ -72,6 +72,7 @@ const report_row report_rows[M_COUNT] = {
     [M_OPEN_SMALL] = {"open_small", "ms", true, BAR_AT_MOST, 2.0, 0},
     [M_OPEN_MEDIUM] = {"open_medium", "ms", true, BAR_AT_MOST, 2.0, 0},
     [M_OPEN_LARGE] = {"open_large", "ms", true, BAR_AT_MOST, 2.0, 0},
+    [M_OPEN_COLD] = {"open_cold", "ms", true, BAR_AT_MOST, 5.0, 0},
     [M_LEFT_PLAIN] = {"left_plain", "MB", true, BAR_NONE, 0, 0},
     [M_LEFT_VERSIONS] = {"left_versions", "MB", true, BAR_NONE, 0, 0},
     [M_PACKED_PLAIN] = {"packed_plain", "MB", true, BAR_ROCKSDB, 1.0, 0},

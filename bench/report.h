@@ -63,6 +63,7 @@ enum report_metric {
     M_OPEN_SMALL,
     M_OPEN_MEDIUM,
     M_OPEN_LARGE,
+    M_OPEN_COLD,
     M_LEFT_PLAIN,
     M_LEFT_VERSIONS,
     M_PACKED_PLAIN,
