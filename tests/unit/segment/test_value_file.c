@@ -120,8 +120,8 @@ static void test_values_of_sizes_around_every_boundary_are_read_back(void **stat
     vkit_value values[sizeof around / sizeof *around * 7];
     uint32_t count = 0;
     for (size_t i = 0; i < sizeof around / sizeof *around; i++) {
-        for (uint64_t d = 0; d < 7; d++)
-            values[count++] = (vkit_value){.stamp = count, .bytes = around[i] + d - 3};
+        for (uint64_t d = 0; d < 7; d++, count++)
+            values[count] = (vkit_value){.stamp = count, .bytes = around[i] + d - 3};
     }
     round_trip(values, count, 1u << 20);
     for (uint32_t i = 0; i < count; i++) round_trip(&values[i], 1, 1u << 16); /* alone in a file, too */
