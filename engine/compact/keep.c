@@ -109,11 +109,11 @@ enum yr_keep yr_keep_judge(const yr_keep_rules *rules, uint64_t version, uint64_
 uint64_t yr_keep_garbage(const yr_keep_rules *rules, const yr_keep_facts *facts, uint64_t after,
                          uint64_t last)
 {
-    YR_ASSERT(after < last);
-    YR_ASSERT(facts->keys <= facts->rows);
-    uint64_t all = facts->key_bytes + facts->value_bytes;
-    uint64_t older = facts->rows - facts->keys;
-    uint32_t i = pin_from(rules, after + 1);
+    /* The sums come from a file: whatever they are, the answer is at most all of it. */
+    uint64_t all = UINT64_MAX;
+    if (facts->value_bytes <= UINT64_MAX - facts->key_bytes) all = facts->key_bytes + facts->value_bytes;
+    uint64_t older = facts->rows > facts->keys ? facts->rows - facts->keys : 0;
+    uint32_t i = after < UINT64_MAX ? pin_from(rules, after + 1) : rules->pin_count;
     if (rules->is_dead) {
         /* A pin above the file reads the newest version of each key; one inside it, who knows which. */
         if (i == rules->pin_count) return all;

@@ -146,11 +146,18 @@ static yore_status file_finish(merge *m, yore_error *err)
     return YORE_OK;
 }
 
+static uint64_t row_bytes(const yr_segment_row *row)
+{
+    return row->tree_key.size + row->value.size + row->meta.size;
+}
+
 static yore_status emit(merge *m, const yr_segment_row *row, yore_error *err)
 {
+    m->result.rows_out++;
+    m->result.row_bytes_out += row_bytes(row);
+    if (m->options->is_dry_run) return YORE_OK;
     yore_status status = m->builder ? YORE_OK : file_begin(m, err);
     if (status == YORE_OK) status = yr_segment_builder_add(m->builder, row, err);
-    m->result.rows_out++;
     return status;
 }
 
@@ -242,6 +249,7 @@ static yore_status row_take(merge *m, const yr_segment_row *row, yore_error *err
 {
     yore_status status = YORE_OK;
     m->result.rows_in++;
+    m->result.row_bytes_in += row_bytes(row);
     if (m->newer == 0 || yr_slice_compare(yore_bytes(m->key.data, m->key.size), row->tree_key) != 0)
         status = key_begin(m, row, err);
     if (status < 0) return status;
@@ -259,7 +267,7 @@ static yore_status row_take(merge *m, const yr_segment_row *row, yore_error *err
         break;
     }
     if (status < 0) return status;
-    return tell(m, row->tree_key.size + row->value.size + row->meta.size, err);
+    return tell(m, row_bytes(row), err);
 }
 
 /* -- input -- */
@@ -360,6 +368,7 @@ static yore_status outputs_complete(merge *m, yore_error *err)
 {
     yore_status status = YORE_OK;
     uint64_t rows = 0;
+    if (m->options->is_dry_run) return YORE_OK;
     if (!m->builder && m->result.file_count == 0 && m->needs_file) status = file_begin(m, err);
     if (status == YORE_OK && m->builder) status = file_finish(m, err);
     if (status < 0) return status;

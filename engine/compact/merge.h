@@ -48,6 +48,7 @@ typedef struct yr_merge_options {
     uint64_t target_bytes;          /* begin another file at about this size; 0 = YR_MERGE_TARGET_BYTES */
     const yr_keep_set *keep;        /* NULL: everything is kept */
     bool is_bottom;
+    bool is_dry_run; /* only count what would go: nothing is made; dir, build and new_file_id are not used */
     yr_merge_questions questions;
     uint64_t (*new_file_id)(void *arg);
     /* About once a MiB of input; may wait, to leave the disk to others. YORE_OK, or what the job ends with
@@ -67,6 +68,8 @@ typedef struct yr_merge_result {
     uint32_t file_capacity;
     uint64_t rows_in;
     uint64_t rows_out;
+    uint64_t row_bytes_in; /* keys, values (references as such) and metadata */
+    uint64_t row_bytes_out;
     uint64_t commits;
     uint64_t
         hiding_in; /* of rows_in: deletes and expired versions that could go if nothing showed in their place */
@@ -75,8 +78,8 @@ typedef struct yr_merge_result {
 } yr_merge_result;
 
 /* Merge neighbours, newest first, into the files of one run that takes their place. *result is set only on YORE_OK.
- * There is at least one file. YORE_ERR_CORRUPT, YORE_ERR_IO, YORE_ERR_FULL, YORE_ERR_NOMEM, YORE_ERR_CANCELLED,
- * YORE_ERR_MISUSE (not neighbours), YORE_ERR_LIMIT. */
+ * There is at least one file, but for a dry run. YORE_ERR_CORRUPT, YORE_ERR_IO, YORE_ERR_FULL, YORE_ERR_NOMEM,
+ * YORE_ERR_CANCELLED, YORE_ERR_MISUSE (not neighbours), YORE_ERR_LIMIT. */
 yore_status yr_merge_runs(const yr_merge_options *options, yr_run *const *runs, uint32_t count,
                           yr_merge_result *result, yore_error *err);
 /* Make one file of a run anew, in its place among the run's files: one file, or none when nothing of it is left and

@@ -197,6 +197,12 @@ static void test_garbage_is_estimated_from_sums(void **state)
     assert_int_equal(yr_keep_garbage(&rules, &facts, 50, 60), 1100); /* everything */
     assert_int_equal(yr_keep_garbage(&rules, &facts, 20, 50), 900);
     assert_int_equal(yr_keep_garbage(&rules, &facts, 20, 60), 0);
+    /* Sums that cannot be are no reason to stop. */
+    const yr_keep_facts odd = {.keys = 9, .rows = 2, .deletes = 5, .key_bytes = UINT64_MAX, .value_bytes = 7};
+    assert_int_equal(yr_keep_garbage(&rules, &odd, 50, 60), UINT64_MAX);
+    rules.is_dead = false;
+    assert_int_equal(yr_keep_garbage(&rules, &odd, 50, 60), 0);
+    assert_int_equal(yr_keep_garbage(&rules, &odd, UINT64_MAX, 60), 0);
 }
 
 int main(void)

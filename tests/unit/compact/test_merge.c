@@ -5,6 +5,7 @@
  *
  * `--planted` (in the build that has them) runs wrong variants of the drop rule and fails unless each is caught. */
 #include "engine/base/planted.h"
+#include "engine/compact/survey.h"
 #include "tests/unit/compact/compact_world.h"
 
 static uint64_t world_count = 60;
@@ -154,6 +155,56 @@ static void test_files_that_lose_everything_go(void **state)
     assert_true(lost > 0);
 }
 
+/* A dry run counts what a merge then does, and makes nothing; what the survey calls garbage went. */
+static void test_a_dry_run_and_the_survey_foretell_a_merge(void **state)
+{
+    (void)state;
+    world *w = &the_world;
+    uint64_t foretold = 0, estimated = 0;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        yr_merge_options options;
+        yr_merge_result dry, wet;
+        yr_compact_file files[64];
+        yr_compact_run facts;
+        world_init(w, seed);
+        while (w->run_count < 4) live(w);
+        world_ok(w, world_merge(w, 0, w->run_count - 1, NULL));
+        for (uint32_t i = 1; i < w->branch_count; i++) w->branches[i].horizon = w->version;
+        w->branches[w->branch_count - 1].is_dead = w->branch_count > 2;
+        if (seed % 2) memset(w->tags, 0, sizeof w->tags);
+        world_rules(w);
+        uint32_t names = world_names(w);
+        world_options(w, &options);
+        options.keep = &w->keep;
+        options.is_bottom = true;
+        w->merge_last = 0;
+        options.is_dry_run = true;
+        world_ok(w, yr_merge_runs(&options, w->runs, 1, &dry, &w->err));
+        assert_int_equal(world_names(w), names);
+        assert_int_equal(dry.file_count, 0);
+        options.is_dry_run = false;
+        world_ok(w, yr_merge_runs(&options, w->runs, 1, &wet, &w->err));
+        assert_int_equal(dry.rows_in, wet.rows_in);
+        assert_int_equal(dry.rows_out, wet.rows_out);
+        assert_int_equal(dry.row_bytes_in, wet.row_bytes_in);
+        assert_int_equal(dry.row_bytes_out, wet.row_bytes_out);
+        foretold += dry.rows_in - dry.rows_out;
+        assert_true(yr_run_file_count(w->runs[0]) <= 64);
+        world_ok(w, yr_compact_survey(w->runs[0], &w->keep, files, &facts, &w->err));
+        assert_int_equal(facts.file_count, yr_run_file_count(w->runs[0]));
+        for (uint32_t i = 0; i < facts.file_count; i++) {
+            assert_int_equal(files[i].bytes, yr_segment_facts(yr_run_file(w->runs[0], i))->file_bytes);
+            assert_true(files[i].garbage_bytes <= files[i].bytes);
+            estimated += files[i].garbage_bytes;
+            if (dry.rows_in == dry.rows_out) assert_int_equal(files[i].garbage_bytes, 0);
+        }
+        yr_merge_result_remove(&options, &wet);
+        yr_merge_result_deinit(w->env, &wet);
+        world_deinit(w);
+    }
+    assert_true(foretold > 0 && estimated > 0);
+}
+
 /* -- planted bugs -- */
 
 #ifdef YORE_PLANTED_BUGS
@@ -210,6 +261,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_keeping_everything_gives_the_union),
         cmocka_unit_test(test_a_dead_branch_goes_with_everything),
         cmocka_unit_test(test_files_that_lose_everything_go),
+        cmocka_unit_test(test_a_dry_run_and_the_survey_foretell_a_merge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
