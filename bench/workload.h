@@ -61,8 +61,8 @@ typedef struct workload_stage {
 /* Runs a stage in a new process of this program and reports here what it reports there. */
 void workload_stage_do(const workload_stage *stage, enum bench_engine engine, const char *dir);
 
-/* Between stages: the store's files leave the page cache, or the program ends. */
-void workload_drop_cache(enum bench_engine engine, const char *dir);
+/* Between stages: the store's files leave the page cache. False, and a note, where they do not (tmpfs). */
+bool workload_drop_cache(const char *dir);
 
 /* In a stage: open and first get of a store of `keys` keys, reported in ms. */
 void workload_open_times(enum bench_engine engine, const bench_driver *driver, const char *dir, uint64_t keys,

@@ -54,7 +54,7 @@ static void run_history_load(enum bench_engine engine, const bench_driver *drive
     }
 }
 
-/* Both stores in one process, each twice, by turns; the second time counts. Who goes first changes from round to round. */
+/* Both stores in one process, each twice, by turns; the second time counts. Who goes first changes with the round. */
 static void run_history(enum bench_engine engine, const bench_driver *driver, const char *dir)
 {
     static const char *const parts[2] = {"one", "twenty"};

@@ -123,8 +123,7 @@ static void plain(enum bench_engine engine, const bench_driver *driver)
     if (bench_wants(M_PACKED_GET)) {
         workload_stage_do(&workload_packed_stages[HOT], engine, dir);
     }
-    if (bench_wants(M_PACKED_COLD)) {
-        workload_drop_cache(engine, dir);
+    if (bench_wants(M_PACKED_COLD) && workload_drop_cache(dir)) {
         workload_stage_do(&workload_packed_stages[COLD], engine, dir);
     }
     bench_dir_remove(dir);
