@@ -314,6 +314,35 @@ static void test_verify_finds_a_directory_or_footer_that_lies_under_a_right_sum(
     vkit_deinit(&r.k);
 }
 
+/* Tail and directory agree on a hash that is not the value's: nobody but a writer with a fault can have made it. */
+static void test_verify_and_copy_find_a_wrong_hash_under_right_sums(void **state)
+{
+    (void)state;
+    rot r;
+    uint8_t tail[8 + YR_VALUE_TAIL_BYTES];
+    yr_value_ref refs[SMALL], copy;
+    yr_value_write_options options = vkit_options(14);
+    yr_value_writer *writer;
+    rot_init(&r, small_values, SMALL);
+    vkit_ok(&r.k, vkit_open(&r.k));
+    uint64_t seed = yr_file_seed(yr_value_file_header(r.k.values));
+    for (uint32_t i = 0; i < SMALL; i++) refs[i] = r.values[i].ref;
+    refs[1].hash++;
+    uint64_t off = refs[1].off + yr_value_tail_off(refs[1].bytes);
+    assert_true(yr_sim_file_read(r.k.sim, VKIT_PATH, tail, sizeof tail, off));
+    yr_value_tail_encode(&refs[1], seed, off, tail);
+    assert_true(yr_sim_file_write(r.k.sim, VKIT_PATH, tail, sizeof tail, off));
+    directory_lies(&r, refs, seed);
+    assert_int_equal(vkit_get(&r.k, &r.values[1]), YORE_ERR_CORRUPT);
+    assert_int_equal(yr_value_file_verify(r.k.values, &r.k.err), YORE_ERR_CORRUPT);
+    assert_non_null(strstr(r.k.err.message, "another hash"));
+    vkit_ok(&r.k, yr_value_writer_create(r.k.env, &options, r.k.dir, "a.tmp", &writer, &r.k.err));
+    vkit_ok(&r.k, yr_value_writer_copy(writer, r.k.values, &refs[0], &copy, &r.k.err));
+    assert_int_equal(yr_value_writer_copy(writer, r.k.values, &refs[1], &copy, &r.k.err), YORE_ERR_CORRUPT);
+    yr_value_writer_destroy(writer);
+    vkit_deinit(&r.k);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) stride = strtoull(argv[1], NULL, 10);
@@ -327,6 +356,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_stale_sectors_are_found),
         cmocka_unit_test(test_foreign_files_and_newer_formats_are_refused),
         cmocka_unit_test(test_verify_finds_a_directory_or_footer_that_lies_under_a_right_sum),
+        cmocka_unit_test(test_verify_and_copy_find_a_wrong_hash_under_right_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
