@@ -54,6 +54,8 @@ yr_segment *yr_segment_ref(yr_segment *segment);
 void yr_segment_close(yr_segment *segment);
 /* Bytes of the file held in memory by yr_segment_load. */
 uint64_t yr_segment_image_bytes(const yr_segment *segment);
+/* Bytes of tables held in memory besides, outside the block cache: some 50 a block, less before they were used. */
+uint64_t yr_segment_index_bytes(const yr_segment *segment);
 
 /* -- facts -- */
 const yr_segment_footer *yr_segment_facts(const yr_segment *segment);

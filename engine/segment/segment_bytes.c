@@ -60,12 +60,51 @@ static yore_status load_page(void *arg, uint8_t *to, size_t size, yore_error *er
     return status < 0 ? status : page_check(load->segment, load->page, to, err);
 }
 
+/* Tables, fences and what is behind the hash buckets: little, and needed again and again. */
+static bool is_page_kept(const yr_segment *segment, uint64_t page)
+{
+    uint64_t hash = segment->layout.section_off[YR_SECTION_HASH] - segment->footer.index_off;
+    uint64_t at = page * YR_SEGMENT_PAGE_BYTES;
+    return at < hash || at + YR_SEGMENT_PAGE_BYTES > hash + segment->footer.section_bytes[YR_SECTION_HASH];
+}
+
+/* Read a page to keep. Two threads may do so at once; one keeps it. */
+static yore_status page_keep(yr_segment *segment, uint64_t page, uint8_t **out, yore_error *err)
+{
+    size_t size = page_bytes(segment, page);
+    page_load load = {segment, page};
+    uint8_t *expected = NULL, *bytes = yr_alloc(segment->env, size);
+    if (!bytes) return yr_fail(err, YORE_ERR_NOMEM, "no memory for the index of segment '%s'", segment->name);
+    yore_status status = load_page(&load, bytes, size, err);
+    if (status < 0) {
+        yr_free(segment->env, bytes, size);
+        return status;
+    }
+    *out = bytes;
+    /* release: its bytes are there; acquire: so are another's. Pairs with itself and the load in page_get */
+    if (!atomic_compare_exchange_strong_explicit(&segment->pages[page], &expected, bytes,
+                                                 memory_order_acq_rel, memory_order_acquire)) {
+        yr_free(segment->env, bytes, size);
+        *out = expected;
+    } else {
+        atomic_fetch_add_explicit(&segment->page_bytes_held, size, memory_order_relaxed); /* a count */
+    }
+    return YORE_OK;
+}
+
 static yore_status page_get(yr_segment *segment, uint64_t page, yr_block_pin *pin, yore_error *err)
 {
     page_load load = {segment, page};
-    if (!segment->image)
-        return yr_block_cache_get(segment->cache, cache_key(segment, PAGES, page), page_bytes(segment, page),
-                                  load_page, &load, pin, err);
+    if (!segment->image) {
+        if (!is_page_kept(segment, page))
+            return yr_block_cache_get(segment->cache, cache_key(segment, PAGES, page),
+                                      page_bytes(segment, page), load_page, &load, pin, err);
+        /* acquire: pairs with page_keep */
+        uint8_t *kept = atomic_load_explicit(&segment->pages[page], memory_order_acquire);
+        yore_status status = kept ? YORE_OK : page_keep(segment, page, &kept, err);
+        if (status == YORE_OK) *pin = (yr_block_pin){.data = kept, .size = page_bytes(segment, page)};
+        return status;
+    }
     const uint8_t *bytes = segment->image + segment->footer.index_off + page * YR_SEGMENT_PAGE_BYTES;
     *pin = (yr_block_pin){.data = bytes, .size = page_bytes(segment, page)};
     if (YR_LIKELY(segment->is_trusted || is_checked(segment, page))) return YORE_OK;
@@ -244,6 +283,11 @@ yore_status yr_segment_block_get(yr_segment *segment, enum yr_segment_stream str
                                  yr_block_pin *pin, yore_error *err)
 {
     yr_segment_entry entry;
+    if (segment->refs[stream]) {
+        yr_block_ref ref = segment->refs[stream][i];
+        *pin = (yr_block_pin){.data = segment->image + 8 * (uint64_t)ref.off, .size = ref.bytes};
+        if (YR_LIKELY(ref.bytes)) return YORE_OK;
+    }
     yore_status status = yr_segment_entry_get(segment, stream, i, &entry, err);
     if (status < 0) return status;
     if (segment->image && entry.stored_bytes == entry.raw_bytes) {

@@ -109,9 +109,29 @@ static yore_status time_by_search(yr_segment *segment, uint64_t version, int64_t
     return status;
 }
 
+/* Where a time is in an image whose tables are in memory, and bytes it takes. */
+static const uint8_t *time_at(const yr_segment *segment, uint64_t version, const yr_time_ref **ref)
+{
+    uint64_t n = version - segment->footer.after_version - 1;
+    *ref = &segment->times[n / YR_COMMITS_PER_BLOCK];
+    return (*ref)->column + (n % YR_COMMITS_PER_BLOCK) * (*ref)->width;
+}
+
+static int64_t time_take(const yr_segment *segment, uint64_t version)
+{
+    const yr_time_ref *ref;
+    const uint8_t *p = time_at(segment, version, &ref);
+    /* Behind a column there are others, and behind the blocks the index: 8 bytes can always be read. */
+    return (int64_t)(ref->base + yr_column_value(p, ref->width, p + 8));
+}
+
 yore_status yr_segment_commit_time(yr_segment *segment, uint64_t version, int64_t *time_ns, yore_error *err)
 {
     if (!has_version(segment, version)) return YORE_NOT_FOUND;
+    if (segment->times) {
+        *time_ns = time_take(segment, version);
+        return YORE_OK;
+    }
     if (!segment->is_dense) return time_by_search(segment, version, time_ns, err);
     yr_block_pin pin = {0};
     yore_status status =
@@ -177,9 +197,25 @@ static yore_status times_by_block(yr_segment *segment, const uint64_t *versions,
     return status;
 }
 
+static yore_status times_in_memory(const yr_segment *segment, const uint64_t *versions, int64_t *times,
+                                   size_t n)
+{
+    for (size_t start = 0; start < n; start += TIMES_AT_ONCE) {
+        size_t end = n - start < TIMES_AT_ONCE ? n : start + TIMES_AT_ONCE;
+        for (size_t i = start; i < end; i++) {
+            const yr_time_ref *ref;
+            if (!has_version(segment, versions[i])) return YORE_NOT_FOUND;
+            __builtin_prefetch(time_at(segment, versions[i], &ref));
+        }
+        for (size_t i = start; i < end; i++) times[i] = time_take(segment, versions[i]);
+    }
+    return YORE_OK;
+}
+
 yore_status yr_segment_commit_times(yr_segment *segment, const uint64_t *versions, int64_t *times, size_t n,
                                     yore_error *err)
 {
+    if (segment->times) return times_in_memory(segment, versions, times, n);
     if (segment->is_dense && !segment->image) return times_by_block(segment, versions, times, n, err);
     for (size_t i = 0; i < n; i++) {
         if (segment->is_dense && i % TIMES_AT_ONCE == 0)

@@ -82,6 +82,18 @@ static yore_status fences_common(yr_segment *segment, yore_slice tree_key, uint3
     return YORE_OK;
 }
 
+static yore_status fence_word_get(yr_segment *segment, uint32_t i, uint64_t *word, yore_error *err)
+{
+    yr_segment_entry entry;
+    if (segment->fence_words) {
+        *word = segment->fence_words[i];
+        return YORE_OK;
+    }
+    yore_status status = yr_segment_entry_get(segment, YR_STREAM_MAIN, i, &entry, err);
+    if (status == YORE_OK) *word = entry.key;
+    return status;
+}
+
 yore_status yr_segment_locate(yr_segment *segment, yore_slice tree_key, uint32_t *block, yore_error *err)
 {
     uint32_t count = segment->layout.block_count[YR_STREAM_MAIN], skip = 0;
@@ -97,11 +109,11 @@ yore_status yr_segment_locate(yr_segment *segment, yore_slice tree_key, uint32_t
              high = count; /* blocks below `low` have fences at or below the key, from `high` on above */
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        yr_segment_entry entry;
-        status = yr_segment_entry_get(segment, YR_STREAM_MAIN, middle, &entry, err);
+        uint64_t fence = 0;
+        status = fence_word_get(segment, middle, &fence, err);
         if (status < 0) return status;
-        bool is_below = entry.key < word;
-        if (entry.key == word) {
+        bool is_below = fence < word;
+        if (fence == word) {
             status = fence_is_below(segment, middle, tree_key, &is_below, err);
             if (status < 0) return status;
         }

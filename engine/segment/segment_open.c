@@ -81,7 +81,10 @@ static yore_status sums_read(yr_segment *segment, yore_error *err)
     uint64_t sum = yr_segment_sum(segment->page_sums, bytes, segment->seed, layout->sums_off);
     if (!segment->is_unchecked && sum != segment->footer.sums_sum)
         return yr_segment_bad(segment, layout->sums_off, "page sums: checksum mismatch", err);
-    if (!segment->image) return YORE_OK;
+    if (!segment->image) {
+        segment->pages = yr_alloc_zero(segment->env, (size_t)layout->page_count * sizeof *segment->pages);
+        return segment->pages ? YORE_OK : no_memory(segment, err);
+    }
     uint64_t bits = layout->page_count;
     for (uint32_t i = 0; i < YR_STREAM_COUNT; i++) {
         segment->checked_block[i] = bits;
@@ -132,7 +135,7 @@ yore_status yr_segment_open(const yr_segment_open_options *options, yore_file *f
     segment->is_unchecked = options->is_unchecked;
     segment->is_trusted = options->is_unchecked;
     segment->cache_file = yr_block_cache_file(options->cache);
-    atomic_init(&segment->refs, 1);
+    atomic_init(&segment->owners, 1);
     yore_status status = segment_read(segment, options, err);
     if (status < 0) {
         yr_segment_close(segment);
@@ -145,14 +148,14 @@ yore_status yr_segment_open(const yr_segment_open_options *options, yore_file *f
 
 yr_segment *yr_segment_ref(yr_segment *segment)
 {
-    atomic_fetch_add_explicit(&segment->refs, 1, memory_order_relaxed); /* the caller owns it already */
+    atomic_fetch_add_explicit(&segment->owners, 1, memory_order_relaxed); /* the caller owns it already */
     return segment;
 }
 
 void yr_segment_close(yr_segment *segment)
 {
     /* release: what this owner did with it is over; acquire, by the last: so is what all others did */
-    if (!segment || atomic_fetch_sub_explicit(&segment->refs, 1, memory_order_acq_rel) > 1) return;
+    if (!segment || atomic_fetch_sub_explicit(&segment->owners, 1, memory_order_acq_rel) > 1) return;
     const yore_env *env = segment->env;
     yr_block_cache_drop(segment->cache, segment->cache_file);
     if (segment->file && segment->owns_file) env->close(env->ctx, segment->file);
@@ -161,6 +164,14 @@ void yr_segment_close(yr_segment *segment)
     if (segment->own_image)
         env->vm_release(env->ctx, segment->own_image, (size_t)segment->own_image_bytes,
                         (size_t)segment->footer.file_bytes);
+    yr_segment_refs_free(segment);
+    for (uint64_t i = 0; segment->pages && i < segment->layout.page_count; i++) {
+        /* acquire: pairs with page_keep; a quiet segment has it or not */
+        uint8_t *page = atomic_load_explicit(&segment->pages[i], memory_order_acquire);
+        uint64_t left = segment->layout.index_bytes - i * YR_SEGMENT_PAGE_BYTES;
+        yr_free(env, page, left < YR_SEGMENT_PAGE_BYTES ? (size_t)left : YR_SEGMENT_PAGE_BYTES);
+    }
+    yr_free(env, segment->pages, (size_t)segment->layout.page_count * sizeof *segment->pages);
     yr_free(env, segment->page_sums, (size_t)segment->layout.page_count * 8);
     yr_free(env, segment->checked, segment->checked_words * sizeof(uint64_t));
     yr_free(env, segment->name, segment->name_bytes);

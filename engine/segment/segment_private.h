@@ -7,6 +7,19 @@
 #include "engine/format/segment_commits.h"
 #include "engine/segment/segment.h"
 
+/* Where a block is in an image that was checked as a whole: what reads of one segment in memory need of its tables. */
+typedef struct yr_block_ref {
+    uint32_t off;   /* / 8 */
+    uint32_t bytes; /* 0: compressed, and goes the long way */
+} yr_block_ref;
+
+/* The times of a commit block of neighbouring versions in such an image. */
+typedef struct yr_time_ref {
+    const uint8_t *column;
+    uint64_t base;
+    uint32_t width;
+} yr_time_ref;
+
 struct yr_segment {
     /* Immutable after open. */
     const yore_env *env;
@@ -15,9 +28,15 @@ struct yr_segment {
     yr_decoders *decoders;
     char *name;
     size_t name_bytes;
-    const uint8_t *image;     /* NULL: pread */
-    void *own_image;          /* the same, from vm_reserve, when yr_segment_load read it */
-    uint64_t own_image_bytes; /* reserved */
+    const uint8_t *image;                /* NULL: pread */
+    void *own_image;                     /* the same, from vm_reserve, when yr_segment_load read it */
+    uint64_t own_image_bytes;            /* reserved */
+    yr_block_ref *refs[YR_STREAM_COUNT]; /* of own_image, one a block */
+    uint64_t *fence_words;               /* the same: keys of the main blocks' entries */
+    yr_time_ref *times;                  /* the same, one a commit block, when is_dense */
+    /* pread: pages of the index but the hash buckets, kept once they were read. Release and acquire. */
+    _Atomic(uint8_t *) *pages;
+    _Atomic uint64_t page_bytes_held; /* relaxed: a count */
     uint64_t cache_file;
     uint64_t seed;
     yr_file_header header;
@@ -27,8 +46,8 @@ struct yr_segment {
     bool is_unchecked;  /* as the opener said */
     bool is_trusted; /* sums are not looked at: unchecked, or the hash of the whole image was found right */
     bool owns_file;
-    bool is_dense;         /* a commit for every version: block and position of one follow from it */
-    _Atomic uint32_t refs; /* owners; the last release pairs with itself (acquire and release) */
+    bool is_dense;           /* a commit for every version: block and position of one follow from it */
+    _Atomic uint32_t owners; /* the last release pairs with itself (acquire and release) */
     /* Images: a bit for each index page, then for each block of each stream, once its sum was found right. Relaxed:
      * what the bit speaks of never changes, and checking twice does no harm. */
     _Atomic uint64_t *checked;
@@ -60,6 +79,9 @@ yore_status yr_segment_block_expand(yr_segment *segment, enum yr_segment_stream 
 /* The bytes of a block: checked and decompressed. */
 yore_status yr_segment_block_get(yr_segment *segment, enum yr_segment_stream stream, uint32_t i,
                                  yr_block_pin *pin, yore_error *err);
+/* Tables in memory, of an image that was found right. */
+yore_status yr_segment_refs_make(yr_segment *segment, yore_error *err);
+void yr_segment_refs_free(yr_segment *segment);
 /* Stored bytes from the file or the image, unchecked. Short files are YORE_ERR_CORRUPT. */
 yore_status yr_segment_bytes_read(yr_segment *segment, uint64_t off, void *to, size_t size, yore_error *err);
 

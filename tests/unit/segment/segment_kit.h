@@ -1,5 +1,5 @@
-/* A model of a run of segments: all rows in a sorted array, all commits in another. Made from a seed and a shape, written
- * with the builder on a simulated disk, as one file or several, and asked the same questions as the reader. */
+/* A model of a run of segments: all rows in a sorted array, all commits in another. Made from a seed and a shape,
+ * written with the builder on a simulated disk, as one file or several, and asked the same questions as the reader. */
 #ifndef SEGMENT_KIT_H
 #define SEGMENT_KIT_H
 

@@ -1,5 +1,5 @@
-/* Runs of one to five segments of many shapes, in both forms, read every way: every answer is the model's. The seed is printed;
- * arguments: first seed, how many. */
+/* Runs of one to five segments of many shapes, in both forms, read every way: every answer is the model's. The seed is
+ * printed; arguments: first seed, how many. */
 #include <inttypes.h>
 
 #include "tests/unit/segment/segment_kit.h"
