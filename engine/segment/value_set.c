@@ -96,6 +96,16 @@ yr_value_file *yr_value_set_find(const yr_value_set *set, uint64_t file_id)
     return rank < set->count && id_of(set->files[rank]) == file_id ? set->files[rank] : NULL;
 }
 
+void yr_value_set_usages(const yr_value_set *set, yr_value_usage *usages)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        const yr_value_footer *facts = yr_value_file_facts(set->files[i]);
+        usages[i] = (yr_value_usage){.file_id = id_of(set->files[i]),
+                                     .file_bytes = facts->file_bytes,
+                                     .value_bytes = facts->value_bytes};
+    }
+}
+
 yore_status yr_value_set_get(const yr_value_set *set, const yr_value_ref *ref, yr_block_pin *pin,
                              yore_error *err)
 {

@@ -4,6 +4,7 @@
 #ifndef YR_VALUE_SET_H
 #define YR_VALUE_SET_H
 
+#include "engine/segment/value_collect.h"
 #include "engine/segment/value_file.h"
 
 typedef struct yr_value_set yr_value_set;
@@ -20,6 +21,8 @@ uint32_t yr_value_set_count(const yr_value_set *set);
 yr_value_file *yr_value_set_at(const yr_value_set *set, uint32_t i);
 /* NULL when there is none; borrowed. */
 yr_value_file *yr_value_set_find(const yr_value_set *set, uint64_t file_id);
+/* What value_collect.h counts up: one for each file, in order, with nothing referred to yet. */
+void yr_value_set_usages(const yr_value_set *set, yr_value_usage *usages);
 /* The value, pinned, as yr_value_file_get; YORE_ERR_CORRUPT that names the file when it is not in the set. */
 yore_status yr_value_set_get(const yr_value_set *set, const yr_value_ref *ref, yr_block_pin *pin,
                              yore_error *err);

@@ -410,6 +410,13 @@ static void test_a_set_finds_its_files_and_names_the_missing_one(void **state)
         uint64_t before = i ? yr_value_file_header(yr_value_set_at(larger, i - 1))->file_id : 0;
         assert_true(before < yr_value_file_header(yr_value_set_at(larger, i))->file_id);
     }
+    yr_value_usage usages[FILES];
+    yr_value_set_usages(larger, usages);
+    assert_true(yr_value_usage_add(usages, FILES, ids[4], 1, values[4].bytes));
+    assert_int_equal(usages[2].file_id, ids[4]); /* 2 5 7 9 1000 */
+    assert_int_equal(usages[2].live_bytes, usages[2].value_bytes);
+    assert_true(usages[2].file_bytes > usages[2].value_bytes);
+    assert_int_equal(usages[1].live_count, 0);
     values[0].ref.file_id = 8;
     assert_int_equal(yr_value_set_get(larger, &values[0].ref, &pin, &k.err), YORE_ERR_CORRUPT);
     assert_non_null(strstr(k.err.message, "'00000008.val' is missing"));
