@@ -132,7 +132,7 @@ yore_status yr_run_head_at(yr_run *run, uint32_t branch, uint64_t version, uint6
     *head = back.head ? back.head : down.head;
     yr_block_pin_release(&back.pin);
     yr_block_pin_release(&down.pin);
-    if (status == YORE_OK && *head == 0) /* but its first commit is at or below */
+    if (status == YORE_OK && (*head == 0 || *head > version)) /* but its first commit is at or below */
         status = yr_segment_bad(segment, segment->layout.section_off[YR_SECTION_HEADS],
                                 "heads differ from the commits", err);
     return status;

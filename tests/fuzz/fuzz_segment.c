@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "engine/base/yr_assert.h"
-#include "engine/segment/segment.h"
+#include "engine/format/value_format.h"
+#include "engine/segment/run.h"
 #include "engine/segment/segment_builder.h"
 #include "engine/segment/segment_verify.h"
 #include "tests/support/env_sim.h"
@@ -27,6 +28,7 @@ static void touch(const yr_segment_row *row)
 {
     YR_ASSERT(row->op == YORE_OP_PUT || row->op == YORE_OP_DEL);
     YR_ASSERT(row->tree_key.size > 5);
+    YR_ASSERT(!row->is_reference || row->value.size == YR_VALUE_REF_BYTES);
     fuzz_touch(row->tree_key.data, row->tree_key.size);
     fuzz_touch(row->value.data, row->value.size);
     fuzz_touch(row->meta.data, row->meta.size);
@@ -77,6 +79,14 @@ static void read_order(yr_segment *segment, uint64_t cap, bool is_back)
     yr_segment_cursor_deinit(&cursor);
 }
 
+static void touch_commit(const yr_commit_head *head)
+{
+    fuzz_touch(head->note.data, head->note.size);
+    fuzz_touch(head->author.data, head->author.size);
+    fuzz_touch(head->source.data, head->source.size);
+    fuzz_touch(head->parents, 8 * (size_t)head->parent_count);
+}
+
 static void read_lists(yr_segment *segment)
 {
     yr_segment_changes changes;
@@ -90,8 +100,7 @@ static void read_lists(yr_segment *segment)
         yr_segment_commit commit;
         if (yr_segment_commit_find(segment, v, false, &commit, NULL) == YORE_OK) {
             YR_ASSERT(commit.head.version <= v);
-            fuzz_touch(commit.head.note.data, commit.head.note.size);
-            fuzz_touch(commit.head.parents, 8 * (size_t)commit.head.parent_count);
+            touch_commit(&commit.head);
             yr_segment_commit_release(&commit);
         }
         (void)!yr_segment_version_at(segment, (int64_t)v * 10, &version, NULL);
@@ -99,6 +108,45 @@ static void read_lists(yr_segment *segment)
     for (uint32_t i = 0; i < yr_segment_group_count(segment); i++) {
         yr_segment_group group;
         (void)!yr_segment_group_get(segment, i, &group, NULL);
+    }
+}
+
+/* What only runs do. */
+static void read_run(yr_run *run)
+{
+    yr_run_rows rows;
+    yr_run_commits commits;
+    yr_segment_row row;
+    yr_segment_commit commit;
+    uint64_t versions[40], head;
+    int64_t times[40];
+    uint32_t skips = 0;
+    if (yr_run_rows_open(run, &rows, NULL) < 0) abort();
+    for (yore_status status = YORE_OK; status != YORE_END && skips < 100; skips += status < 0) {
+        status = yr_run_rows_next(&rows, &row, NULL);
+        if (status == YORE_OK) touch(&row);
+        if (status < 0) yr_run_rows_skip(&rows);
+    }
+    YR_ASSERT(skips < 100); /* the examples have no more blocks */
+    yr_run_rows_close(&rows);
+    if (yr_run_commits_open(run, &commits, NULL) < 0) abort();
+    while (yr_run_commits_next(&commits, &commit, NULL) == YORE_OK) touch_commit(&commit.head);
+    yr_run_commits_close(&commits);
+    for (uint64_t v = 0; v < 40; v++) {
+        versions[v] = v;
+        for (uint32_t branch = 0; branch < 5; branch++) {
+            if (yr_run_head_at(run, branch, v, &head, NULL) == YORE_OK) YR_ASSERT(head <= v);
+        }
+        (void)!yr_run_commit_time(run, v, &times[0], NULL);
+    }
+    for (uint32_t i = 0; i < 30; i++) (void)!yr_run_commit_times(run, versions + i, times, 10, NULL);
+    for (uint32_t i = 0; i < yr_run_branch_count(run); i++) {
+        const yr_run_branch *branch = yr_run_branch_at(run, i);
+        YR_ASSERT(yr_run_has_branch(run, branch->branch) == (branch->rows > 0));
+    }
+    for (uint32_t i = 0; i < yr_segment_value_file_count(yr_run_file(run, 0)); i++) {
+        yr_segment_value_file file;
+        (void)!yr_segment_value_file_get(yr_run_file(run, 0), i, &file, NULL);
     }
 }
 
@@ -133,7 +181,14 @@ static bool read_input(const uint8_t *data, size_t size)
     if (is_sound) {
         read_all(segment);
         is_sound = yr_segment_verify(segment, NULL) == YORE_OK;
-        yr_segment_close(segment);
+        yr_run *run;
+        if (yr_run_create(env, 1, &segment, 1, &run, NULL) == YORE_OK) {
+            read_run(run);
+            yr_run_unref(run);
+        } else {
+            is_sound = false;
+            yr_segment_close(segment);
+        }
     }
     yr_block_cache_destroy(cache);
     free(image);
@@ -162,14 +217,25 @@ static void add_rows(yr_segment_builder *builder, yr_rng *rng)
             row.value = yore_bytes(value, (size_t)yr_rng_below(rng, sizeof value));
             if (yr_rng_below(rng, 5) == 0) row.expiry_ns = 77;
             if (yr_rng_below(rng, 5) == 0) row.meta = yore_bytes("meta", 4);
+            uint8_t reference[YR_VALUE_REF_BYTES];
+            if (yr_rng_below(rng, 5) == 0) {
+                yr_value_ref ref = {
+                    .file_id = 1 + yr_rng_below(rng, 3), .off = 64, .bytes = 70000, .hash = 9};
+                yr_value_ref_encode(&ref, reference);
+                row.value = yore_bytes(reference, sizeof reference);
+                row.is_reference = true;
+            }
             if (yr_segment_builder_add(builder, &row, NULL) < 0) abort();
         }
     }
-    for (uint64_t v = 3; v < 30; v += 1 + yr_rng_below(rng, 3)) {
-        yr_commit_head head = {
-            .version = v, .time_ns = (int64_t)v * 10, .branch = 1, .kind = YORE_COMMIT_DATA};
+    uint64_t gap = 1 + yr_rng_below(rng, 3); /* 1: a commit for every version */
+    uint64_t last[3] = {0};
+    for (uint64_t v = 3; v <= 30; v += 1 + yr_rng_below(rng, gap)) {
+        yr_commit_head head = {.version = v, .time_ns = (int64_t)v * 10, .kind = YORE_COMMIT_DATA};
+        head.branch = (uint32_t)yr_rng_below(rng, 3);
         if (yr_rng_below(rng, 4) == 0) head.note = yore_bytes("a note", 6);
-        if (yr_segment_builder_commit(builder, &head, v - 1, NULL) < 0) abort();
+        if (yr_segment_builder_commit(builder, &head, last[head.branch], NULL) < 0) abort();
+        last[head.branch] = v;
     }
 }
 
