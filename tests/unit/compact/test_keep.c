@@ -114,6 +114,32 @@ static void test_every_allowed_read_answers_as_before(void **state)
     assert_true(hidden > 1000);
 }
 
+/* Nothing stays that nobody reads, and what may go if it hides nothing is what says "absent" to all of its readers. */
+static void test_what_is_kept_is_read(void **state)
+{
+    (void)state;
+    yr_rng rng = {22};
+    for (uint32_t round = 0; round < 20000; round++) {
+        row rows[VERSIONS];
+        yr_keep_pin pins[8];
+        yr_keep_rules rules;
+        uint32_t count = random_rows(&rng, rows);
+        random_rules(&rng, &rules, pins);
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t newer = i ? rows[i - 1].version : 0, end = newer ? newer : VERSIONS + 4;
+            uint64_t first = rows[i].version; /* of its readers */
+            while (first < end && !yr_keep_is_readable(&rules, first)) first++;
+            bool is_young = !rules.is_dead && rows[i].version > rules.horizon;
+            bool is_absent = rows[i].op == YORE_OP_DEL ||
+                             (rows[i].expiry_ns != 0 && rows[i].expiry_ns <= TIME_OF(first));
+            enum yr_keep want = is_young ? YR_KEEP_ROW : is_absent ? YR_KEEP_IF_HIDING : YR_KEEP_ROW;
+            if (first >= end) want = YR_KEEP_NOT;
+            assert_int_equal(yr_keep_judge(&rules, rows[i].version, newer, rows[i].op, rows[i].expiry_ns),
+                             want);
+        }
+    }
+}
+
 /* What the newest version is may be known only to a layer that the compaction does not see. */
 static void test_a_newer_layer_changes_nothing(void **state)
 {
@@ -209,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_allowed_read_answers_as_before),
+        cmocka_unit_test(test_what_is_kept_is_read),
         cmocka_unit_test(test_a_newer_layer_changes_nothing),
         cmocka_unit_test(test_without_rules_everything_stays),
         cmocka_unit_test(test_rules_are_settled_and_checked),

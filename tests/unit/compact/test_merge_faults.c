@@ -186,6 +186,53 @@ static void test_a_damaged_input_stops_the_merge(void **state)
     world_deinit(w);
 }
 
+/* A file whose footer, sums and all, promises one row more than there are, or one commit less. */
+static void test_other_than_was_promised_stops_the_merge(void **state)
+{
+    (void)state;
+    world *w = &the_world;
+    for (int lie = 0; lie < 3; lie++) {
+        yr_merge_options options;
+        yr_merge_result result;
+        yr_segment_layout layout;
+        const char *why;
+        char path[80];
+        uint8_t last[YR_SEGMENT_FOOTER_BYTES];
+        yore_file *file;
+        yr_segment *segment;
+        yr_run *run;
+        few_runs(w, 11, 14);
+        yr_segment *honest = yr_run_file(w->runs[0], 0);
+        (void)snprintf(path, sizeof path, "db/%s", yr_segment_name(honest));
+        yr_segment_footer footer = *yr_segment_facts(honest);
+        uint64_t seed = yr_file_seed(yr_segment_header(honest)), off = footer.file_bytes - sizeof last;
+        footer.rows += lie == 1;
+        footer.commits -= lie == 2;
+        yr_segment_footer_encode(&footer, seed, last);
+        assert_true(yr_segment_footer_decode(yore_bytes(last, sizeof last), footer.file_bytes, seed, false,
+                                             &footer, &layout, &why));
+        assert_true(yr_sim_file_write(w->sim, path, last, sizeof last, off));
+        assert_int_equal(w->env->open(w->env->ctx, w->dir, yr_segment_name(honest), 0, &file), 0);
+        yr_segment_open_options open = {.env = w->env, .cache = w->cache, .decoders = w->decoders};
+        world_ok(w, yr_segment_open(&open, file, "a lie", &segment, &w->err));
+        world_ok(w, yr_run_create(w->env, 1, &segment, 1, &run, &w->err));
+        fixed_options(w, YR_SEGMENT_HOT, &options);
+        options.keep = NULL;
+        uint32_t names = world_names(w);
+        yore_status status = yr_merge_runs(&options, &run, 1, &result, &w->err);
+        if (lie) {
+            assert_int_equal(status, YORE_ERR_CORRUPT);
+            assert_non_null(strstr(w->err.message, "a lie"));
+            assert_int_equal(world_names(w), names);
+        } else {
+            world_ok(w, status);
+            yr_merge_result_deinit(w->env, &result);
+        }
+        yr_run_unref(run);
+        world_deinit(w);
+    }
+}
+
 /* -- the rest -- */
 
 static yore_status refuse(void *arg, yore_slice tree_key, bool *answer, yore_error *err)
@@ -325,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_each_file_operation_may_fail),
         cmocka_unit_test(test_a_disk_full_at_any_length_keeps_inputs_and_no_outputs),
         cmocka_unit_test(test_a_damaged_input_stops_the_merge),
+        cmocka_unit_test(test_other_than_was_promised_stops_the_merge),
         cmocka_unit_test(test_a_question_that_fails_ends_the_merge),
         cmocka_unit_test(test_only_neighbours_are_merged),
         cmocka_unit_test(test_it_reports_progress_and_can_be_cancelled),
