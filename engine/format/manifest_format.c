@@ -178,8 +178,8 @@ static const char *decode_state(const uint8_t *p, yr_manifest_fixed *fixed)
     state->trimmed_version = yr_get_le64(p + 152);
     if (yr_get_le64(p + 160) != 0 || yr_get_le64(p + 168) != 0) return "unknown fields";
     if ((fixed->start_id == 0) != (fixed->start_lsn == 0)) return "a log that begins nowhere";
-    if (fixed->start_lsn > state->flushed_lsn || fixed->start_lsn > fixed->durable_lsn)
-        return "a log that begins behind what the segments have";
+    if (fixed->start_lsn > state->flushed_lsn) return "a log that begins behind what the segments have";
+    if (state->flushed_lsn > fixed->durable_lsn) return "a log that ends before the segments do";
     if (state->trimmed_version > state->flushed_version) return "versions out of range";
     return NULL;
 }

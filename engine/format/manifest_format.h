@@ -5,7 +5,8 @@
  * M2  closed files (ended, and every record known durable) come first; the last file is open.
  * M3  a closed file ends at end_off with record last_lsn, whose header checksum is end_chain.
  * M4  the log begins behind record start_lsn, the last one of file start_id, with header checksum start_chain:
- *     zeros, or what was dropped because the segments have it. start_lsn <= flushed_lsn, and is durable.
+ *     zeros, or what was dropped because the segments have it. start_lsn <= flushed_lsn <= durable_lsn: what the
+ *     segments have is gone from the log or durable in it.
  * M5  runs come first, newest first, with disjoint version ranges; the files of a run stand together; then value files.
  * Pure functions over bytes; no I/O. */
 #ifndef YR_MANIFEST_FORMAT_H

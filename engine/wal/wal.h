@@ -130,6 +130,8 @@ void yr_wal_poison(yr_wal *wal);
 uint64_t yr_wal_new_file_id(yr_wal *wal);
 /* Write MANIFEST anew with this state, which is copied. Log files that end at or below its flushed_lsn are dropped: not
  * listed any more, and unlinked once the new MANIFEST is durable; never the one being written, nor the one prepared.
+ * flushed_lsn is what yr_wal_last_lsn was, in the leader's turn, when the records above it were none of the flush's;
+ * after yr_wal_rotate it is the end of the file before. What stays in listed files up to there is synced first.
  * Any thread but one at a time; the segments and value files it names are whole, synced and have their names.
  * Afterwards, and only then, the files that only the state before named may be unlinked.
  * YORE_OK; YORE_ERR_FULL or YORE_ERR_NOMEM: nothing changed; YORE_ERR_IO: nothing changed, or unknown, in which
@@ -149,8 +151,17 @@ void yr_wal_stats(const yr_wal *wal, uint64_t *files, uint64_t *bytes, uint64_t 
 
 /* -- reading -- */
 
-/* Read-only logs: apply what the writer has published since. */
+/* Read-only logs: apply what the writer has published since.
+ * YORE_END: the log is behind (as yr_wal_is_behind says). The records after the last one applied were dropped by the
+ * writer, in files this log has not seen: segments have them. What was applied stays right. To get on, make a new
+ * store and fill it with yr_wal_restart; till that has succeeded every refresh gives YORE_END. */
 yore_status yr_wal_refresh(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error *err);
+/* Read-only logs: start again with the newest MANIFEST, as yr_wal_open does: begin with its state, apply the records it
+ * needs. When it fails the log is behind, or can be called again. */
+yore_status yr_wal_restart(yr_wal *wal, yr_wal_begin begin, yr_wal_apply apply, void *arg, yore_error *err);
+/* A reader's: see yr_wal_refresh. It may be so right after open or restart, when the writer was very fast: what was
+ * read is right, and old. The caller of refresh's. */
+bool yr_wal_is_behind(const yr_wal *wal);
 /* Read every record of every file again and check it, up to the last appended one. */
 yore_status yr_wal_verify(yr_wal *wal, uint64_t *records, uint64_t *bytes, yore_error *err);
 

@@ -40,13 +40,12 @@ static yr_manifest after_edit(const yr_manifest *manifest, const yr_store_state 
 {
     yr_manifest next = *manifest;
     next.state = *state;
+    if (next.durable_lsn < state->flushed_lsn) next.durable_lsn = state->flushed_lsn;
     if (drop) {
         const yr_manifest_entry *last = &manifest->entries[drop - 1];
         next.start_id = last->id;
         next.start_lsn = last->last_lsn;
         next.start_chain = last->end_chain;
-        /* synced or not: the segments are */
-        if (next.durable_lsn < last->last_lsn) next.durable_lsn = last->last_lsn;
         next.entries += drop;
         next.count -= drop;
     }
@@ -90,6 +89,22 @@ static yore_status put_in_place(yr_wal *wal, yr_store_state *state, uint32_t dro
     return YORE_OK;
 }
 
+/* Records up to flushed_lsn in files that stay are synced first. Else a power cut could leave the log ending
+ * below flushed_lsn, and the numbers up to it would be given out again, to records that no replay would look at. A seal
+ * found at open that is not proven does not get so by that; being no data it may stay above. */
+static yore_status sync_what_stays(yr_wal *wal, uint64_t *flushed_lsn, yore_error *err)
+{
+    yr_mutex_lock(&wal->prepare_mutex);
+    uint32_t drop = count_droppable(&wal->manifest, *flushed_lsn);
+    uint64_t begins = drop ? wal->manifest.entries[drop - 1].last_lsn : wal->manifest.start_lsn;
+    yr_mutex_unlock(&wal->prepare_mutex);
+    if (*flushed_lsn <= begins || *flushed_lsn <= yr_wal_durable_lsn(wal)) return YORE_OK;
+    yore_status status = yr_wal_sync(wal, err);
+    uint64_t durable_lsn = yr_wal_durable_lsn(wal);
+    if (status == YORE_OK && *flushed_lsn > durable_lsn) *flushed_lsn = durable_lsn;
+    return status;
+}
+
 yore_status yr_wal_edit(yr_wal *wal, const yr_store_state *next, yore_error *err)
 {
     if (wal->options.read_only) return yr_wal_fail_read_only(wal, err);
@@ -99,11 +114,14 @@ yore_status yr_wal_edit(yr_wal *wal, const yr_store_state *next, yore_error *err
     uint64_t *dropped = NULL;
     uint32_t drop = 0;
     uint64_t dropped_lsn = 0;
+    uint64_t flushed_lsn = next->flushed_lsn;
+    yore_status status = sync_what_stays(wal, &flushed_lsn, err);
+    if (status < 0) return status;
     bool has_memory = yr_state_copy(&state, next, env);
-    yore_status status = YORE_OK;
+    state.flushed_lsn = flushed_lsn;
     yr_mutex_lock(&wal->prepare_mutex);
-    YR_ASSERT(next->flushed_lsn >= wal->manifest.state.flushed_lsn);
-    drop = count_droppable(&wal->manifest, next->flushed_lsn);
+    YR_ASSERT(flushed_lsn >= wal->manifest.state.flushed_lsn);
+    drop = count_droppable(&wal->manifest, flushed_lsn);
     if (has_memory && drop) {
         dropped = yr_alloc(env, drop * sizeof(*dropped));
         has_memory = dropped != NULL;

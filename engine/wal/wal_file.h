@@ -63,6 +63,7 @@ typedef struct yr_wal_opened {
     uint64_t bytes; /* its size as its header says; the file has at least that */
     uint64_t seed;
     yr_wal_link link;
+    bool is_held; /* the handle is the walk's, which closes it when it is past the file */
 } yr_wal_opened;
 
 /* Open and check header and link. A missing, short, foreign or damaged file is YORE_ERR_CORRUPT naming it; a

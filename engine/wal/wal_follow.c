@@ -3,7 +3,11 @@
  * A reader writes nothing. With a live writer (someone holds LOCK) it stops at the watermark published there:
  * what lies above it was not acknowledged. A record at or below it that is not whole yet is waited for shortly,
  * and MANIFEST is read again, since a writer that was restarted may have copied the log's tail to another file.
- * Without a writer the tail is judged as a writer would judge it, but the cut is only made here, in memory. */
+ * Without a writer the tail is judged as a writer would judge it, but the cut is only made here, in memory.
+ *
+ * A writer drops log files whose records the segments have. A reader holds every file of the manifest it has read
+ * open, so it can read them to their end all the same. Where the writer was so far ahead that the records after that
+ * were in files the reader has never seen, it is behind: nothing is lost, but only the segments have them. */
 #include "engine/wal/wal_internal.h"
 
 #include <errno.h>
@@ -18,6 +22,7 @@
 #define ATTEMPTS_MAX 200 /* at a millisecond each */
 #define ATTEMPTS_NO_WRITER_MAX 5
 #define PAUSE_NS 1000000
+#define STARTS_MAX 100 /* each with another MANIFEST */
 
 typedef struct sight {
     bool is_live;       /* there is a writer */
@@ -44,53 +49,62 @@ static yore_status look(yr_wal *wal, sight *out, yore_error *err)
     return YORE_OK;
 }
 
-/* Take a newer manifest: find the walk's place in it. */
-static void reseat(yr_wal_walk *walk, yr_manifest *manifest)
+/* Where in a newer manifest the walk goes on: *same when that is the file it is in. Else that file is gone, or ends
+ * before what was read: the rest was copied, or the file was read to its end and dropped. Closed files come first
+ * (M2), so where the one after them begins is known. */
+static uint32_t find_place(const yr_wal_walk *walk, const yr_manifest *manifest, bool *same)
 {
-    const yore_env *env = walk->place.env;
     uint64_t id = walk->manifest.entries[walk->index].id;
-    uint64_t proven = manifest->durable_lsn;
-    yr_manifest_deinit(&walk->manifest, env);
-    walk->manifest = *manifest;
-    *manifest = (yr_manifest){0};
-    if (proven > walk->proven) walk->proven = proven;
-    const yr_manifest_entry *entries = walk->manifest.entries;
-    for (uint32_t i = 0; i < walk->manifest.count; i++) {
-        if (entries[i].id != id || (entries[i].closed && entries[i].last_lsn < walk->lsn)) continue;
-        walk->index = i; /* same file, same place */
-        return;
+    const yr_manifest_entry *entries = manifest->entries;
+    for (uint32_t i = 0; i < manifest->count; i++) {
+        *same = entries[i].id == id && !(entries[i].closed && entries[i].last_lsn < walk->lsn);
+        if (*same) return i;
     }
-    /* Our file is gone, or ends before what we have read: the rest was copied. Closed files come first (M2), so
-     * where the one after them begins is known; records read before are passed over (skip_lsn). */
     uint32_t index = 0;
     while (entries[index].closed && entries[index].last_lsn <= walk->lsn) index++;
-    if (walk->opened.file) env->close(env->ctx, walk->opened.file);
-    walk->opened.file = NULL;
-    yr_wal_walk_forget(walk);
-    walk->index = index;
-    walk->lsn = index ? entries[index - 1].last_lsn : 0;
-    walk->chain = index ? entries[index - 1].end_chain : 0;
+    return index;
 }
 
-/* *changed: there was a newer manifest, and the walk stands in it now. */
-static yore_status reload(yr_wal_walk *walk, bool *changed, yore_error *err)
+/* Take a newer manifest, whose files are open before anything is changed. */
+static yore_status reseat(yr_wal_walk *walk, yr_manifest *manifest, yore_error *err)
 {
-    yr_manifest manifest = {0};
-    *changed = false;
-    yore_status status = yr_manifest_load(&walk->place, &manifest, err);
+    bool same;
+    uint32_t index = find_place(walk, manifest, &same);
+    yore_status status = yr_wal_walk_hold(walk, manifest, index, err);
     if (status < 0) return status;
-    if (manifest.generation == walk->manifest.generation) {
-        yr_manifest_deinit(&manifest, walk->place.env);
-        return YORE_OK;
+    yr_manifest_deinit(&walk->manifest, walk->place.env);
+    walk->manifest = *manifest;
+    *manifest = (yr_manifest){0};
+    if (walk->manifest.durable_lsn > walk->proven) walk->proven = walk->manifest.durable_lsn;
+    walk->index = index;
+    if (!same) { /* records read before are passed over (skip_lsn) */
+        const yr_manifest_entry *before = index ? &walk->manifest.entries[index - 1] : NULL;
+        yr_wal_walk_leave_file(walk);
+        yr_wal_walk_forget(walk);
+        walk->lsn = before ? before->last_lsn : walk->manifest.start_lsn;
+        walk->chain = before ? before->end_chain : walk->manifest.start_chain;
     }
-    if (memcmp(manifest.uuid, walk->manifest.uuid, YR_UUID_BYTES) != 0) {
-        yr_manifest_deinit(&manifest, walk->place.env);
-        return yr_fail(err, YORE_ERR_CORRUPT, "'%s' holds another store now: open it again",
-                       walk->place.path);
-    }
-    *changed = true;
-    reseat(walk, &manifest);
+    yr_wal_walk_let_go(walk);
     return YORE_OK;
+}
+
+static yore_status fail_other_store(const yr_wal_place *place, yore_error *err)
+{
+    return yr_fail(err, YORE_ERR_CORRUPT, "'%s' holds another store now: open it again", place->path);
+}
+
+/* A newer manifest, if there is one: *has_newer. */
+static yore_status load_newer(const yr_wal_walk *walk, yr_manifest *manifest, bool *has_newer,
+                              yore_error *err)
+{
+    *has_newer = false;
+    yore_status status = yr_manifest_load(&walk->place, manifest, err);
+    if (status < 0) return status;
+    if (memcmp(manifest->uuid, walk->manifest.uuid, YR_UUID_BYTES) != 0)
+        status = fail_other_store(&walk->place, err);
+    *has_newer = status == YORE_OK && manifest->generation != walk->manifest.generation;
+    if (!*has_newer) yr_manifest_deinit(manifest, walk->place.env);
+    return status;
 }
 
 /* Nothing of the kind can be done, or needs to be, on a file system that cannot be written. */
@@ -150,11 +164,48 @@ static yore_status judge_end(yr_wal *wal, yore_error *err)
     return status;
 }
 
+/* There is a newer manifest: go on in it, unless the walk is behind where its log begins. */
+static yore_status move_on(yr_wal *wal, yr_manifest *newer, yr_wal_apply apply, void *arg, bool *again,
+                           yore_error *err)
+{
+    yr_wal_walk *walk = &wal->walk;
+    yore_status status = YORE_OK;
+    if (walk->lsn < newer->start_lsn) {
+        /* What came between the last look and the drop is in files that are open still. Should they be damaged, what
+         * the segments have is not: the failure is of no interest. */
+        yore_error ignored = YORE_ERROR_INIT;
+        yr_wal_walk_forget(walk);
+        status = yr_wal_walk_run(walk, apply, arg, &ignored);
+        if (walk->apply_failed || walk->is_rewritten || (status < 0 && status != YORE_ERR_CORRUPT)) {
+            *again = false;
+            if (err) *err = ignored;
+            goto out;
+        }
+        status = YORE_OK;
+        if (walk->lsn >= walk->limit_lsn) {
+            *again = false;
+            goto out;
+        }
+    }
+    if (walk->lsn < newer->start_lsn) {
+        wal->is_behind = true;
+        *again = false;
+        status = YORE_END;
+        goto out;
+    }
+    status = reseat(walk, newer, err);
+    if (status == YORE_OK) wal->judged_lsn = 0; /* it was the end of other files */
+out:
+    yr_manifest_deinit(newer, walk->place.env);
+    return status;
+}
+
 /* One look at the log. *again: worth another, after a pause. */
 static yore_status follow_once(yr_wal *wal, yr_wal_apply apply, void *arg, bool *again, yore_error *err)
 {
     yr_wal_walk *walk = &wal->walk;
     *again = false;
+    if (wal->is_behind) return YORE_END;
     sight now;
     yore_status status = look(wal, &now, err);
     if (status < 0) return status;
@@ -166,12 +217,13 @@ static yore_status follow_once(yr_wal *wal, yr_wal_apply apply, void *arg, bool 
     if (walk->apply_failed || walk->is_rewritten) return status;
     if (status < 0 && status != YORE_ERR_CORRUPT) return status;
 
-    bool changed;
-    yore_status loaded = reload(walk, &changed, status < 0 ? NULL : err);
+    yr_manifest newer;
+    bool has_newer;
+    yore_status loaded = load_newer(walk, &newer, &has_newer, status < 0 ? NULL : err);
     if (loaded < 0) return status < 0 ? status : loaded;
     *again = true;
-    if (changed) wal->judged_lsn = 0; /* it was the end of other files */
-    if (changed || status < 0) return status;
+    if (has_newer) return move_on(wal, &newer, apply, arg, again, err);
+    if (status < 0) return status;
     if (!now.is_live) return judge_end(wal, err);
     if (now.watermark == 0) return YORE_OK; /* recovering: what is whole so far will do if it takes long */
     char name[YR_WAL_NAME_BYTES];
@@ -213,30 +265,73 @@ static yore_status follow(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error
     return status;
 }
 
+/* Read MANIFEST, open all its files, begin. A writer may drop some of them meanwhile: then there is a newer MANIFEST. */
+static yore_status start(yr_wal *wal, yr_wal_begin begin, void *arg, yore_error *err)
+{
+    yr_wal_walk *walk = &wal->walk;
+    yr_manifest manifest;
+    yore_status status = yr_manifest_load(&wal->place, &manifest, err);
+    if (status == YORE_OK && walk->place.env && memcmp(wal->uuid, manifest.uuid, YR_UUID_BYTES) != 0) {
+        yr_manifest_deinit(&manifest, wal->place.env);
+        status = fail_other_store(&wal->place, err);
+    }
+    for (int attempt = 0; status == YORE_OK; attempt++) {
+        yr_wal_walk_deinit(walk);
+        yr_wal_walk_init(walk, &wal->place, &manifest);
+        walk->is_follower = walk->holds_files = true;
+        wal->judged_lsn = 0;
+        yore_error why = YORE_ERROR_INIT;
+        status = yr_wal_walk_check_files(walk, &why);
+        if (status == YORE_OK && begin) status = begin(arg, &walk->manifest.state, &why);
+        if (status >= 0) break;
+        bool has_newer = false;
+        yore_status loaded = YORE_OK;
+        if (attempt < STARTS_MAX) loaded = load_newer(walk, &manifest, &has_newer, NULL);
+        if (loaded == YORE_OK && has_newer) {
+            status = YORE_OK;
+        } else if (err) {
+            *err = why;
+        }
+    }
+    return status;
+}
+
 yore_status yr_wal_follow_open(yr_wal *wal, yr_wal_begin begin, yr_wal_apply apply, void *arg,
                                yore_error *err)
 {
-    yr_manifest manifest = {0};
-    yore_status status = yr_manifest_load(&wal->place, &manifest, err);
+    yore_status status = start(wal, begin, arg, err);
     if (status < 0) return status;
-    memcpy(wal->uuid, manifest.uuid, YR_UUID_BYTES);
-    yr_wal_walk_init(&wal->walk, &wal->place, &manifest);
-    wal->walk.is_follower = true;
-    for (;;) {
-        status = yr_wal_walk_check_files(&wal->walk, err);
-        if (status != YORE_ERR_CORRUPT) break;
-        bool changed; /* a writer may have dropped a file since the manifest was read */
-        yore_status loaded = reload(&wal->walk, &changed, NULL);
-        if (loaded < 0 || !changed) break;
-    }
-    if (status == YORE_OK && begin) status = begin(arg, &wal->walk.manifest.state, err);
-    if (status < 0) return status;
-    return follow(wal, apply, arg, err);
+    memcpy(wal->uuid, wal->walk.manifest.uuid, YR_UUID_BYTES);
+    status = follow(wal, apply, arg, err);
+    return status == YORE_END ? YORE_OK : status; /* it may be behind already */
+}
+
+static yore_status check_reader(const yr_wal *wal, yore_error *err)
+{
+    if (wal->options.read_only) return YORE_OK;
+    return yr_fail(err, YORE_ERR_MISUSE, "only a read-only log follows another writer");
 }
 
 yore_status yr_wal_refresh(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error *err)
 {
-    if (!wal->options.read_only)
-        return yr_fail(err, YORE_ERR_MISUSE, "only a read-only log follows another writer");
-    return follow(wal, apply, arg, err);
+    yore_status status = check_reader(wal, err);
+    return status < 0 ? status : follow(wal, apply, arg, err);
+}
+
+yore_status yr_wal_restart(yr_wal *wal, yr_wal_begin begin, yr_wal_apply apply, void *arg, yore_error *err)
+{
+    yore_status status = check_reader(wal, err);
+    if (status < 0) return status;
+    wal->is_behind = true; /* of what the caller has, until this has succeeded */
+    status = start(wal, begin, arg, err);
+    if (status < 0) return status;
+    wal->is_behind = false;
+    status = follow(wal, apply, arg, err);
+    if (status < 0) wal->is_behind = true;
+    return status == YORE_END ? YORE_OK : status;
+}
+
+bool yr_wal_is_behind(const yr_wal *wal)
+{
+    return wal->is_behind;
 }

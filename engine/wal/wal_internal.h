@@ -77,6 +77,7 @@ struct yr_wal {
 
     /* read-only handles: the place reading has come to; one caller at a time */
     yr_wal_walk walk;
+    bool is_behind; /* the records after what was read are in segments only */
     uint64_t
         judged_lsn; /* the end of the log that was last looked at closely; 0 = not in this manifest's files */
 };

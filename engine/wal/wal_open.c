@@ -307,30 +307,52 @@ void yr_wal_close(yr_wal *wal)
 
 /* -- verify -- */
 
-yore_status yr_wal_verify(yr_wal *wal, uint64_t *records, uint64_t *bytes, yore_error *err)
+/* *generation: of the MANIFEST that was gone by. */
+static yore_status verify_once(yr_wal *wal, yr_wal_walk *walk, uint64_t *generation, yore_error *err)
 {
     uint64_t limit = yr_wal_last_lsn(wal);
+    yr_manifest manifest = {0};
+    yore_status status = yr_manifest_load(&wal->place, &manifest, err);
+    if (status < 0) return status;
+    *generation = manifest.generation;
+    yr_wal_walk_init(walk, &wal->place, &manifest);
+    walk->limit_lsn = limit;
+    walk->holds_files = true;
+    status = yr_wal_walk_check_files(walk, err);
+    if (status == YORE_OK) status = yr_wal_walk_run(walk, NULL, NULL, err);
+    if (status == YORE_OK && walk->lsn < limit) {
+        char name[YR_WAL_NAME_BYTES];
+        yr_wal_file_name(walk->opened.id, false, name);
+        status = yr_fail(err, YORE_ERR_CORRUPT,
+                         "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64 " is damaged",
+                         wal->place.path, name, walk->lsn + 1, walk->off);
+    }
+    return status;
+}
+
+static bool has_generation(const yr_wal *wal, uint64_t generation)
+{
+    yr_manifest manifest = {0};
+    bool has = yr_manifest_load(&wal->place, &manifest, NULL) < 0 || manifest.generation == generation;
+    yr_manifest_deinit(&manifest, wal->place.env);
+    return has;
+}
+
+yore_status yr_wal_verify(yr_wal *wal, uint64_t *records, uint64_t *bytes, yore_error *err)
+{
     yore_status status = YORE_OK;
     for (int attempt = 0; attempt < 10; attempt++) {
-        yr_manifest manifest = {0};
         yr_wal_walk walk = {0};
-        status = yr_manifest_load(&wal->place, &manifest, err);
-        if (status < 0) return status;
-        yr_wal_walk_init(&walk, &wal->place, &manifest);
-        walk.limit_lsn = limit;
-        status = yr_wal_walk_run(&walk, NULL, NULL, err);
-        if (status == YORE_OK && walk.lsn < limit) {
-            char name[YR_WAL_NAME_BYTES];
-            yr_wal_file_name(walk.opened.id, false, name);
-            status = yr_fail(err, YORE_ERR_CORRUPT,
-                             "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64 " is damaged",
-                             wal->place.path, name, walk.lsn + 1, walk.off);
-        }
+        yore_error why = YORE_ERROR_INIT;
+        uint64_t generation = 0;
+        status = verify_once(wal, &walk, &generation, &why);
         *records = walk.records;
         *bytes = walk.bytes;
-        bool again = status < 0 && wal->options.read_only; /* a writer may have changed the files meanwhile */
         yr_wal_walk_deinit(&walk);
-        if (!again) break;
+        if (status >= 0) break;
+        if (err) *err = why;
+        /* a writer, or an edit of this one, may have changed the files meanwhile */
+        if (!wal->options.read_only && has_generation(wal, generation)) break;
     }
     return status;
 }

@@ -13,6 +13,10 @@
 #define FILL_MIN_BYTES (64u << 10)
 #define FILL_MAX_BYTES (1u << 20)
 #define ZERO_BLOCK_BYTES 4096u
+/* A record has the low 16 bits of a generation. More than this ahead is far behind. */
+#define GENERATIONS_AHEAD_MAX 4096u
+#define HELD_MAX \
+    256u /* open files; where there are more the later ones are opened when the walk comes to them */
 
 /* -- window -- */
 
@@ -72,20 +76,28 @@ void yr_wal_walk_init(yr_wal_walk *walk, const yr_wal_place *place, yr_manifest 
     *manifest = (yr_manifest){0};
 }
 
-static void close_file(yr_wal_walk *walk)
+static void close_opened(const yr_wal_walk *walk, yr_wal_opened *opened)
 {
     const yore_env *env = walk->place.env;
-    if (walk->opened.file) env->close(env->ctx, walk->opened.file);
-    walk->opened.file = NULL;
+    if (opened->file && !opened->is_held) env->close(env->ctx, opened->file);
+    opened->file = NULL;
+}
+
+void yr_wal_walk_leave_file(yr_wal_walk *walk)
+{
+    close_opened(walk, &walk->opened);
     walk->window.size = 0;
 }
 
 void yr_wal_walk_deinit(yr_wal_walk *walk)
 {
-    if (!walk->place.env) return;
-    close_file(walk);
-    yr_wal_window_deinit(&walk->window, walk->place.env);
-    yr_manifest_deinit(&walk->manifest, walk->place.env);
+    const yore_env *env = walk->place.env;
+    if (!env) return;
+    yr_wal_walk_leave_file(walk);
+    for (uint32_t i = 0; i < walk->held_count; i++) env->close(env->ctx, walk->held[i].file);
+    yr_free(env, walk->held, walk->held_capacity * sizeof(*walk->held));
+    yr_wal_window_deinit(&walk->window, env);
+    yr_manifest_deinit(&walk->manifest, env);
 }
 
 void yr_wal_walk_forget(yr_wal_walk *walk)
@@ -94,13 +106,71 @@ void yr_wal_walk_forget(yr_wal_walk *walk)
     walk->window.next_fill = 0;
 }
 
-/* Open entry `index` and compare its header with what the manifest and its neighbour say. */
-static yore_status open_entry(yr_wal_walk *walk, uint32_t index, yr_wal_opened *out, yore_error *err)
+/* -- held files -- */
+
+static const yr_wal_opened *find_held(const yr_wal_walk *walk, uint64_t id)
+{
+    for (uint32_t i = 0; i < walk->held_count; i++) {
+        if (walk->held[i].id == id) return &walk->held[i];
+    }
+    return NULL;
+}
+
+void yr_wal_walk_let_go(yr_wal_walk *walk)
 {
     const yr_manifest *manifest = &walk->manifest;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < walk->held_count; i++) {
+        uint32_t at = walk->index;
+        while (at < manifest->count && manifest->entries[at].id != walk->held[i].id) at++;
+        if (at < manifest->count) {
+            walk->held[kept++] = walk->held[i];
+        } else {
+            walk->place.env->close(walk->place.env->ctx, walk->held[i].file);
+        }
+    }
+    walk->held_count = kept;
+}
+
+/* Takes over the handle, or closes it. */
+static yore_status hold(yr_wal_walk *walk, yr_wal_opened *opened, yore_error *err)
+{
+    const yore_env *env = walk->place.env;
+    if (!walk->holds_files || opened->is_held || walk->held_count >= HELD_MAX) {
+        close_opened(walk, opened);
+        return YORE_OK;
+    }
+    if (walk->held_count == walk->held_capacity) {
+        uint32_t capacity = walk->held_capacity ? walk->held_capacity * 2 : 8;
+        yr_wal_opened *held =
+            yr_realloc(env, walk->held, walk->held_capacity * sizeof(*held), capacity * sizeof(*held));
+        if (!held) {
+            close_opened(walk, opened);
+            return yr_fail(err, YORE_ERR_NOMEM, "no memory to open the log of '%s'", walk->place.path);
+        }
+        walk->held = held;
+        walk->held_capacity = capacity;
+    }
+    opened->is_held = true;
+    walk->held[walk->held_count++] = *opened;
+    return YORE_OK;
+}
+
+/* -- entries -- */
+
+/* Open entry `index` and compare its header with what the manifest and its neighbour say. */
+static yore_status open_entry_of(yr_wal_walk *walk, const yr_manifest *manifest, uint32_t index,
+                                 yr_wal_opened *out, yore_error *err)
+{
     const yr_manifest_entry *entry = &manifest->entries[index];
-    yore_status status =
-        yr_wal_file_open(&walk->place, manifest->uuid, entry->id, false, out, &walk->file_missing, err);
+    const yr_wal_opened *held = find_held(walk, entry->id);
+    yore_status status = YORE_OK;
+    if (held) {
+        *out = *held;
+    } else {
+        status =
+            yr_wal_file_open(&walk->place, manifest->uuid, entry->id, false, out, &walk->file_missing, err);
+    }
     if (status < 0) return status;
     uint64_t prev_id = index ? manifest->entries[index - 1].id : manifest->start_id;
     char name[YR_WAL_NAME_BYTES];
@@ -115,23 +185,29 @@ static yore_status open_entry(yr_wal_walk *walk, uint32_t index, yr_wal_opened *
                          "log file '%s/%s' has %" PRIu64 " bytes, MANIFEST says its records end at %" PRIu64,
                          walk->place.path, name, out->bytes, entry->end_off);
     }
-    if (status < 0) {
-        walk->place.env->close(walk->place.env->ctx, out->file);
-        out->file = NULL;
+    if (status < 0) close_opened(walk, out);
+    return status;
+}
+
+static yore_status open_entry(yr_wal_walk *walk, uint32_t index, yr_wal_opened *out, yore_error *err)
+{
+    return open_entry_of(walk, &walk->manifest, index, out, err);
+}
+
+yore_status yr_wal_walk_hold(yr_wal_walk *walk, const yr_manifest *manifest, uint32_t from, yore_error *err)
+{
+    yore_status status = YORE_OK;
+    for (uint32_t i = from; status == YORE_OK && i < manifest->count; i++) {
+        yr_wal_opened opened;
+        status = open_entry_of(walk, manifest, i, &opened, err);
+        if (status == YORE_OK) status = hold(walk, &opened, err);
     }
     return status;
 }
 
 yore_status yr_wal_walk_check_files(yr_wal_walk *walk, yore_error *err)
 {
-    const yore_env *env = walk->place.env;
-    for (uint32_t i = 0; i < walk->manifest.count; i++) {
-        yr_wal_opened opened;
-        yore_status status = open_entry(walk, i, &opened, err);
-        if (status < 0) return status;
-        env->close(env->ctx, opened.file);
-    }
-    return YORE_OK;
+    return yr_wal_walk_hold(walk, &walk->manifest, 0, err);
 }
 
 yore_status yr_wal_walk_enter(yr_wal_walk *walk, uint32_t index, yore_error *err)
@@ -142,7 +218,7 @@ yore_status yr_wal_walk_enter(yr_wal_walk *walk, uint32_t index, yore_error *err
     if (status < 0) return status;
     uint64_t first_lsn = walk->manifest.entries[index].first_lsn;
     if (first_lsn && first_lsn != walk->lsn + 1) {
-        walk->place.env->close(walk->place.env->ctx, opened.file);
+        close_opened(walk, &opened);
         char name[YR_WAL_NAME_BYTES];
         yr_wal_file_name(opened.id, false, name);
         return yr_fail(err, YORE_ERR_CORRUPT,
@@ -150,10 +226,11 @@ yore_status yr_wal_walk_enter(yr_wal_walk *walk, uint32_t index, yore_error *err
                        " is next",
                        walk->place.path, name, first_lsn, walk->lsn + 1);
     }
-    close_file(walk);
+    yr_wal_walk_leave_file(walk);
     walk->opened = opened;
     walk->index = index;
     walk->off = YR_WAL_START_OFF;
+    yr_wal_walk_let_go(walk);
     return YORE_OK;
 }
 
@@ -254,7 +331,7 @@ static yore_status continues_in_next(yr_wal_walk *walk, bool *yes, yore_error *e
     } else if (yr_wal_record_decode((yore_slice){bytes, (size_t)n}, opened.seed, YR_WAL_START_OFF, &header)) {
         *yes = header.lsn == walk->lsn + 1 && header.prev == walk->chain;
     }
-    env->close(env->ctx, opened.file);
+    close_opened(walk, &opened);
     return status;
 }
 
@@ -383,7 +460,6 @@ static yore_status scan_file(yr_wal_window *window, const yr_wal_place *place, c
 
 yore_status yr_wal_walk_scan_tail(yr_wal_walk *walk, yr_wal_tail *tail, yore_error *err)
 {
-    const yore_env *env = walk->place.env;
     span found;
     *tail = (yr_wal_tail){0};
     yr_wal_walk_forget(walk);
@@ -400,7 +476,7 @@ yore_status yr_wal_walk_scan_tail(yr_wal_walk *walk, yr_wal_tail *tail, yore_err
         if (status < 0) return status;
         yr_wal_walk_forget(walk); /* the window is another file's */
         status = scan_file(&walk->window, &walk->place, &opened, YR_WAL_START_OFF, tail, &found, err);
-        env->close(env->ctx, opened.file);
+        close_opened(walk, &opened);
         yr_wal_walk_forget(walk);
         if (status < 0) return status;
         if (found.end == 0) continue;
@@ -437,6 +513,13 @@ yore_status yr_wal_walk_judge(const yr_wal_walk *walk, const yr_wal_tail *tail, 
                        "log file '%s/%s': record lsn %" PRIu64 " at offset %" PRIu64
                        " is damaged; lsn %" PRIu64 " (%s, offset %" PRIu64 ") says it was durable",
                        walk->place.path, name, bad_lsn, tail->bad_off, tail->claim_lsn, by, tail->claim_off);
+    }
+    uint16_t ahead = (uint16_t)(walk->manifest_claim - (uint16_t)walk->manifest.generation);
+    if (walk->manifest_claim && ahead > 0 && ahead < GENERATIONS_AHEAD_MAX) {
+        return yr_fail(err, YORE_ERR_CORRUPT,
+                       "'%s': MANIFEST is older than the log: lsn %" PRIu64
+                       " says that a newer one was durable",
+                       walk->place.path, walk->lsn);
     }
     if (walk->proven >= bad_lsn) {
         return yr_fail(err, YORE_ERR_CORRUPT,

@@ -36,6 +36,8 @@ typedef struct yr_wal_walk {
     yr_manifest manifest; /* owned; entries get first_lsn and ends filled in as they are passed */
     yr_wal_window window;
     yr_wal_opened opened; /* file NULL = entries[index] is not open */
+    yr_wal_opened *held;  /* files from entries[index] on, open all the time */
+    uint32_t held_count, held_capacity;
     uint32_t index;
     uint64_t off;
     uint64_t lsn;
@@ -44,6 +46,7 @@ typedef struct yr_wal_walk {
     uint64_t limit_lsn;    /* stop behind this record */
     uint64_t flushed_lsn;  /* records up to here are read and checked but not applied */
     uint64_t data_lsn;     /* the last record that was no seal */
+    bool holds_files;      /* somebody else may unlink them: check_files leaves them open */
     bool is_follower;      /* may be put back to records it has applied: the next two tell */
     uint64_t skip_lsn;     /* applied up to here */
     uint64_t payload_hash; /* unsalted, of that record */
@@ -59,8 +62,14 @@ typedef struct yr_wal_walk {
 /* Takes over `manifest`. */
 void yr_wal_walk_init(yr_wal_walk *walk, const yr_wal_place *place, yr_manifest *manifest);
 void yr_wal_walk_deinit(yr_wal_walk *walk);
-/* Open every file once and check its header: F8 before anything is believed. */
+/* Open every file once and check its header: F8 before anything is believed. Leaves them open with holds_files. */
 yore_status yr_wal_walk_check_files(yr_wal_walk *walk, yore_error *err);
+/* The same for the files of another manifest from entry `from` on, before the walk moves into it. */
+yore_status yr_wal_walk_hold(yr_wal_walk *walk, const yr_manifest *manifest, uint32_t from, yore_error *err);
+/* Close held files that the walk will not come to. */
+void yr_wal_walk_let_go(yr_wal_walk *walk);
+/* Close the file the walk is in, if it is the walk's to close. */
+void yr_wal_walk_leave_file(yr_wal_walk *walk);
 /* The next record, in the next file too: YORE_OK and stands behind it, or YORE_END. */
 yore_status yr_wal_walk_step(yr_wal_walk *walk, yr_wal_record *record, yore_error *err);
 /* Go on to the limit or to the first place where no record continues the log. `apply` may be NULL. */

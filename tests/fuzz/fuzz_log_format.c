@@ -56,7 +56,8 @@ static void try_manifest(yore_slice bytes)
         YR_ASSERT(entry.id > last_id && entry.id < fixed.next_id); /* M1 */
         last_id = entry.id;
     }
-    YR_ASSERT(fixed.start_lsn <= fixed.state.flushed_lsn && fixed.start_lsn <= fixed.durable_lsn); /* M4 */
+    YR_ASSERT(fixed.start_lsn <= fixed.state.flushed_lsn &&
+              fixed.state.flushed_lsn <= fixed.durable_lsn); /* M4 */
     uint64_t newest = fixed.state.flushed_version;
     for (uint32_t i = 0; i < fixed.state.file_count; i++) {
         yr_store_file file;

@@ -424,7 +424,7 @@ static const char *refuse_state(void (*change)(yr_manifest_fixed *fixed, yr_stor
     }
 REFUSES(start_without_file, fixed->start_id = 0)
 REFUSES(start_not_flushed, fixed->start_lsn = 34)
-REFUSES(start_not_durable, fixed->durable_lsn = 9)
+REFUSES(not_durable, fixed->durable_lsn = 32)
 REFUSES(start_in_the_list, fixed->start_id = 2)
 REFUSES(trimmed_too_far, fixed->state.trimmed_version = 26)
 REFUSES(id_too_high, f[1].file_id = 14)
@@ -447,7 +447,7 @@ static void test_a_state_that_no_store_has_is_refused(void **state)
     assert_string_equal(refuse_state(start_without_file_change), "a log that begins nowhere");
     static const char behind[] = "a log that begins behind what the segments have";
     assert_string_equal(refuse_state(start_not_flushed_change), behind);
-    assert_string_equal(refuse_state(start_not_durable_change), behind);
+    assert_string_equal(refuse_state(not_durable_change), "a log that ends before the segments do");
     assert_string_equal(refuse_state(start_in_the_list_change), "file ids out of order");
     assert_string_equal(refuse_state(trimmed_too_far_change), "versions out of range");
     assert_string_equal(refuse_state(id_too_high_change), "file ids out of range");

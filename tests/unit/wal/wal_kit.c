@@ -1,6 +1,9 @@
 #include "tests/unit/wal/wal_kit.h"
 
+#include <errno.h>
+
 #include "engine/base/bytes.h"
+#include "engine/base/error.h"
 #include "engine/base/rng.h"
 
 static void start(wal_kit *kit)
@@ -80,9 +83,150 @@ yore_status kit_apply(void *arg, uint64_t lsn, yore_slice payload, yore_error *e
         kit->is_wrong = true;
         kit->why = "an lsn that does not rise";
     }
+    if (lsn <= kit->state.flushed_lsn) {
+        kit->is_wrong = true;
+        kit->why = "a record the segments have";
+    }
     kit->last_lsn = lsn;
     kit->replayed++;
     return YORE_OK;
+}
+
+/* -- the state -- */
+
+#define FILE_BYTES 48u
+
+static void fill_file(const yr_store_file *file, uint8_t out[FILE_BYTES])
+{
+    yr_put_le64(out + 0, file->file_id);
+    yr_put_le64(out + 8, file->run_id);
+    yr_put_le64(out + 16, file->after_version);
+    yr_put_le64(out + 24, file->last_version);
+    memcpy(out + 32, file->file_hash, YR_FILE_HASH_BYTES);
+}
+
+yore_status kit_make_file(wal_kit *kit, yr_store_file *file)
+{
+    const yore_env *env = kit->env;
+    char tmp[YR_FILE_NAME_BYTES];
+    char name[YR_FILE_NAME_BYTES];
+    uint8_t bytes[FILE_BYTES];
+    file->file_id = yr_wal_new_file_id(kit->wal);
+    file->run_id = file->kind == YR_FILE_SEGMENT ? file->file_id : 0;
+    file->file_bytes = FILE_BYTES;
+    if (env->random(env->ctx, file->file_hash, YR_FILE_HASH_BYTES) < 0) return YORE_ERR_IO;
+    fill_file(file, bytes);
+    yr_file_name((enum yr_file_kind)file->kind, file->file_id, true, tmp);
+    yr_file_name((enum yr_file_kind)file->kind, file->file_id, false, name);
+    yore_file *out = NULL;
+    uint32_t flags = YORE_OPEN_WRITE | YORE_OPEN_CREATE | YORE_OPEN_EXCLUSIVE;
+    int rc = env->open(env->ctx, kit->dir, tmp, flags, &out);
+    if (rc == -EEXIST) {
+        kit->is_wrong = true;
+        kit->why = "a number was used twice";
+    }
+    if (rc < 0) return yr_fail_errno(&kit->err, YORE_ERR_IO, -rc, "cannot make '%s'", tmp);
+    int64_t n = env->pwrite(env->ctx, out, bytes, sizeof(bytes), 0);
+    rc = n < 0 ? (int)n : n < (int64_t)sizeof(bytes) ? -ENOSPC : env->sync(env->ctx, out);
+    env->close(env->ctx, out);
+    if (rc == 0) rc = env->rename(env->ctx, kit->dir, tmp, kit->dir, name);
+    if (rc == 0) rc = env->dir_sync(env->ctx, kit->dir);
+    return rc == 0 ? YORE_OK : yr_fail_errno(&kit->err, YORE_ERR_IO, -rc, "cannot make '%s'", name);
+}
+
+static yore_status look_at_file(const wal_kit *kit, const yr_store_file *file, yore_error *err)
+{
+    const yore_env *env = kit->env;
+    char name[YR_FILE_NAME_BYTES];
+    uint8_t expected[FILE_BYTES];
+    uint8_t bytes[FILE_BYTES];
+    yore_file *in = NULL;
+    yr_file_name((enum yr_file_kind)file->kind, file->file_id, false, name);
+    int rc = env->open(env->ctx, kit->dir, name, 0, &in);
+    if (rc == -ENOENT) return yr_fail(err, YORE_ERR_CORRUPT, "'%s' is missing", name);
+    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot open '%s'", name);
+    int64_t n = env->pread(env->ctx, in, bytes, sizeof(bytes), 0);
+    env->close(env->ctx, in);
+    fill_file(file, expected);
+    if (n < 0) return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read '%s'", name);
+    if (n == (int64_t)sizeof(bytes) && memcmp(bytes, expected, sizeof(bytes)) == 0) return YORE_OK;
+    return yr_fail(err, YORE_ERR_CORRUPT, "'%s' is not what it was", name);
+}
+
+yore_status kit_begin(void *arg, const yr_store_state *state, yore_error *err)
+{
+    wal_kit *kit = arg;
+    kit->begins++;
+    kit->state = *state;
+    kit->state.files = kit->files;
+    kit->replayed = state->flushed_version;
+    kit->last_lsn = state->flushed_lsn;
+    if (state->file_count > KIT_FILES_MAX) abort();
+    if (state->file_count) memcpy(kit->files, state->files, state->file_count * sizeof(*state->files));
+    yore_status status = YORE_OK;
+    for (uint32_t i = 0; status == YORE_OK && i < state->file_count; i++) {
+        status = look_at_file(kit, &kit->files[i], err);
+    }
+    return status;
+}
+
+yore_status kit_edit(wal_kit *kit)
+{
+    return yr_wal_edit(kit->wal, &kit->state, &kit->err);
+}
+
+/* An edit that failed leaves the state as it was. */
+static yore_status edit_or_undo(wal_kit *kit, const yr_store_state *before, const yr_store_file *files)
+{
+    yore_status status = kit_edit(kit);
+    if (status == YORE_OK) return status;
+    kit->state = *before;
+    memcpy(kit->files, files, sizeof(kit->files));
+    return status;
+}
+
+yore_status kit_flush(wal_kit *kit, bool rotate)
+{
+    if (kit->state.flushed_version == kit->appended || kit->state.file_count == KIT_FILES_MAX) return YORE_OK;
+    yr_store_file file = {
+        .kind = YR_FILE_SEGMENT, .after_version = kit->state.flushed_version, .last_version = kit->appended};
+    yore_status status = rotate ? yr_wal_rotate(kit->wal, &kit->err) : YORE_OK;
+    uint64_t lsn = yr_wal_last_lsn(kit->wal);
+    if (status == YORE_OK) status = kit_make_file(kit, &file);
+    if (status < 0) return status;
+    yr_store_state before = kit->state;
+    yr_store_file files[KIT_FILES_MAX];
+    memcpy(files, kit->files, sizeof(files));
+    memmove(kit->files + 1, kit->files, kit->state.file_count * sizeof(*kit->files));
+    kit->files[0] = file;
+    kit->state.file_count++;
+    kit->state.flushed_version = kit->appended;
+    kit->state.flushed_lsn = lsn;
+    kit->state.last_time_ns = (int64_t)kit->appended;
+    return edit_or_undo(kit, &before, files);
+}
+
+yore_status kit_compact(wal_kit *kit)
+{
+    if (kit->state.file_count < 2) return YORE_OK;
+    yr_store_file made[2] = {
+        {.kind = YR_FILE_SEGMENT, .last_version = kit->state.flushed_version, .level = 1},
+        {.kind = YR_FILE_VALUES, .last_version = kit->state.flushed_version}};
+    yore_status status = kit_make_file(kit, &made[0]);
+    if (status == YORE_OK) status = kit_make_file(kit, &made[1]);
+    if (status < 0) return status;
+    yr_store_state before = kit->state;
+    yr_store_file files[KIT_FILES_MAX];
+    memcpy(files, kit->files, sizeof(files));
+    memcpy(kit->files, made, sizeof(made));
+    kit->state.file_count = 2;
+    status = edit_or_undo(kit, &before, files);
+    for (uint32_t i = 0; status == YORE_OK && i < before.file_count; i++) {
+        char name[YR_FILE_NAME_BYTES];
+        yr_file_name((enum yr_file_kind)files[i].kind, files[i].file_id, false, name);
+        (void)kit->env->unlink(kit->env->ctx, kit->dir, name);
+    }
+    return status;
 }
 
 static yore_status take_lock(wal_kit *kit)
@@ -103,7 +247,8 @@ yore_status kit_create(wal_kit *kit)
 static yore_status open_log(wal_kit *kit)
 {
     kit->replayed = kit->last_lsn = 0;
-    yore_status status = yr_wal_open(&kit->options, NULL, kit_apply, kit, &kit->wal, &kit->report, &kit->err);
+    yore_status status =
+        yr_wal_open(&kit->options, kit_begin, kit_apply, kit, &kit->wal, &kit->report, &kit->err);
     if (status == YORE_OK) kit->appended = kit->replayed;
     return status;
 }

@@ -13,11 +13,13 @@
 
 #include <cmocka.h>
 
+#include "engine/format/file_name.h"
 #include "engine/wal/wal.h"
 #include "tests/support/env_sim.h"
 
 #define KIT_PATH "db"
 #define KIT_PAYLOAD_MAX 6000u
+#define KIT_FILES_MAX 64u
 
 typedef struct wal_kit {
     yr_sim *sim;
@@ -31,7 +33,11 @@ typedef struct wal_kit {
     uint64_t appended; /* records so far; the next one's number */
     uint64_t replayed; /* records the last open (or refresh, added up) gave */
     uint64_t last_lsn; /* of the last one */
-    bool is_wrong;     /* one of them was not what it should be */
+    /* what the log goes on from: record n is in a segment when n < flushed_version */
+    yr_store_state state;
+    yr_store_file files[KIT_FILES_MAX];
+    uint64_t begins; /* calls of kit_begin */
+    bool is_wrong;   /* one of them was not what it should be */
     const char *why;
 } wal_kit;
 
@@ -48,6 +54,9 @@ void kit_detach(wal_kit *kit);
 size_t kit_payload(uint64_t n, uint8_t to[KIT_PAYLOAD_MAX]);
 yore_status kit_apply(void *arg, uint64_t lsn, yore_slice payload, yore_error *err);
 
+/* Remembers the state, and looks at every file it names: YORE_ERR_CORRUPT when one is not there. */
+yore_status kit_begin(void *arg, const yr_store_state *state, yore_error *err);
+
 /* Take the lock and make a log whose first record is number 0. */
 yore_status kit_create(wal_kit *kit);
 /* Take the lock, open and replay; `appended` goes on from there. */
@@ -60,6 +69,14 @@ yore_status kit_seal_and_close(wal_kit *kit);
 
 yore_status kit_append(wal_kit *kit);
 void kit_append_many(wal_kit *kit, uint64_t count);
+/* Put a stand-in for a segment, or value file, in the directory: made, synced and named. */
+yore_status kit_make_file(wal_kit *kit, yr_store_file *file);
+/* What a store does: all records up to here into a new segment, and an edit that says so. */
+yore_status kit_flush(wal_kit *kit, bool rotate);
+/* All segments into one, the old ones unlinked after the edit; a value file beside it. */
+yore_status kit_compact(wal_kit *kit);
+/* The edit with the kit's state. */
+yore_status kit_edit(wal_kit *kit);
 /* Bytes up to the last one that is not zero. */
 uint64_t kit_used_bytes(const wal_kit *kit, const char *path);
 

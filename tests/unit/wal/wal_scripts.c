@@ -56,6 +56,21 @@ static bool reopen(wal_kit *kit)
     return open_log(kit);
 }
 
+/* Records in a segment that a durable MANIFEST names are safe, synced in the log or not. */
+static bool flush(wal_kit *kit, bool rotate)
+{
+    if (kit_flush(kit, rotate) < 0) return complain(kit, "flush");
+    if (kit->is_wrong) return complain(kit, kit->why);
+    yr_sim_ack(kit->sim, kit->appended);
+    return true;
+}
+
+static bool compact(wal_kit *kit)
+{
+    if (kit_compact(kit) < 0) return complain(kit, "compact");
+    return !kit->is_wrong || complain(kit, kit->why);
+}
+
 static bool run_create(wal_kit *kit)
 {
     return create(kit) && open_log(kit);
@@ -222,6 +237,112 @@ static bool run_dir_sync_fails_4(wal_kit *kit)
     return run_dir_sync_fails(kit, 4);
 }
 
+static bool run_flushes_synced(wal_kit *kit)
+{
+    for (int i = 0; i < 5; i++) {
+        if (!append(kit, 9, 3) || !flush(kit, true)) return false;
+        if (i % 2 && !compact(kit)) return false;
+    }
+    return append(kit, 3, 1) && seal(kit);
+}
+
+static bool run_flushes_not_synced(wal_kit *kit)
+{
+    for (int i = 0; i < 5; i++) {
+        if (!append(kit, 14, 0) || (i % 2 && !prepare(kit)) || !flush(kit, true) || !append(kit, 3, 0))
+            return false;
+    }
+    return compact(kit) && append(kit, 5, 0);
+}
+
+/* The file being written stays, with records the segments have and others. */
+static bool run_flushes_without_rotation(wal_kit *kit)
+{
+    for (int i = 0; i < 6; i++) {
+        if (!append(kit, 5, i % 2 ? 0 : 2) || !flush(kit, false) || !append(kit, 2, 0)) return false;
+    }
+    return seal(kit) && append(kit, 3, 1);
+}
+
+static bool run_flush_and_close(wal_kit *kit)
+{
+    for (int i = 0; i < 4; i++) {
+        if (!append(kit, 6, i % 2 ? 1 : 0) || !flush(kit, true) || !seal(kit) || !reopen(kit)) return false;
+        if (kit->replayed != kit->appended) return complain(kit, "records are missing");
+        if (i == 2 && !compact(kit)) return false;
+    }
+    return append(kit, 2, 1);
+}
+
+/* The seal that a session closed with is not proven, and the next session flushes before it appends. */
+static bool run_flush_with_an_unproven_seal(wal_kit *kit)
+{
+    for (int i = 0; i < 4; i++) {
+        if (!append(kit, 3, 3)) return false;
+        yr_sim_set_fault(kit->sim, (yr_sim_fault){.kinds = YR_SIM_OP_SYNC, .nth = 1, .os_errno = EIO});
+        if (yr_wal_seal(kit->wal, &kit->err) == YORE_OK)
+            yr_sim_ack(kit->sim, kit->appended); /* a planted bug's word */
+        if (!reopen(kit) || !flush(kit, i % 2 == 1) || !append(kit, 1, 0)) return false;
+    }
+    return append(kit, 2, 1);
+}
+
+static bool run_flush_and_kill(wal_kit *kit)
+{
+    for (int i = 0; i < 6; i++) {
+        if (!append(kit, 7, i % 3 ? 2 : 0) || !flush(kit, i % 2 == 0)) return false;
+        if (i % 3 == 1 && !compact(kit)) return false;
+        if (!append(kit, 2, 0) || !reopen(kit)) return false;
+    }
+    return append(kit, 2, 1);
+}
+
+/* The nth sync of a file, or directory sync, fails once in the middle of flushes; the store is opened again when it
+ * says that it is poisoned. */
+static bool run_flushes_while_failing(wal_kit *kit, uint32_t kinds, uint64_t nth)
+{
+    if (!append(kit, 3, 3)) return false;
+    yr_sim_set_fault(kit->sim, (yr_sim_fault){.kinds = kinds, .nth = nth, .os_errno = EIO});
+    for (uint64_t i = 0; i < 5; i++) {
+        for (int n = 0; n < 4; n++) {
+            if (!kit->wal && kit_open(kit) < 0 && kit_open(kit) < 0) return complain(kit, "open");
+            yr_sim_begin(kit->sim, kit->appended + 1);
+            if (kit_append(kit) < 0) kit_close(kit);
+        }
+        if (!kit->wal) continue;
+        yore_status status = kit_flush(kit, i % 2 == 0);
+        if (status == YORE_OK) yr_sim_ack(kit->sim, kit->appended);
+        if (status == YORE_OK && i == 3) status = kit_compact(kit);
+        if (yr_wal_is_poisoned(kit->wal)) {
+            kit_close(kit);
+        } else if (status < 0 && status != YORE_ERR_IO) {
+            return complain(kit, "flush");
+        }
+        if (kit->is_wrong) return complain(kit, kit->why);
+    }
+    return true;
+}
+
+static bool run_flushes_while_a_sync_fails_2(wal_kit *kit)
+{
+    return run_flushes_while_failing(kit, YR_SIM_OP_SYNC, 2);
+}
+
+static bool run_flushes_while_a_sync_fails_3(wal_kit *kit)
+{
+    return run_flushes_while_failing(kit, YR_SIM_OP_SYNC, 3);
+}
+
+static bool run_flushes_while_a_dir_sync_fails_3(wal_kit *kit)
+{
+    return run_flushes_while_failing(kit, YR_SIM_OP_DIR_SYNC, 3);
+}
+
+static bool run_flushes_while_a_dir_sync_fails_4(wal_kit *kit)
+{
+    return run_flushes_while_failing(kit, YR_SIM_OP_DIR_SYNC, 4);
+}
+
 const wal_script wal_scripts[] = {
     {"create", run_create},
     {"a sync fails", run_sync_fails},
@@ -241,6 +362,16 @@ const wal_script wal_scripts[] = {
     {"2nd directory sync fails", run_dir_sync_fails_2},
     {"3rd directory sync fails", run_dir_sync_fails_3},
     {"4th directory sync fails", run_dir_sync_fails_4},
+    {"flushes, synced", run_flushes_synced},
+    {"flushes, not synced", run_flushes_not_synced},
+    {"flushes without rotation", run_flushes_without_rotation},
+    {"flush and close", run_flush_and_close},
+    {"flush and kill", run_flush_and_kill},
+    {"flush with an unproven seal", run_flush_with_an_unproven_seal},
+    {"flushes, 2nd sync fails", run_flushes_while_a_sync_fails_2},
+    {"flushes, 3rd sync fails", run_flushes_while_a_sync_fails_3},
+    {"flushes, 3rd directory sync fails", run_flushes_while_a_dir_sync_fails_3},
+    {"flushes, 4th directory sync fails", run_flushes_while_a_dir_sync_fails_4},
 };
 const size_t wal_scripts_count = sizeof(wal_scripts) / sizeof(wal_scripts[0]);
 
@@ -261,6 +392,19 @@ bool wal_script_trace(const wal_script *script, yr_sim_trace *trace)
     return ok;
 }
 
+/* Segments and value files in the directory: exactly those MANIFEST names. */
+static bool has_only_listed_files(const wal_kit *kit)
+{
+    uint32_t count = 0;
+    const char *name;
+    for (uint32_t i = 0; (name = yr_sim_dir_name(kit->sim, KIT_PATH, i)); i++) {
+        enum yr_file_kind kind;
+        bool making;
+        if (yr_file_name_id(name, &kind, &making) && kind != YR_FILE_WAL) count++;
+    }
+    return count == kit->state.file_count; /* kit_begin has seen those */
+}
+
 static bool verify(wal_kit *kit, const yr_crash_point *point)
 {
     enum yr_store_kind kind;
@@ -278,10 +422,14 @@ static bool verify(wal_kit *kit, const yr_crash_point *point)
                       (unsigned long long)point->acked, (unsigned long long)point->begun);
         return false;
     }
+    if (!has_only_listed_files(kit)) return complain(kit, "files that MANIFEST does not name");
+    if (kit->state.hash_seed == 0) return complain(kit, "the state is gone");
     if (!append(kit, 1, 0) || !reopen(kit)) return false;
     if (kit->replayed != records + 1) return complain(kit, "not the records of the second run");
     if (!append(kit, 2, 1) || !append(kit, 1, 0) || !reopen(kit)) return false;
     if (kit->replayed != records + 4) return complain(kit, "not the records of the third run");
+    if (!flush(kit, true) || !append(kit, 1, 0) || !reopen(kit)) return false;
+    if (kit->replayed != records + 5) return complain(kit, "not the records behind the flush");
     return true;
 }
 
