@@ -9,6 +9,8 @@
 static uint64_t stride = 23;
 
 static const kit_shape rot_shape = {"rot", 50, 80, 4, 24, 60, 3, 5, true, true, true};
+/* The same with a commit for every version. */
+static const kit_shape dense_shape = {"rot", 50, 80, 4, 24, 60, 3, 5, true, false, true};
 
 /* What reading gave: a failure, if there was one. Reads go on after it: S2 holds for each. */
 typedef struct reading {
@@ -107,6 +109,47 @@ static void read_commits(kit *k, const kit_model *model, reading *out)
     }
 }
 
+/* Rows one by one; commits, their times, and heads. */
+static void read_run(kit *k, const kit_model *model, reading *out)
+{
+    yr_run_rows rows;
+    yr_segment_row row;
+    kit_ok(k, yr_run_rows_open(k->run, &rows, &k->err));
+    for (uint32_t i = 0;; i++) {
+        yore_status status = yr_run_rows_next(&rows, &row, &k->err);
+        if (failed(k, status, out)) break;
+        assert_int_equal(status, i < model->row_count ? YORE_OK : YORE_END);
+        if (status == YORE_END) break;
+        assert_true(kit_same_row(&row, &model->rows[i]));
+    }
+    yr_run_rows_close(&rows);
+    yr_run_commits commits;
+    yr_segment_commit commit;
+    kit_ok(k, yr_run_commits_open(k->run, &commits, &k->err));
+    for (uint32_t i = 0;; i++) {
+        yore_status status = yr_run_commits_next(&commits, &commit, &k->err);
+        if (failed(k, status, out)) break;
+        assert_int_equal(status, i < model->commit_count ? YORE_OK : YORE_END);
+        if (status == YORE_END) break;
+        assert_true(kit_same_head(&commit.head, &model->commits[i].head));
+    }
+    yr_run_commits_close(&commits);
+    uint64_t want[4] = {0}, versions[1], head;
+    int64_t times[1];
+    for (uint32_t i = 0; i < model->commit_count; i++) {
+        const yr_commit_head *c = &model->commits[i].head;
+        want[c->branch] = versions[0] = c->version;
+        for (uint32_t b = 0; b < 4; b++) {
+            if (failed(k, yr_run_head_at(k->run, b, c->version, &head, &k->err), out)) continue;
+            assert_true(head == want[b]);
+        }
+        yore_status status = yr_run_commit_times(k->run, versions, times, 1, &k->err);
+        if (failed(k, status, out)) continue;
+        assert_int_equal(status, YORE_OK);
+        assert_true(times[0] == c->time_ns);
+    }
+}
+
 /* Open whatever is there and read all of it. True when damage was reported by anything but verify; *is_verified says
  * what that found. */
 static bool read_all(kit *k, const kit_model *model, enum kit_way way, bool *is_verified)
@@ -119,6 +162,7 @@ static bool read_all(kit *k, const kit_model *model, enum kit_way way, bool *is_
     read_in_order(k, model, model->after_version + 40, true, &out);
     read_changes(k, model, &out);
     read_commits(k, model, &out);
+    read_run(k, model, &out);
     reading verified = {0};
     *is_verified = !failed(k, yr_segment_verify(k->segment, &k->err), &verified);
     kit_close(k);
@@ -133,7 +177,8 @@ typedef struct rot {
 static void rot_init(rot *r, enum yr_segment_form form)
 {
     yr_segment_build_options options;
-    kit_model_make(&r->model, &rot_shape, 11);
+    kit_model_make(&r->model, form == YR_SEGMENT_HOT ? &dense_shape : &rot_shape, 11);
+    r->model.last_version = r->model.commits[r->model.commit_count - 1].head.version;
     kit_init(&r->k, 11, 1u << 20);
     kit_options(&r->model, form, &options);
     options.main_block_bytes = 1024;
@@ -160,12 +205,13 @@ static void flip_all(enum yr_segment_form form)
     for (uint64_t bit = 0; bit < bits; bit += stride) {
         bool is_verified;
         uint8_t mask = (uint8_t)(1u << (bit % 8));
-        enum kit_way way = bit / stride % 4 ? KIT_IMAGE : KIT_PREAD;
+        enum kit_way way = bit / stride % 4 == 0 ? KIT_PREAD : bit / stride % 8 == 1 ? KIT_LOAD : KIT_IMAGE;
         r.k.image[bit / 8] ^= mask;
-        if (way == KIT_PREAD) assert_true(yr_sim_file_flip(r.k.sim, KIT_PATH, bit));
+        if (way != KIT_IMAGE) assert_true(yr_sim_file_flip(r.k.sim, KIT_PATH, bit));
         bool is_reported = read_all(&r.k, &r.model, way, &is_verified);
         r.k.image[bit / 8] ^= mask;
-        if (way == KIT_PREAD) assert_true(yr_sim_file_flip(r.k.sim, KIT_PATH, bit));
+        if (way != KIT_IMAGE) assert_true(yr_sim_file_flip(r.k.sim, KIT_PATH, bit));
+        if (way == KIT_LOAD) assert_true(is_reported);
         if (is_verified) {
             print_error("bit %" PRIu64 " of byte %" PRIu64 " went unnoticed\n", bit % 8, bit / 8);
             fail();
