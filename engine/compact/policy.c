@@ -47,12 +47,20 @@ typedef struct demand {
     uint32_t width_min;
     double bits_min;
     bool only_small;
+    bool is_widest; /* the widest is the best */
 } demand;
 
 static bool window_is_wanted(const window *w, const demand *wanted)
 {
     if (wanted->only_small && w->has_large) return false;
     return w->last - w->first + 1 >= wanted->width_min && w->bits >= wanted->bits_min;
+}
+
+static bool window_is_better(const window *w, const window *best, const demand *wanted)
+{
+    uint32_t width = w->last - w->first, best_width = best->last - best->first;
+    if (wanted->is_widest && width != best_width) return width > best_width;
+    return w->bits > best->bits || (w->bits == best->bits && w->bytes < best->bytes);
 }
 
 /* The best window that P1 allows and that meets the demand; *is_starved when the budget alone stood in the way. */
@@ -77,7 +85,7 @@ static bool best_window(const yr_compact_run *runs, uint32_t count, const yr_com
             if (i == first || !window_is_wanted(&w, wanted)) continue;
             if (w.bytes > o->budget_bytes) {
                 *is_starved = true;
-            } else if (!any || w.bits > best->bits || (w.bits == best->bits && w.bytes < best->bytes)) {
+            } else if (!any || window_is_better(&w, best, wanted)) {
                 *best = w;
                 any = true;
             }
@@ -89,7 +97,7 @@ static bool best_window(const yr_compact_run *runs, uint32_t count, const yr_com
 static bool is_cold(const yr_compact_options *o, uint32_t position, uint64_t bytes)
 {
     if (o->cold_saving != 0 && o->cold_saving < COLD_SAVING_MIN) return false;
-    return position >= o->hot_runs || bytes > o->hot_bytes;
+    return o->is_full || position >= o->hot_runs || bytes > o->hot_bytes;
 }
 
 static yr_compact_plan merge_plan(const yr_compact_run *runs, uint32_t count, const yr_compact_options *o,
@@ -120,7 +128,8 @@ static yr_compact_plan rewrite_plan(const yr_compact_run *runs, uint32_t count, 
                              .last = run,
                              .file = file,
                              .level = runs[run].level,
-                             .is_cold = !runs[run].is_hot || is_cold(o, run, run_bytes(&runs[run])),
+                             .is_cold = !runs[run].files[file].is_hot ||
+                                        is_cold(o, run, run_bytes(&runs[run])),
                              .is_bottom = run + 1 == count,
                              .bytes = runs[run].files[file].bytes};
 }
@@ -129,7 +138,7 @@ static yr_compact_plan rewrite_plan(const yr_compact_run *runs, uint32_t count, 
 static bool dirtiest_file(const yr_compact_run *runs, uint32_t count, const yr_compact_options *o,
                           uint32_t *run, uint32_t *file)
 {
-    double most = o->garbage_ratio;
+    double most = o->is_full ? 0 : o->garbage_ratio;
     bool any = false;
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t k = 0; k < runs[i].file_count && !runs[i].is_busy; k++) {
@@ -144,6 +153,22 @@ static bool dirtiest_file(const yr_compact_run *runs, uint32_t count, const yr_c
         }
     }
     return any;
+}
+
+/* A hot file where new ones would be cold. */
+static bool aged_file(const yr_compact_run *runs, uint32_t count, const yr_compact_options *o, uint32_t *run,
+                      uint32_t *file)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (runs[i].is_busy || !is_cold(o, i, run_bytes(&runs[i]))) continue;
+        for (uint32_t k = 0; k < runs[i].file_count; k++) {
+            if (!runs[i].files[k].is_hot || runs[i].files[k].bytes > o->budget_bytes) continue;
+            *run = i;
+            *file = k;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Runs that will be there when the jobs at work are done: what one reads counts as what it makes. */
@@ -161,9 +186,10 @@ yr_compact_plan yr_compact_next(const yr_compact_run *runs, uint32_t count, cons
     uint32_t run = 0, file = 0;
     bool is_starved = false, is_urgent = settled_count(runs, count) > o.runs_max, ignored;
     for (uint32_t i = 0; i + 1 < count; i++) YR_ASSERT(runs[i].after_version == runs[i + 1].last_version);
-    if (is_urgent && best_window(runs, count, &o, &(demand){.width_min = 2}, &w, &is_starved)) {
+    const demand needed = {.width_min = 2, .is_widest = o.is_full};
+    if ((is_urgent || o.is_full) && best_window(runs, count, &o, &needed, &w, &is_starved)) {
         yr_compact_plan plan = merge_plan(runs, count, &o, &w);
-        plan.is_urgent = true;
+        plan.is_urgent = is_urgent;
         return plan;
     }
     if (dirtiest_file(runs, count, &o, &run, &file)) return rewrite_plan(runs, count, &o, run, file);
@@ -176,5 +202,7 @@ yr_compact_plan yr_compact_next(const yr_compact_run *runs, uint32_t count, cons
     for (uint32_t i = 0; i < kinds; i++) {
         if (best_window(runs, count, &o, &wanted[i], &w, &ignored)) return merge_plan(runs, count, &o, &w);
     }
+    if ((o.is_idle || o.is_full) && aged_file(runs, count, &o, &run, &file))
+        return rewrite_plan(runs, count, &o, run, file);
     return (yr_compact_plan){.kind = YR_COMPACT_NOTHING, .is_urgent = is_urgent, .is_starved = is_starved};
 }

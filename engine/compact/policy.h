@@ -10,7 +10,8 @@
  *   P1 Only neighbours; nothing that another job is busy with; nothing that does not fit the budget; no range of
  *      versions that a segment cannot hold.
  *   P2 More than runs_max runs: merge (is_urgent). Otherwise only what pays: fan_out or more runs of about one size,
- *      small runs in sets of YR_COMPACT_SMALL_RUNS, files whose garbage passes the ratio.
+ *      small runs in sets of YR_COMPACT_SMALL_RUNS, files whose garbage passes the ratio. An idle store is tidied further
+ *      (is_idle), and `yore compact` makes one cold run of everything (is_full): both end by themselves.
  *   P3 A file is rewritten for its garbage once under the same rules (is_tried). */
 #ifndef YR_POLICY_H
 #define YR_POLICY_H
@@ -24,6 +25,7 @@
 typedef struct yr_compact_file {
     uint64_t bytes;
     uint64_t garbage_bytes; /* of bytes; an estimate */
+    bool is_hot;
     bool is_tried; /* made or rewritten under the retention rules as they are: nothing more would go */
 } yr_compact_file;
 
@@ -31,7 +33,6 @@ typedef struct yr_compact_run {
     uint64_t after_version;
     uint64_t last_version;
     uint16_t level;
-    bool is_hot;  /* any of its files is */
     bool is_busy; /* another job reads it */
     const yr_compact_file *files;
     uint32_t file_count;
@@ -48,6 +49,7 @@ typedef struct yr_compact_options {
     double cold_saving; /* share that the cold form saved lately: below 0.05 it is not used; 0 = not known */
     bool is_idle;       /* nobody waits: also do what only makes reads and space better */
     uint32_t idle_runs; /* when idle, merge down to so many; 0 = 4 */
+    bool is_full;       /* somebody asked for it: one cold run without garbage, whatever it costs */
 } yr_compact_options;
 
 enum yr_compact_kind {

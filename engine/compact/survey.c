@@ -6,7 +6,7 @@ static yore_status survey_file(yr_segment *segment, const yr_keep_set *keep, yr_
     const yr_segment_footer *facts = yr_segment_facts(segment);
     double all = 0, garbage = 0;
     uint32_t groups = yr_segment_group_count(segment);
-    *file = (yr_compact_file){.bytes = facts->file_bytes};
+    *file = (yr_compact_file){.bytes = facts->file_bytes, .is_hot = facts->form == YR_SEGMENT_HOT};
     for (uint32_t i = 0; i < groups; i++) {
         yr_segment_group group;
         yore_status status = yr_segment_group_get(segment, i, &group, err);
@@ -41,7 +41,6 @@ yore_status yr_compact_survey(const yr_run *run, const yr_keep_set *keep, yr_com
         const yr_segment_footer *facts = yr_segment_facts(segment);
         yore_status status = survey_file(segment, keep, &files[i], err);
         if (status < 0) return status;
-        if (facts->form == YR_SEGMENT_HOT) out->is_hot = true;
         if (facts->level > out->level) out->level = facts->level;
     }
     return YORE_OK;

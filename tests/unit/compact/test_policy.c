@@ -43,9 +43,8 @@ static void world_flush(world *w, uint64_t bytes)
 {
     memmove(w->runs + 1, w->runs, w->count * sizeof *w->runs);
     memmove(w->files + 1, w->files, w->count * sizeof *w->files);
-    w->runs[0] =
-        (yr_compact_run){.after_version = w->version, .last_version = w->version + 1, .is_hot = true};
-    w->files[0] = (yr_compact_file){.bytes = bytes};
+    w->runs[0] = (yr_compact_run){.after_version = w->version, .last_version = w->version + 1};
+    w->files[0] = (yr_compact_file){.bytes = bytes, .is_hot = true};
     w->version++;
     w->count++;
     w->flushed += bytes;
@@ -82,9 +81,8 @@ static void world_install(world *w, const yr_compact_plan *plan)
     uint32_t gone = plan->last - plan->first, behind = w->count - plan->last - 1;
     w->runs[plan->first].after_version = w->runs[plan->last].after_version;
     w->runs[plan->first].level = plan->level;
-    w->runs[plan->first].is_hot = !plan->is_cold;
     w->runs[plan->first].is_busy = false;
-    w->files[plan->first] = (yr_compact_file){.bytes = bytes, .is_tried = true};
+    w->files[plan->first] = (yr_compact_file){.bytes = bytes, .is_hot = !plan->is_cold, .is_tried = true};
     memmove(w->runs + plan->first + 1, w->runs + plan->last + 1, behind * sizeof *w->runs);
     memmove(w->files + plan->first + 1, w->files + plan->last + 1, behind * sizeof *w->files);
     w->count -= gone;
@@ -252,9 +250,11 @@ static void test_small_stores_merge_little(void **state)
 static void test_garbage_is_rewritten_a_file_at_a_time_and_once(void **state)
 {
     (void)state;
-    yr_compact_file files[3] = {{100, 10, false}, {100, 31, false}, {100, 60, false}};
+    yr_compact_file files[3] = {{.bytes = 100, .garbage_bytes = 10},
+                                {.bytes = 100, .garbage_bytes = 31},
+                                {.bytes = 100, .garbage_bytes = 60}};
     yr_compact_run runs[2] = {
-        {.after_version = 5, .last_version = 9, .files = &(yr_compact_file){10, 0, false}, .file_count = 1},
+        {.after_version = 5, .last_version = 9, .files = &(yr_compact_file){.bytes = 10}, .file_count = 1},
         {.after_version = 0, .last_version = 5, .level = 2, .files = files, .file_count = 3}};
     yr_compact_options options = {.budget_bytes = 1000};
     yr_compact_plan plan = yr_compact_next(runs, 2, &options);
@@ -341,6 +341,43 @@ static void test_young_small_output_is_hot_and_the_rest_cold(void **state)
     assert_true(yr_compact_next(w.runs, w.count, &options).is_cold);
 }
 
+static void test_full_compaction_ends_in_one_cold_run_without_garbage(void **state)
+{
+    (void)state;
+    yr_rng rng = {5};
+    for (uint32_t round = 0; round < 200; round++) {
+        world w = {0};
+        yr_compact_options options = {.budget_bytes = UINT64_MAX, .hot_bytes = UINT64_MAX, .is_full = true};
+        uint32_t flushes = 1 + (uint32_t)yr_rng_below(&rng, 12);
+        for (uint32_t i = 0; i < flushes; i++) {
+            world_flush(&w, flush_bytes(SKEWED, i, &rng));
+            w.files[0].garbage_bytes = yr_rng_below(&rng, w.files[0].bytes / 8 + 1);
+        }
+        world_settle(&w, &options);
+        assert_int_equal(w.count, 1);
+        assert_false(w.files[0].is_hot);
+        assert_int_equal(w.files[0].garbage_bytes, 0);
+        assert_true(w.merges + w.rewrites == 1); /* all at once */
+    }
+}
+
+static void test_old_hot_files_become_cold_when_nobody_waits(void **state)
+{
+    (void)state;
+    world w = {0};
+    yr_compact_options options = {
+        .budget_bytes = UINT64_MAX, .hot_bytes = 100 * MIB, .hot_runs = 2, .idle_runs = 8};
+    const uint64_t sizes[] = {40 * 1024, 5 * 1024, 600, 70, 8}; /* MiB; nothing to merge */
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) world_flush(&w, sizes[i] * MIB);
+    world_settle(&w, &options);
+    for (uint32_t i = 0; i < w.count; i++) assert_true(w.files[i].is_hot);
+    options.is_idle = true;
+    world_settle(&w, &options);
+    assert_int_equal(w.count, 5);
+    for (uint32_t i = 0; i < w.count; i++) assert_int_equal(w.files[i].is_hot, i < 2);
+    assert_int_equal(w.rewrites, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -352,6 +389,8 @@ int main(void)
         cmocka_unit_test(test_a_tight_budget_takes_the_best_that_fits),
         cmocka_unit_test(test_a_segment_can_hold_the_versions_of_a_merge),
         cmocka_unit_test(test_young_small_output_is_hot_and_the_rest_cold),
+        cmocka_unit_test(test_full_compaction_ends_in_one_cold_run_without_garbage),
+        cmocka_unit_test(test_old_hot_files_become_cold_when_nobody_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
