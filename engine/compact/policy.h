@@ -2,9 +2,9 @@
  *
  * Runs are neighbours in time (I3), so only neighbours can be merged. Which ones is decided by what a merge gains for
  * what it writes: merging runs of sizes s1 .. sk into B = s1 + .. + sk brings each byte of run i closer to one sorted
- * whole by log2(B / si) bits, and all the bits a store of S bytes in n flushes can ever gain are S log2 n. The window
- * with the most bits a byte written is therefore the cheapest way to fewer runs; no size classes are needed, and a
- * large old run is left alone until what is new compares with it. Between 1,000 flushes and 8 runs every byte is
+ * whole by log2(B / si) bits, and all the bits that a store of S bytes in n flushes can ever gain are S log2 n. The
+ * window with the most bits a byte written is therefore the cheapest way to fewer runs; no size classes are needed,
+ * and a large old run is left alone until what is new compares with it. Between 1,000 flushes and 8 runs every byte is
  * written some five times, flushing included.
  *
  *   P1 Only neighbours; nothing that another job is busy with; nothing that does not fit the budget; no range of
