@@ -10,8 +10,8 @@
  *   P1 Only neighbours; nothing that another job is busy with; nothing that does not fit the budget; no range of
  *      versions that a segment cannot hold.
  *   P2 More than runs_max runs: merge (is_urgent). Otherwise only what pays: fan_out or more runs of about one size,
- *      small runs in sets of YR_COMPACT_SMALL_RUNS, files whose garbage passes the ratio. An idle store is tidied further
- *      (is_idle), and `yore compact` makes one cold run of everything (is_full): both end by themselves.
+ *      small runs in sets of YR_COMPACT_SMALL_RUNS, files whose garbage passes the ratio. An idle store is tidied
+ *      further (is_idle), and `yore compact` makes one cold run of everything (is_full): both end by themselves.
  *   P3 A file is rewritten for its garbage once under the same rules (is_tried). */
 #ifndef YR_POLICY_H
 #define YR_POLICY_H
