@@ -54,8 +54,8 @@ static void *rocks_open(const bench_store_options *options)
     store->env = rocksdb_create_default_env();
     rocksdb_env_set_background_threads(store->env, 2);
     rocksdb_env_set_high_priority_background_threads(store->env, 1);
-    /* Of a budget a quarter is for two memtables, the rest for blocks. Indexes and filters come on top, as is the default:
-     * in a small cache they push each other out, and a missing key takes forty times as long. */
+    /* Of a budget a quarter is for two memtables, the rest for blocks. Indexes and filters come on top, as is the
+     * default: in a small cache they push each other out, and a missing key takes forty times as long. */
     uint64_t budget = options->budget_bytes;
     store->cache = rocksdb_cache_create_lru(budget == 0 ? CACHE_BYTES : budget - budget / 4);
     store->table = rocksdb_block_based_options_create();
