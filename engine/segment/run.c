@@ -350,6 +350,11 @@ void yr_run_prefetch(const yr_run *run, yore_slice tree_key, uint64_t hash)
     yr_segment_prefetch(run->files[yr_run_locate(run, tree_key)], hash);
 }
 
+void yr_run_prefetch_record(const yr_run *run, yore_slice tree_key, uint64_t hash)
+{
+    yr_segment_prefetch_record(run->files[yr_run_locate(run, tree_key)], hash);
+}
+
 yore_status yr_run_versions_open(yr_run *run, yore_slice tree_key, uint64_t hash, uint64_t cap,
                                  yr_run_versions *versions, yore_error *err)
 {

@@ -66,6 +66,9 @@ yore_status yr_run_find(yr_run *run, yore_slice tree_key, uint64_t hash, uint64_
                         yore_error *err);
 /* Have the memory that find will look at on its way into the cache (images only). */
 void yr_run_prefetch(const yr_run *run, yore_slice tree_key, uint64_t hash);
+/* When what that fetched has arrived, fetch the record it leads to: for those who look up many keys at once, who call
+ * the first for all of them, then this, then find. */
+void yr_run_prefetch_record(const yr_run *run, yore_slice tree_key, uint64_t hash);
 
 /* All versions <= cap of a key, newest first. YORE_OK; YORE_NOT_FOUND (nothing to close); failures. */
 typedef struct yr_segment_versions yr_run_versions;

@@ -91,6 +91,8 @@ yore_status yr_segment_find(yr_segment *segment, yore_slice tree_key, uint64_t h
 void yr_segment_hit_release(yr_segment_hit *hit);
 /* Have the memory that find will look at on its way into the cache (images only). */
 void yr_segment_prefetch(const yr_segment *segment, uint64_t hash);
+/* When what that fetched has arrived, fetch the record it leads to (loaded segments only). */
+void yr_segment_prefetch_record(const yr_segment *segment, uint64_t hash);
 
 /* All versions <= cap of a key, newest first. */
 typedef struct yr_segment_versions {

@@ -225,6 +225,22 @@ void yr_segment_prefetch(const yr_segment *segment, uint64_t hash)
                        (uint64_t)yr_bucket_home(hash, count) * YR_BUCKET_BYTES);
 }
 
+void yr_segment_prefetch_record(const yr_segment *segment, uint64_t hash)
+{
+    const yr_block_ref *refs = segment->refs[YR_STREAM_MAIN];
+    uint32_t count = segment->layout.bucket_count;
+    if (!refs || count == 0) return;
+    const uint8_t *bucket = segment->image + segment->layout.section_off[YR_SECTION_HASH] +
+                            (uint64_t)yr_bucket_home(hash, count) * YR_BUCKET_BYTES;
+    uint32_t bits = yr_bucket_match(bucket, yr_bucket_fingerprint(hash));
+    for (; bits; bits &= bits - 1) {
+        uint32_t location = yr_bucket_location(bucket, (uint32_t)__builtin_ctz(bits));
+        uint32_t i = yr_location_block(location), off = yr_location_off(location);
+        if (i < segment->layout.block_count[YR_STREAM_MAIN] && off < refs[i].bytes)
+            prefetch_lines(segment->image + 8 * (uint64_t)refs[i].off + off);
+    }
+}
+
 /* -- older versions -- */
 
 yore_status yr_segment_chunk_get(yr_segment *segment, const yr_record *record, uint32_t n, uint32_t *held,

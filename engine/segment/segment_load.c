@@ -8,7 +8,9 @@
 #include <string.h>
 
 #define STEP_BYTES (UINT64_C(1) << 20)
-#define IMAGE_ALIGN (UINT64_C(2) << 20) /* reserved in units of huge pages */
+/* Images are reserved in units of huge pages; small ones, which would waste most of one, are allocated. */
+#define IMAGE_ALIGN (UINT64_C(2) << 20)
+#define SMALL_BYTES (UINT64_C(1) << 20)
 
 /* Read the whole file; `hash` takes all but what it is in itself. */
 static yore_status image_read(yr_segment *segment, uint8_t *image, const _Atomic bool *cancel,
@@ -21,7 +23,7 @@ static yore_status image_read(yr_segment *segment, uint8_t *image, const _Atomic
         /* relaxed: only a wish to stop, nothing is read because of it */
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             return yr_fail(err, YORE_ERR_CANCELLED, "reading segment '%s' was cancelled", segment->name);
-        segment->env->vm_prefault(segment->env->ctx, image + off, (size_t)n);
+        if (segment->own_image_reserved) segment->env->vm_prefault(segment->env->ctx, image + off, (size_t)n);
         yore_status status = yr_segment_bytes_read(segment, off, image + off, (size_t)n, err);
         if (status < 0) return status;
         if (off < covered)
@@ -29,6 +31,30 @@ static yore_status image_read(yr_segment *segment, uint8_t *image, const _Atomic
         off += n;
     }
     return YORE_OK;
+}
+
+static uint8_t *image_alloc(yr_segment *segment)
+{
+    const yore_env *env = segment->env;
+    uint64_t bytes = segment->footer.file_bytes;
+    if (bytes < SMALL_BYTES) {
+        segment->own_image = yr_alloc(env, (size_t)bytes);
+    } else {
+        segment->own_image_reserved = yr_align_up(bytes, IMAGE_ALIGN);
+        segment->own_image = env->vm_reserve(env->ctx, (size_t)segment->own_image_reserved);
+    }
+    return segment->own_image;
+}
+
+void yr_segment_image_free(yr_segment *segment)
+{
+    const yore_env *env = segment->env;
+    size_t bytes = (size_t)segment->footer.file_bytes;
+    if (segment->own_image && segment->own_image_reserved) {
+        env->vm_release(env->ctx, segment->own_image, (size_t)segment->own_image_reserved, bytes);
+    } else {
+        yr_free(env, segment->own_image, bytes);
+    }
 }
 
 /* The image is what was written, and what the segment was opened with is of it. */
@@ -140,8 +166,7 @@ yore_status yr_segment_load(const yr_segment_open_options *options, yore_file *f
     yore_status status = yr_segment_open(&opened, file, name, &segment, err);
     if (status < 0) return status;
     uint64_t bytes = segment->footer.file_bytes;
-    uint64_t reserved = yr_align_up(bytes, IMAGE_ALIGN);
-    uint8_t *image = env->vm_reserve(env->ctx, (size_t)reserved);
+    uint8_t *image = image_alloc(segment);
     hash = yr_hash128_create(env);
     if (image && hash) {
         status = image_read(segment, image, cancel, hash, err);
@@ -151,8 +176,6 @@ yore_status yr_segment_load(const yr_segment_open_options *options, yore_file *f
             yr_fail(err, YORE_ERR_NOMEM, "no memory for the %" PRIu64 " bytes of segment '%s'", bytes, name);
     }
     yr_hash128_destroy(env, hash);
-    segment->own_image = image;
-    segment->own_image_bytes = reserved;
     if (status == YORE_OK) {
         segment->image = image;
         segment->is_trusted = true;

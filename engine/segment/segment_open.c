@@ -161,9 +161,7 @@ void yr_segment_close(yr_segment *segment)
     if (segment->file && segment->owns_file) env->close(env->ctx, segment->file);
     /* acquire: pairs with dictionary_get; a quiet segment has one or none */
     yr_dictionary_destroy(atomic_load_explicit(&segment->dictionary, memory_order_acquire));
-    if (segment->own_image)
-        env->vm_release(env->ctx, segment->own_image, (size_t)segment->own_image_bytes,
-                        (size_t)segment->footer.file_bytes);
+    yr_segment_image_free(segment);
     yr_segment_refs_free(segment);
     for (uint64_t i = 0; segment->pages && i < segment->layout.page_count; i++) {
         /* acquire: pairs with page_keep; a quiet segment has it or not */

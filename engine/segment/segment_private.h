@@ -29,8 +29,8 @@ struct yr_segment {
     char *name;
     size_t name_bytes;
     const uint8_t *image;                /* NULL: pread */
-    void *own_image;                     /* the same, from vm_reserve, when yr_segment_load read it */
-    uint64_t own_image_bytes;            /* reserved */
+    void *own_image;                     /* the same, when yr_segment_load read it; bytes of the file, */
+    uint64_t own_image_reserved;         /* from vm_reserve with as many as this; 0: allocated */
     yr_block_ref *refs[YR_STREAM_COUNT]; /* of own_image, one a block */
     uint64_t *fence_words;               /* the same: keys of the main blocks' entries */
     yr_time_ref *times;                  /* the same, one a commit block, when is_dense */
@@ -82,6 +82,7 @@ yore_status yr_segment_block_get(yr_segment *segment, enum yr_segment_stream str
 /* Tables in memory, of an image that was found right. */
 yore_status yr_segment_refs_make(yr_segment *segment, yore_error *err);
 void yr_segment_refs_free(yr_segment *segment);
+void yr_segment_image_free(yr_segment *segment);
 /* Stored bytes from the file or the image, unchecked. Short files are YORE_ERR_CORRUPT. */
 yore_status yr_segment_bytes_read(yr_segment *segment, uint64_t off, void *to, size_t size, yore_error *err);
 

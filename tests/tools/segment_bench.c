@@ -255,6 +255,37 @@ static double find_many(bench *b, const load *l, enum what what, uint32_t n)
     return ns;
 }
 
+/* 16 keys at once: three rounds, so that the misses of each overlap. */
+static double find_together(bench *b, const load *l, uint32_t n)
+{
+    enum { TOGETHER = 16 };
+    yr_rng rng = {66};
+    uint8_t keys[TOGETHER][TREE_KEY_BYTES];
+    uint64_t hashes[TOGETHER], *ids = malloc(sizeof(uint64_t) * n);
+    if (!ids) abort();
+    for (uint32_t i = 0; i < n; i++) ids[i] = l->ids[yr_rng_below(&rng, l->keys)];
+    uint64_t start = now_ns();
+    for (uint32_t at = 0; at + TOGETHER <= n; at += TOGETHER) {
+        for (uint32_t i = 0; i < TOGETHER; i++) {
+            make_key(ids[at + i], keys[i]);
+            hashes[i] = hash_of(keys[i]);
+            yr_run_prefetch(b->run, yore_bytes(keys[i], TREE_KEY_BYTES), hashes[i]);
+        }
+        for (uint32_t i = 0; i < TOGETHER; i++)
+            yr_run_prefetch_record(b->run, yore_bytes(keys[i], TREE_KEY_BYTES), hashes[i]);
+        for (uint32_t i = 0; i < TOGETHER; i++) {
+            yr_segment_hit hit;
+            must(b, yr_run_find(b->run, yore_bytes(keys[i], TREE_KEY_BYTES), hashes[i], UINT64_MAX, &hit,
+                                &b->err));
+            b->sum += ((const uint8_t *)hit.row.value.data)[99];
+            yr_segment_hit_release(&hit);
+        }
+    }
+    double ns = (double)(now_ns() - start) / n;
+    free(ids);
+    return ns;
+}
+
 static double scan_many(bench *b, const load *l, uint64_t cap, uint32_t n)
 {
     yr_rng rng = {99};
@@ -347,6 +378,7 @@ static void read_all(bench *b, const load *l, const char *how, enum way way, uin
     open_segment(b, way, cache_bytes);
     (void)find_many(b, l, GET, n / 2); /* warm */
     rate("get", find_many(b, l, GET, n));
+    rate("get 16 together", find_together(b, l, n));
     rate("missing", find_many(b, l, MISSING, n));
     rate("scan100 rows", scan_many(b, l, UINT64_MAX, n / 50));
     if (l->versions > 1) {

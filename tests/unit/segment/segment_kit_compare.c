@@ -27,6 +27,8 @@ static void compare_find(kit *k, const kit_model *model, uint32_t key, uint64_t 
     yr_segment_hit hit = {0};
     yore_slice tree_key = model->rows[model->key_rows[key]].tree_key;
     uint32_t want = kit_model_find(model, key, cap);
+    yr_run_prefetch(k->run, tree_key, kit_hash(k, tree_key)); /* change nothing */
+    yr_run_prefetch_record(k->run, tree_key, kit_hash(k, tree_key));
     yore_status status = yr_run_find(k->run, tree_key, kit_hash(k, tree_key), cap, &hit, &k->err);
     assert_kit_status(k, want == UINT32_MAX ? YORE_NOT_FOUND : YORE_OK, status, "find", __LINE__);
     if (status == YORE_OK) kit_expect_row(&model->rows[want], &hit.row, "find");
