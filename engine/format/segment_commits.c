@@ -52,6 +52,21 @@ uint32_t yr_commits_rank(const yr_commits *commits, enum yr_commit_column column
     return low;
 }
 
+uint32_t yr_commits_last_of(const yr_commits *commits, uint32_t branch, uint32_t end)
+{
+    const uint8_t *column = commits->column[YR_COLUMN_BRANCH];
+    uint64_t base = commits->base[YR_COLUMN_BRANCH];
+    uint32_t width = commits->width[YR_COLUMN_BRANCH];
+    if (branch < base || (width < 8 && (branch - base) >> (8 * width))) return UINT32_MAX;
+    if (width == 0) return end ? end - 1 : UINT32_MAX;
+    while (end-- > 0) {
+        bool is_same = width == 1 ? column[end] == (uint8_t)(branch - base)
+                                  : yr_commits_get(commits, YR_COLUMN_BRANCH, end) == branch;
+        if (is_same) return end;
+    }
+    return UINT32_MAX;
+}
+
 bool yr_commits_describe(const yr_commits *commits, uint32_t i, yr_commit_head *head, uint64_t *prev,
                          yr_info_ref *info)
 {
@@ -89,6 +104,14 @@ void yr_commits_maker_add(yr_commits_maker *maker, const yr_commit_head *head, u
     maker->value[YR_COLUMN_ROWS][i] = head->row_count;
     maker->value[YR_COLUMN_INFO_BLOCK][i] = info.block;
     maker->value[YR_COLUMN_INFO_OFF][i] = info.off;
+}
+
+uint32_t yr_commits_maker_mask(const yr_commits_maker *maker)
+{
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < maker->count; i++)
+        mask |= yr_branch_bit((uint32_t)maker->value[YR_COLUMN_BRANCH][i]);
+    return mask;
 }
 
 /* The least value of a column and the bytes its largest distance from it takes. Times are signed, and their first is

@@ -51,11 +51,19 @@ static inline uint64_t yr_commits_blocks(uint64_t commits)
     return (commits + YR_COMMITS_PER_BLOCK - 1) / YR_COMMITS_PER_BLOCK;
 }
 
+/* The bit of a branch in the mask of the branches of a commit block, which is in its table entry. */
+static inline uint32_t yr_branch_bit(uint32_t branch)
+{
+    return UINT32_C(1) << (branch * UINT32_C(0x9E3779B1) >> 27);
+}
+
 bool yr_commits_open(yore_slice raw, yr_commits *commits);
 /* Value i of a column; i < count. */
 uint64_t yr_commits_get(const yr_commits *commits, enum yr_commit_column column, uint32_t i);
 /* How many commits have a version (or time) <= limit; these columns ascend. */
 uint32_t yr_commits_rank(const yr_commits *commits, enum yr_commit_column column, uint64_t limit);
+/* The last commit of a branch before position `end`: its position, or UINT32_MAX. */
+uint32_t yr_commits_last_of(const yr_commits *commits, uint32_t branch, uint32_t end);
 /* Everything of commit i but its info. *prev is the version of the branch's commit before, 0 = none. False when it is
  * damaged. */
 bool yr_commits_describe(const yr_commits *commits, uint32_t i, yr_commit_head *head, uint64_t *prev,
@@ -97,6 +105,8 @@ static inline bool yr_commits_maker_is_full(const yr_commits_maker *maker)
 }
 void yr_commits_maker_add(yr_commits_maker *maker, const yr_commit_head *head, uint64_t prev,
                           yr_info_ref info);
+/* The bits of all branches. */
+uint32_t yr_commits_maker_mask(const yr_commits_maker *maker);
 /* Append the block to `out` and start over. */
 bool yr_commits_maker_finish(yr_commits_maker *maker, yr_buf *out);
 

@@ -171,7 +171,7 @@ void yr_segment_entry_encode(const yr_segment_entry *entry, uint8_t out[YR_SEGME
     yr_put_le32(out + 16, (uint32_t)(entry->off / 8)); /* 16 4  offset in the file / 8 */
     yr_put_le32(out + 20, entry->stored_bytes);        /* 20 4  bytes in the file */
     yr_put_le32(out + 24, entry->raw_bytes);           /* 24 4  bytes decompressed */
-    yr_put_le32(out + 28, entry->first);               /* 28 4  ordinal of what comes first */
+    yr_put_le32(out + 28, entry->first);               /* 28 4  ordinal of the first key, or mask */
 }
 
 bool yr_segment_entry_decode(const uint8_t p[YR_SEGMENT_ENTRY_BYTES], uint64_t index_off,

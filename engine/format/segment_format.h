@@ -72,7 +72,7 @@ typedef struct yr_segment_entry {
     uint64_t off;
     uint32_t stored_bytes;
     uint32_t raw_bytes; /* equal to stored_bytes: not compressed */
-    uint32_t first;     /* main: ordinal of its first key; commits: of its first commit; else 0 */
+    uint32_t first;     /* main: ordinal of its first key; commits: mask of their branches; else 0 */
 } yr_segment_entry;
 
 /* All rows of one primitive on one branch. */

@@ -3,8 +3,11 @@
 #include "engine/segment/run_private.h"
 #include "engine/segment/segment_private.h"
 
-#define BACK_STEPS 32u  /* of the walk by the branch's own links, */
-#define DOWN_STEPS 128u /* and of the one over all commits, before it is the other's turn */
+/* Of the walk by the branch's own links, and of the one down over all commit blocks, before it is the other's turn; a
+ * search in a block counts for so many steps over one. */
+#define BACK_STEPS 32u
+#define DOWN_STEPS 64u
+#define DOWN_SEARCH 16u
 
 yore_status yr_run_commit_find(yr_run *run, uint64_t version, bool is_exact, yr_segment_commit *commit,
                                yore_error *err)
@@ -77,32 +80,30 @@ static yore_status walk_back(head_walk *walk, yore_error *err)
     return YORE_OK;
 }
 
-/* A block can hold a commit of the branch only if its ids reach so far. */
-static bool may_have(const yr_commits *commits, uint32_t branch)
-{
-    uint64_t base = commits->base[YR_COLUMN_BRANCH];
-    uint32_t width = commits->width[YR_COLUMN_BRANCH];
-    return branch >= base && (width > 3 || branch - base < UINT64_C(1) << (8 * width));
-}
-
+/* Down over the commit blocks, most of which their table entries rule out. */
 static yore_status walk_down(head_walk *walk, yore_error *err)
 {
     for (uint32_t n = 0; n < DOWN_STEPS && !walk->head && !walk->is_over; n++) {
-        if (walk->left > 0 && !may_have(&walk->commits, walk->branch)) walk->left = 0;
         if (walk->left > 0) {
-            uint32_t i = --walk->left;
-            if (yr_commits_get(&walk->commits, YR_COLUMN_BRANCH, i) == walk->branch)
-                walk->head = yr_commits_get(&walk->commits, YR_COLUMN_VERSION, i);
-        } else if (walk->block == 0) {
-            walk->is_over = true;
-        } else {
-            n += DOWN_STEPS / 8; /* a block costs more than a commit */
-            yr_block_pin_release(&walk->pin);
-            yore_status status =
-                yr_segment_commits_get(walk->segment, --walk->block, &walk->pin, &walk->commits, err);
-            if (status < 0) return status;
-            walk->left = walk->commits.count;
+            uint32_t at = yr_commits_last_of(&walk->commits, walk->branch, walk->left);
+            if (at != UINT32_MAX) walk->head = yr_commits_get(&walk->commits, YR_COLUMN_VERSION, at);
+            walk->left = 0;
+            n += DOWN_SEARCH;
+            continue;
         }
+        if (walk->block == 0) {
+            walk->is_over = true;
+            break;
+        }
+        yr_segment_entry entry;
+        yore_status status =
+            yr_segment_entry_get(walk->segment, YR_STREAM_COMMITS, --walk->block, &entry, err);
+        if (status < 0) return status;
+        if (!(entry.first & yr_branch_bit(walk->branch))) continue;
+        yr_block_pin_release(&walk->pin);
+        status = yr_segment_commits_get(walk->segment, walk->block, &walk->pin, &walk->commits, err);
+        if (status < 0) return status;
+        walk->left = walk->commits.count;
     }
     return YORE_OK;
 }

@@ -352,12 +352,12 @@ static yore_status commits_flush(yr_segment_builder *builder, yore_error *err)
 {
     if (builder->commits.count == 0) return YORE_OK;
     uint64_t first = builder->commits.value[YR_COLUMN_VERSION][0]; /* less its position, 0 */
-    uint32_t ordinal = (uint32_t)(builder->commit_count - builder->commits.count);
+    uint32_t mask = yr_commits_maker_mask(&builder->commits);
     yr_buf_clear(&builder->block);
     if (!yr_commits_maker_finish(&builder->commits, &builder->block))
         return yr_builder_no_memory(builder, err);
     return yr_segment_writer_add(&builder->writer, YR_STREAM_COMMITS,
-                                 yore_bytes(builder->block.data, builder->block.size), first, ordinal, err);
+                                 yore_bytes(builder->block.data, builder->block.size), first, mask, err);
 }
 
 static yore_status info_flush(yr_segment_builder *builder, yore_error *err)

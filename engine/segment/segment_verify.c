@@ -150,7 +150,10 @@ static yore_status commits_check(commit_walk *walk, uint32_t b, yore_error *err)
     if (status == YORE_OK) status = yr_segment_commits_get(segment, b, &pin, &commits, err);
     if (status < 0) return status;
     uint64_t left = segment->footer.commits - walk->count;
-    if (entry.first != walk->count || entry.key != yr_commits_get(&commits, YR_COLUMN_VERSION, 0) ||
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < commits.count; i++)
+        mask |= yr_branch_bit((uint32_t)yr_commits_get(&commits, YR_COLUMN_BRANCH, i));
+    if (entry.first != mask || entry.key != yr_commits_get(&commits, YR_COLUMN_VERSION, 0) ||
         commits.count != (left < YR_COMMITS_PER_BLOCK ? left : YR_COMMITS_PER_BLOCK))
         status = yr_segment_bad_block(segment, YR_STREAM_COMMITS, b, "not what its table says", err);
     for (uint32_t i = 0; i < commits.count && status == YORE_OK; i++)
