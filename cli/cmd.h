@@ -66,6 +66,7 @@ extern const cmd cmd_cp_entry;
 extern const cmd cmd_del_entry;
 extern const cmd cmd_exists_entry;
 extern const cmd cmd_export_entry;
+extern const cmd cmd_gc_entry;
 extern const cmd cmd_get_entry;
 extern const cmd cmd_help_entry;
 extern const cmd cmd_history_entry;

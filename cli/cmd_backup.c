@@ -1,7 +1,5 @@
 /* yore backup: make, list, verify, restore. */
-#define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,46 +7,19 @@
 #include "cli/fail.h"
 #include "cli/locate.h"
 #include "cli/output.h"
-#include "cli/progress.h"
+#include "cli/work.h"
 
 #define ID_TEXT_SIZE (2 * YORE_BACKUP_ID_BYTES + 1)
 #define ID_SHOWN 8 /* digits of an id for people */
 
 /* -- what all of them share -- */
 
-static volatile sig_atomic_t stop_signal;
-
-static void on_signal(int number)
-{
-    stop_signal = number;
-}
-
-/* Ctrl-C ends the work at the next step, so that what was begun is taken away again. */
-static void catch_signals(void)
-{
-    struct sigaction action = {0};
-    action.sa_handler = on_signal;
-    action.sa_flags = SA_RESTART;
-    (void)sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
-
-static int on_progress(void *arg, uint64_t done, uint64_t total)
-{
-    cli_progress *progress = arg;
-    progress->total = total;
-    cli_progress_update(progress, done);
-    return stop_signal != 0;
-}
-
 static void options_begin(cli *c, yore_backup_options *options, cli_progress *progress, const char *what)
 {
-    cli_progress_begin(progress, c, what, "commits", 0);
+    cli_work_begin(progress, c, what, "commits");
     options->base = cli_value(c, "base");
-    options->progress = on_progress;
+    options->progress = cli_work_step;
     options->progress_arg = progress;
-    catch_signals();
 }
 
 static void id_text(const uint8_t id[YORE_BACKUP_ID_BYTES], char out[ID_TEXT_SIZE])

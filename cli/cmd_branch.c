@@ -1,9 +1,10 @@
-/* yore branch: list, create, delete, recover, rename, info. */
+/* yore branch: list, create, delete, recover, rename, info, retention. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/args.h"
+#include "cli/branch_retention.h"
 #include "cli/confirm.h"
 #include "cli/fail.h"
 #include "cli/output.h"
@@ -408,12 +409,24 @@ static const cmd subs[] = {
      .store = CMD_READS,
      .args_min = 1,
      .args_max = 1},
+    {.name = "retention",
+     .usage = "NAME [--keep SPAN|--keep-versions N|--keep-all|--unset]",
+     .summary = "show or say how much of its history a branch keeps",
+     .details =
+         "Nothing goes before `yore gc`. Branches that share history keep it as long as the longest rule that was\n"
+         "set among them says; forks, tags and open snapshots keep the points they name whatever the rule.",
+     .flags = cli_retention_flags,
+     .flag_count = CLI_RETENTION_FLAGS,
+     .run = cli_branch_retention,
+     .store = CMD_WRITES,
+     .args_min = 1,
+     .args_max = 1},
 };
 
 const cmd cmd_branch_entry = {
     .name = "branch",
-    .usage = "list|create|delete|recover|rename|info",
-    .summary = "list, fork, delete, recover, rename and describe branches",
+    .usage = "list|create|delete|recover|rename|info|retention",
+    .summary = "list, fork, delete, recover, rename and describe branches, and what they keep",
     .subs = subs,
     .sub_count = CMD_COUNT(subs),
 };

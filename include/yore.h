@@ -7,6 +7,7 @@
  *   yore/txn.h      transactions: put, del, incr, append, cas, commit
  *   yore/branch.h   branches and tags
  *   yore/backup.h   backups: make, verify, restore
+ *   yore/upkeep.h   retention, collection, sizes of branches
  *   yore/search.h   search: ranked hits on any branch as of any moment
  *   yore/time.h     times and spans as text
  *   yore/env.h      the environment: files, clock, memory, threads
@@ -27,5 +28,6 @@
 #include <yore/time.h>
 #include <yore/txn.h>
 #include <yore/types.h>
+#include <yore/upkeep.h>
 
 #endif

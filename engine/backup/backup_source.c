@@ -26,7 +26,8 @@ void yr_backup_source_deinit(yr_backup_source *source)
     yr_buf_deinit(&source->frame);
 }
 
-/* The next row of the change feed, which must be of `version`. */
+/* The next row of the change feed, when it is of `version`. YORE_END when the commit has no more: where history was
+ * trimmed it may have fewer than it counts. */
 static yore_status next_row(yr_backup_source *source, uint64_t version, const yore_row **out, yore_error *err)
 {
     if (source->row == source->row_count) {
@@ -36,6 +37,7 @@ static yore_status next_row(yr_backup_source *source, uint64_t version, const yo
         if (status < 0) return status;
     }
     if (source->row_count == 0 || source->rows[source->row].version != version) {
+        if (version < yr_catalog_trimmed(source->db->store.catalog)) return YORE_END;
         return yr_fail(err, YORE_ERR_CORRUPT, "v%" PRIu64 " of '%s' has fewer rows than it counts", version,
                        source->db->path);
     }
@@ -49,7 +51,9 @@ static yore_status open_iter(yr_backup_source *source, yore_error *err)
     source->iter = NULL;
     source->row = source->row_count = 0;
     source->iter_commits = 0;
-    return yore_changes(source->db, source->version, NULL, &source->iter, err);
+    yore_range range = YORE_RANGE_INIT;
+    range.with_gaps = true;
+    return yore_changes(source->db, source->version, &range, &source->iter, err);
 }
 
 /* A commit's frame: its head, and its rows from the change feed. */
@@ -57,11 +61,13 @@ static yore_status put_frame(yr_backup_source *source, const yr_commit_head *hea
 {
     yr_buf *out = &source->frame;
     size_t at;
+    uint32_t rows = 0;
     bool fits = yr_frame_begin(out, head, &at);
-    for (uint32_t i = 0; fits && i < head->row_count; i++) {
+    for (; fits && rows < head->row_count; rows++) {
         const yore_row *row;
         yore_status status = next_row(source, head->version, &row, err);
         if (status < 0) return status;
+        if (status == YORE_END) break;
         const yr_row frame_row = {.key = row->key,
                                   .value = row->value,
                                   .meta = row->meta,
@@ -74,7 +80,8 @@ static yore_status put_frame(yr_backup_source *source, const yr_commit_head *hea
     }
     if (!fits) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for commit v%" PRIu64, head->version);
     yr_frame_finish(out, at);
-    source->frame_rows = head->row_count;
+    yr_frame_set_rows(out, at, rows);
+    source->frame_rows = rows;
     return YORE_OK;
 }
 

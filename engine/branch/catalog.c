@@ -26,6 +26,8 @@ struct yr_catalog {
     _Atomic uint32_t last_id;
     _Atomic uint64_t live;
     _Atomic uint64_t bytes;
+    _Atomic uint64_t trimmed;
+    _Atomic uint64_t changes;
     yr_arena arena;         /* branches and names: they live as long as the store */
     yr_retire_list retired; /* outgrown filters */
     _Atomic(id_chunk *) ids[ID_TOP];
@@ -140,7 +142,33 @@ uint64_t yr_catalog_bytes(const yr_catalog *catalog)
     return atomic_load_explicit(&catalog->bytes, memory_order_relaxed);
 }
 
+uint64_t yr_catalog_trimmed(const yr_catalog *catalog)
+{
+    return atomic_load_explicit(&catalog->trimmed, memory_order_acquire); /* pairs with set_kept */
+}
+
+uint64_t yr_catalog_changes(const yr_catalog *catalog)
+{
+    return atomic_load_explicit(&catalog->changes, memory_order_acquire); /* pairs with yr_catalog_apply */
+}
+
 /* -- preparing: everything that can fail -- */
+
+/* What a branch keeps, at a place of its own: readers may still look at what was said before. */
+static bool copy_retention(yr_catalog *catalog, yr_retention said, const yr_retention *now,
+                           const yr_retention **out)
+{
+    if (now ? now->kind == said.kind && now->amount == said.amount : said.kind == YORE_RETENTION_UNSET) {
+        *out = now;
+        return true;
+    }
+    yr_retention *copy = yr_arena_alloc(&catalog->arena, sizeof *copy);
+    if (!copy) return false;
+    *copy = said;
+    count_bytes(catalog, sizeof *copy);
+    *out = copy;
+    return true;
+}
 
 static void put_name(name_table *table, const yr_branch_name *name)
 {
@@ -202,7 +230,10 @@ bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch
     branch->ttl_ns = record->ttl_ns;
     branch->flags = record->flags & YR_BRANCH_HIDDEN;
     out->name = name_create(catalog, branch, record->name);
-    if (!out->name) return false;
+    if (!out->name || !copy_retention(catalog, record->retention, NULL, &out->retention)) return false;
+    out->deleted_version = record->deleted_version;
+    out->trimmed_version = record->trimmed_version;
+    out->is_purged = (record->flags & YR_BRANCH_PURGED) != 0;
     atomic_store_explicit(&branch->name, out->name, memory_order_relaxed); /* published with the branch */
     out->created = branch;
     count_bytes(catalog, sizeof *branch);
@@ -212,10 +243,16 @@ bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch
 bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_branch_record *record,
                                yr_catalog_change *out)
 {
-    *out = (yr_catalog_change){.target = target, .deleted_version = record->deleted_version};
+    *out = (yr_catalog_change){.target = target,
+                               .deleted_version = record->deleted_version,
+                               .trimmed_version = record->trimmed_version,
+                               .is_purged = (record->flags & YR_BRANCH_PURGED) != 0};
     const yr_branch_name *now = atomic_load_explicit(&target->name, memory_order_relaxed);
     bool same_name = now->size == record->name.size && memcmp(now->text, record->name.data, now->size) == 0;
     if (!grow_names(catalog)) return false; /* a recovered branch needs a slot for its old name too */
+    if (!copy_retention(catalog, record->retention,
+                        atomic_load_explicit(&target->retention, memory_order_relaxed), &out->retention))
+        return false;
     if (!same_name) {
         out->name = name_create(catalog, target, record->name);
         if (!out->name) return false;
@@ -266,8 +303,23 @@ static void set_deleted(yr_catalog *catalog, yr_branch *branch, uint64_t version
         atomic_fetch_add_explicit(&branch->parent->live_children, (uint32_t)step, memory_order_relaxed);
 }
 
+/* Before compaction drops anything: whoever reads a trimmed cap afterwards finds it refused. */
+static void set_kept(yr_catalog *catalog, yr_branch *branch, const yr_catalog_change *change)
+{
+    uint64_t lost = change->is_purged ? change->deleted_version : change->trimmed_version;
+    uint64_t before = atomic_load_explicit(&catalog->trimmed, memory_order_relaxed); /* one writer */
+    atomic_store_explicit(&branch->retention, change->retention, memory_order_release);
+    atomic_store_explicit(&branch->trimmed_version, change->trimmed_version, memory_order_release);
+    atomic_store_explicit(&branch->is_purged, change->is_purged, memory_order_release);
+    if (lost > before) atomic_store_explicit(&catalog->trimmed, lost, memory_order_release);
+}
+
 void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change)
 {
+    uint64_t changes = atomic_load_explicit(&catalog->changes, memory_order_relaxed); /* one writer */
+    yr_branch *changed = change->created ? change->created : change->target;
+    if (changed) set_kept(catalog, changed, change);
+    atomic_store_explicit(&catalog->changes, changes + 1, memory_order_release); /* yr_catalog_changes */
     if (change->created) {
         add_branch(catalog, change->created, change->name);
         return;
@@ -332,11 +384,14 @@ void yr_branch_record_of(const yr_branch *branch, yr_branch_record *record)
     uint64_t deleted = atomic_load_explicit(&branch->deleted_version, memory_order_acquire);
     const char *name = yr_branch_text(branch);
     *record = (yr_branch_record){.parent = branch->parent ? branch->parent->id : 0,
-                                 .flags = branch->flags | (deleted ? YR_BRANCH_DELETED : 0),
+                                 .flags = branch->flags | (deleted ? YR_BRANCH_DELETED : 0) |
+                                          (yr_branch_is_purged(branch) ? YR_BRANCH_PURGED : 0),
                                  .fork_version = branch->fork_version,
                                  .created_ns = branch->created_ns,
                                  .ttl_ns = branch->ttl_ns,
                                  .deleted_version = deleted,
+                                 .retention = yr_branch_retention(branch),
+                                 .trimmed_version = yr_branch_trimmed(branch),
                                  .name = yore_str(name)};
 }
 

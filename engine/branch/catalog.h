@@ -50,6 +50,9 @@ struct yr_branch {
     int64_t created_ns;
     int64_t ttl_ns;
     uint32_t flags; /* YR_BRANCH_HIDDEN */
+    _Atomic uint32_t is_purged;
+    _Atomic uint64_t trimmed_version;        /* of older caps only pinned ones can be read */
+    _Atomic(const yr_retention *) retention; /* NULL: nothing was said */
     _Atomic uint32_t live_children;
     yr_branch *first_child; /* writer's */
     yr_branch *next_sibling;
@@ -76,12 +79,35 @@ static inline const char *yr_branch_text(const yr_branch *branch)
     return atomic_load_explicit(&branch->name, memory_order_acquire)->text;
 }
 
+/* Of caps >= this, no branch that can be read has lost anything; 0 = nothing was ever trimmed. Grows only. */
+uint64_t yr_catalog_trimmed(const yr_catalog *catalog);
+/* How many changes were applied: what was found out about branches is still so while it stays. */
+uint64_t yr_catalog_changes(const yr_catalog *catalog);
+
+static inline yr_retention yr_branch_retention(const yr_branch *branch)
+{
+    /* acquire pairs with the release in set_kept */
+    const yr_retention *said = atomic_load_explicit(&branch->retention, memory_order_acquire);
+    return said ? *said : (yr_retention){.kind = YORE_RETENTION_UNSET};
+}
+static inline uint64_t yr_branch_trimmed(const yr_branch *branch)
+{
+    return atomic_load_explicit(&branch->trimmed_version, memory_order_acquire); /* set_kept */
+}
+static inline bool yr_branch_is_purged(const yr_branch *branch)
+{
+    return atomic_load_explicit(&branch->is_purged, memory_order_acquire) != 0; /* set_kept */
+}
+
 /* Writer: get everything ready for a change, so that applying it cannot fail. */
 typedef struct yr_catalog_change {
     yr_branch *created;       /* for a new branch */
     yr_branch *target;        /* for a change of an existing one */
     yr_branch_name *name;     /* a new name, NULL when it stays */
-    uint64_t deleted_version; /* for `target` */
+    uint64_t deleted_version; /* for `target`; so the next ones */
+    const yr_retention *retention;
+    uint64_t trimmed_version;
+    bool is_purged;
 } yr_catalog_change;
 
 /* A new branch from its record. False when memory is out. */

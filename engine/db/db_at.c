@@ -249,8 +249,9 @@ static yore_status find_moment(yore_db *db, const yore_at *at, yr_point_found *o
     case YORE_AT_TIME: return find_time(db, at->time_ns, out, err);
     case YORE_AT_BACK: return find_back(at->back, out, err);
     case YORE_AT_START: {
-        uint64_t first = first_data(out->branch, visible);
-        return set_point(first ? first : out->branch->create_version, out, err);
+        uint64_t first = first_data(out->branch, visible), kept = yr_trim_oldest(out->branch);
+        if (!first) first = out->branch->create_version;
+        return set_point(first > kept ? first : kept, out, err);
     }
     case YORE_AT_FORK:
         if (!out->branch->parent) {
@@ -275,6 +276,7 @@ yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore
     yore_status status = tag_names_branch ? YORE_OK : find_branch(db, at, out, err);
     if (status == YORE_OK)
         status = at->kind == YORE_AT_TAG ? find_tag(db, at, out, err) : find_moment(db, at, out, err);
+    if (status == YORE_OK) status = yr_trim_check(db, out->branch, out->cap, err);
     if (status < 0) yr_layers_unref(out->layers);
     return status;
 }

@@ -24,7 +24,7 @@ static yore_status plan_row(yr_store *store, uint32_t id, const yr_branch_record
     return YORE_OK;
 }
 
-static yore_status room_for(yr_store *store, yr_request *request, size_t count)
+yore_status yr_branch_plan_room(yr_store *store, yr_request *request, size_t count)
 {
     request->rows = yr_arena_alloc(&store->scratch, count * sizeof *request->rows);
     request->changes = yr_arena_alloc(&store->scratch, count * sizeof *request->changes);
@@ -34,8 +34,8 @@ static yore_status room_for(yr_store *store, yr_request *request, size_t count)
 }
 
 /* Change an existing branch to `record`: one row, one catalog change. */
-static yore_status plan_change(yr_store *store, yr_request *request, yr_branch *branch,
-                               const yr_branch_record *record)
+yore_status yr_branch_plan_change(yr_store *store, yr_request *request, yr_branch *branch,
+                                  const yr_branch_record *record)
 {
     yore_status status =
         plan_row(store, branch->id, record, &request->rows[request->row_count], request->err);
@@ -69,6 +69,7 @@ static bool is_deleted(const yr_branch *branch)
 /* -- create -- */
 
 typedef struct create_plan {
+    yore_db *db;
     yore_slice name;
     yr_branch *parent; /* NULL: a root */
     uint64_t fork_version;
@@ -82,6 +83,10 @@ static yore_status plan_create(yr_store *store, yr_request *request, uint64_t ve
     create_plan *plan = request->plan_arg;
     if (yr_catalog_by_name(store->catalog, plan->name)) return name_taken(plan->name, request->err);
     if (plan->parent && is_deleted(plan->parent)) return gone(plan->parent, request->err);
+    if (plan->parent) {
+        yore_status kept = yr_trim_check(plan->db, plan->parent, plan->fork_version, request->err);
+        if (kept < 0) return kept;
+    }
     const yr_branch_record record = {.parent = plan->parent ? plan->parent->id : 0,
                                      .flags = plan->hidden ? YR_BRANCH_HIDDEN : 0,
                                      .fork_version = plan->fork_version,
@@ -93,7 +98,7 @@ static yore_status plan_create(yr_store *store, yr_request *request, uint64_t ve
         return yr_fail(request->err, YORE_ERR_LIMIT, "a store has at most %u branches, deleted ones included",
                        YR_BRANCH_ID_MAX);
     }
-    yore_status status = room_for(store, request, 1);
+    yore_status status = yr_branch_plan_room(store, request, 1);
     if (status == YORE_OK) status = plan_row(store, plan->id, &record, &request->rows[0], request->err);
     if (status < 0) return status;
     if (!yr_catalog_prepare_create(store->catalog, plan->id, &record, version, &request->changes[0])) {
@@ -114,7 +119,7 @@ yore_status yore_branch_create(yore_db *db, yore_slice name, const yore_branch_o
     }
     yore_status status = yore_name_check(name, err);
     if (status < 0) return status;
-    create_plan plan = {.name = name, .ttl_ns = options->ttl_ns, .hidden = options->hidden};
+    create_plan plan = {.db = db, .name = name, .ttl_ns = options->ttl_ns, .hidden = options->hidden};
     if (!options->empty) {
         yr_point_found from;
         status = yr_at_find(db, options->from, &from, err);
@@ -203,8 +208,8 @@ static yore_status plan_rename(yr_store *store, yr_request *request, uint64_t ve
     yr_branch_record record;
     yr_branch_record_of(plan->branch, &record);
     record.name = plan->name;
-    yore_status status = room_for(store, request, 1);
-    return status < 0 ? status : plan_change(store, request, plan->branch, &record);
+    yore_status status = yr_branch_plan_room(store, request, 1);
+    return status < 0 ? status : yr_branch_plan_change(store, request, plan->branch, &record);
 }
 
 static yore_status refuse_default(const yr_branch *branch, const char *what, yore_error *err)
@@ -277,14 +282,14 @@ static yore_status plan_delete(yr_store *store, yr_request *request, uint64_t ve
     }
     size_t count = 0;
     for (yr_branch *at = root; at; at = subtree_next(root, at)) count += !is_deleted(at);
-    yore_status status = room_for(store, request, count);
+    yore_status status = yr_branch_plan_room(store, request, count);
     for (yr_branch *at = root; at && status == YORE_OK; at = subtree_next(root, at)) {
         if (is_deleted(at)) continue;
         yr_branch_record record;
         yr_branch_record_of(at, &record);
         record.flags |= YR_BRANCH_DELETED;
         record.deleted_version = version;
-        status = plan_change(store, request, at, &record);
+        status = yr_branch_plan_change(store, request, at, &record);
     }
     plan->count = count;
     return status;
@@ -319,6 +324,11 @@ static yore_status plan_recover(yr_store *store, yr_request *request, uint64_t v
         return yr_fail(request->err, YORE_ERR_NOT_DELETED, "branch '%s' is not deleted",
                        yr_branch_text(branch));
     }
+    if (yr_branch_is_purged(branch)) {
+        return yr_fail(request->err, YORE_ERR_TRIMMED,
+                       "the data of branch '%s' (id:%" PRIu32 ") has been collected", yr_branch_text(branch),
+                       branch->id);
+    }
     if (branch->parent && is_deleted(branch->parent)) {
         yr_fail(request->err, YORE_ERR_REFUSED, "the parent of '%s', '%s' (id:%" PRIu32 "), is deleted too",
                 yr_branch_text(branch), yr_branch_text(branch->parent), branch->parent->id);
@@ -331,8 +341,8 @@ static yore_status plan_recover(yr_store *store, yr_request *request, uint64_t v
     record.deleted_version = 0;
     if (plan->name.size) record.name = plan->name;
     if (yr_catalog_by_name(store->catalog, record.name)) return name_taken(record.name, request->err);
-    yore_status status = room_for(store, request, 1);
-    return status < 0 ? status : plan_change(store, request, branch, &record);
+    yore_status status = yr_branch_plan_room(store, request, 1);
+    return status < 0 ? status : yr_branch_plan_change(store, request, branch, &record);
 }
 
 /* The newest deleted branch that had this name. */

@@ -1,4 +1,5 @@
 /* The rows of commits: the change feed, and what one commit wrote. Oldest layer first. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "engine/base/error.h"
@@ -171,6 +172,11 @@ yore_status yore_changes(yore_db *db, uint64_t after_version, const yore_range *
     yr_layers *layers = yr_store_layers_ref(&db->store);
     if (range && range->since_version > after_version) after_version = range->since_version;
     if (after_version > visible) after_version = visible;
+    if (!(range && range->with_gaps) && after_version + 1 < yr_catalog_trimmed(db->store.catalog)) {
+        yr_layers_unref(layers);
+        return yr_fail(err, YORE_ERR_TRIMMED, "changes before v%" PRIu64 " are no longer kept",
+                       yr_catalog_trimmed(db->store.catalog));
+    }
     yore_status status = open_changes(db, layers, after_version + 1, visible, range, out, err);
     yr_layers_unref(layers);
     return status;
@@ -187,7 +193,8 @@ yore_status yore_commit_rows(yore_db *db, uint64_t version, yore_iter **out, yor
     uint64_t visible = yr_store_visible(&db->store);
     if (version == 0 || version > visible) return yr_no_version(version, visible, err);
     yr_layers *layers = yr_store_layers_ref(&db->store);
-    yore_status status = yr_commit_rows(db, layers, version, NULL, out, err);
+    yore_status status = yr_trim_check_commit(db, layers, version, err);
+    if (status == YORE_OK) status = yr_commit_rows(db, layers, version, NULL, out, err);
     yr_layers_unref(layers);
     return status;
 }

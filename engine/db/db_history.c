@@ -16,6 +16,8 @@ typedef struct history_iter {
     yr_run_versions versions;
     uint64_t key_hash;
     uint64_t limit, since;
+    uint64_t kept;    /* of the hop: below it only what is shown there is listed; 0 = all */
+    bool is_hop_done; /* no more of it is to be listed */
     uint32_t primitive;
     size_t key_bytes;
     uint8_t tree_key[]; /* room for the prefix, and the key */
@@ -24,6 +26,17 @@ typedef struct history_iter {
 static yore_slice user_key(const history_iter *iter)
 {
     return yore_bytes(iter->tree_key + YR_TREE_KEY_PREFIX, iter->key_bytes);
+}
+
+/* Below the hop's oldest kept cap, versions may be gone that nobody can read: all but the one shown there. A pinned cap
+ * further down shows one, too. */
+static void enter_hop(history_iter *iter)
+{
+    uint64_t kept = iter->hop ? yr_branch_trimmed(iter->hop) : 0;
+    if (iter->hop && yr_branch_is_purged(iter->hop)) kept = UINT64_MAX;
+    iter->kept = kept < iter->cap ? kept : iter->cap;
+    if (kept == 0) iter->kept = 0;
+    iter->layer = 0;
 }
 
 static void leave_layer(history_iter *iter)
@@ -72,14 +85,27 @@ static yore_status enter(history_iter *iter, yore_error *err)
     if (i < layers->run_count) return enter_run(iter, layers->runs[i], err);
     iter->cap = yr_lineage_cap(iter->hop, iter->cap);
     iter->hop = iter->hop->parent;
-    iter->layer = 0;
+    enter_hop(iter);
     if (iter->hop) enter_memtable(iter, layers->mems[0]);
     return YORE_OK;
 }
 
-/* The next version. YORE_OK, YORE_END, a run's failure. */
-static yore_status step(history_iter *iter, yore_row *row, yore_error *err)
+/* Pass over the layers that are left of the hop. */
+static yore_status leave_hop(history_iter *iter, yore_error *err)
 {
+    leave_layer(iter);
+    iter->layer = iter->base.layers->mem_count + iter->base.layers->run_count;
+    iter->is_hop_done = false;
+    return enter(iter, err);
+}
+
+/* The next version that is stored. YORE_OK, YORE_END, a run's failure. */
+static yore_status step_stored(history_iter *iter, yore_row *row, yore_error *err)
+{
+    if (iter->is_hop_done) {
+        yore_status status = leave_hop(iter, err);
+        if (status < 0) return status;
+    }
     while (iter->hop) {
         yore_status status = YORE_END;
         if (iter->left) {
@@ -100,6 +126,32 @@ static yore_status step(history_iter *iter, yore_row *row, yore_error *err)
         if (status < 0) return status;
     }
     return YORE_END;
+}
+
+/* A delete or an expired version may go earlier than others: where it is the last of a hop it is never listed. */
+static yore_status hides(const history_iter *iter, const yore_row *row, bool *is_hidden, yore_error *err)
+{
+    int64_t time_ns;
+    bool is_whole = !yr_branch_is_purged(iter->hop) && row->version >= yr_branch_trimmed(iter->hop);
+    *is_hidden = !is_whole && row->op != YORE_OP_PUT;
+    if (is_whole || *is_hidden || row->expiry_ns == 0) return YORE_OK;
+    yore_status status = yr_layers_commit_time(iter->base.layers, iter->kept, &time_ns, err);
+    *is_hidden = status == YORE_OK && row->expiry_ns <= time_ns;
+    return status;
+}
+
+/* The next version that can be read. The same. */
+static yore_status step(history_iter *iter, yore_row *row, yore_error *err)
+{
+    bool is_hidden = true;
+    yore_status status = YORE_OK;
+    while (status == YORE_OK && is_hidden) {
+        status = step_stored(iter, row, err);
+        if (status != YORE_OK || row->version > iter->kept) return status;
+        status = hides(iter, row, &is_hidden, err);
+        iter->is_hop_done = true;
+    }
+    return status;
 }
 
 static yore_status history_next(yore_iter *base, void *rows, size_t row_size, size_t cap, size_t *n,
@@ -152,6 +204,7 @@ yore_status yore_history(yore_db *db, const yore_at *upto, yore_key key, const y
     iter->base.deinit = history_deinit;
     iter->hop = found.branch;
     iter->cap = found.cap;
+    enter_hop(iter);
     iter->primitive = yr_key_primitive(key);
     iter->limit = range && range->limit ? range->limit : UINT64_MAX;
     iter->since = range ? range->since_version : 0;

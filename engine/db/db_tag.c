@@ -25,6 +25,11 @@ static yore_status plan_tag(yr_store *store, yr_request *request, uint64_t versi
         return yr_fail(request->err, YORE_ERR_EXISTS, "there is a tag '%.*s' already", size, name);
     if (!exists && plan->remove) return yr_fail(request->err, YORE_ERR_NO_TAG, "no tag '%.*s'", size, name);
 
+    if (!plan->remove) {
+        const yr_branch *branch = yr_catalog_by_id(store->catalog, plan->record.branch);
+        yore_status kept = yr_trim_check(plan->db, branch, plan->record.version, request->err);
+        if (kept < 0) return kept;
+    }
     uint8_t *key = yr_arena_alloc(&store->scratch, YR_REGISTRY_KEY_MAX);
     uint8_t *value = yr_arena_alloc(&store->scratch, YR_TAG_RECORD_BYTES);
     request->rows = yr_arena_alloc(&store->scratch, sizeof *request->rows);

@@ -156,6 +156,18 @@ yore_status yr_no_version(uint64_t version, uint64_t visible, yore_error *err);
 yore_status yr_commit_rows(yore_db *db, yr_layers *layers, uint64_t version, const yore_range *range,
                            yore_iter **out, yore_error *err);
 
+/* For plans that change branches: room for the rows and catalog changes of `count` branches, and one of them. */
+yore_status yr_branch_plan_room(yr_store *store, yr_request *request, size_t count);
+yore_status yr_branch_plan_change(yr_store *store, yr_request *request, yr_branch *branch,
+                                  const yr_branch_record *record);
+
+/* May a branch be read at a cap? YORE_OK; YORE_ERR_TRIMMED, naming the oldest point that can be read. */
+yore_status yr_trim_check(yore_db *db, const yr_branch *branch, uint64_t cap, yore_error *err);
+/* Is all that a commit wrote still there? The same. */
+yore_status yr_trim_check_commit(yore_db *db, const yr_layers *layers, uint64_t version, yore_error *err);
+/* The oldest version from which on a branch can be read everywhere; 0 = nothing was trimmed. */
+uint64_t yr_trim_oldest(const yr_branch *branch);
+
 /* A registry commit: queue it and describe where it landed. */
 yore_status yr_registry_commit(yore_db *db, yr_request *request, uint32_t sync, yore_where *where);
 

@@ -80,6 +80,11 @@ void yr_frame_finish(yr_buf *out, size_t at)
     yr_put_le32(out->data + at, (uint32_t)(out->size - at));
 }
 
+void yr_frame_set_rows(yr_buf *out, size_t at, uint32_t row_count)
+{
+    yr_put_le32(out->data + at + 4, row_count);
+}
+
 bool yr_frame_take(yr_reader *payload, yr_commit_head *head, yr_reader *rows)
 {
     yore_slice fixed = yr_take(payload, YR_FRAME_HEADER);

@@ -72,6 +72,8 @@ uint64_t yr_row_bytes(const yr_row *row);
 bool yr_frame_begin(yr_buf *out, const yr_commit_head *head, size_t *at);
 bool yr_frame_row(yr_buf *out, const yr_row *row);
 void yr_frame_finish(yr_buf *out, size_t at);
+/* It has fewer rows than its head said. */
+void yr_frame_set_rows(yr_buf *out, size_t at, uint32_t row_count);
 
 /* Take one frame from a payload; *rows reads its rows. False when the bytes are not a frame. */
 bool yr_frame_take(yr_reader *payload, yr_commit_head *head, yr_reader *rows);

@@ -54,8 +54,8 @@
 
 #include "engine/base/bytes.h"
 
-#include <yore/branch.h>
 #include <yore/db.h>
+#include <yore/upkeep.h>
 
 #define YR_REGISTRY_BRANCH 0u /* the id of the branch that holds the registry */
 #define YR_DEFAULT_BRANCH 1u  /* the id of `default` */

@@ -21,7 +21,15 @@ static const char *judge_branch(const yr_store *store, const yr_branch_record *r
     const yr_branch *parent = record->parent ? yr_catalog_by_id(catalog, record->parent) : NULL;
     bool deleted = (record->flags & YR_BRANCH_DELETED) != 0;
     if (yore_name_check(record->name, NULL) != YORE_OK) return "a branch's name is not legal";
-    if (record->flags & ~(YR_BRANCH_DELETED | YR_BRANCH_HIDDEN)) return "a branch has unknown flags";
+    bool purged = (record->flags & YR_BRANCH_PURGED) != 0;
+    if (record->flags & ~(YR_BRANCH_DELETED | YR_BRANCH_HIDDEN | YR_BRANCH_PURGED)) {
+        return "a branch has unknown flags";
+    }
+    if (record->trimmed_version > version || (purged && !deleted)) return "a branch is trimmed at no version";
+    if (known &&
+        (record->trimmed_version < yr_branch_trimmed(known) || purged < yr_branch_is_purged(known))) {
+        return "trimmed history comes back";
+    }
     if (deleted != (record->deleted_version != 0) || record->deleted_version > version) {
         return "a branch is deleted at no version";
     }
@@ -70,6 +78,15 @@ static bool is_legal_tag(const yr_store *store, const yr_row *row, yore_slice na
            tag.version >= 1 && tag.version < version;
 }
 
+static bool is_legal_erase(const yr_store *store, const yr_row *row, uint64_t version)
+{
+    yr_erase_record erase;
+    uint64_t said;
+    return row->op == YORE_OP_PUT && yr_erase_key_decode(row->key, &said) && said == version &&
+           yr_erase_record_decode(row->value, &erase) &&
+           (erase.branch == 0 || yr_catalog_by_id(store->catalog, erase.branch));
+}
+
 static bool is_legal_prefix_table(const yr_row *row, uint64_t version)
 {
     if (row->op == YORE_OP_DEL) return true;
@@ -86,6 +103,7 @@ static yore_status replay_registry_row(yr_store *store, const yr_row *row, uint6
     if (yr_branch_key_decode(row->key, &id) && id != YR_REGISTRY_BRANCH) {
         return replay_branch(store, row, id, version, err);
     }
+    if (key[0] == 'e' && is_legal_erase(store, row, version)) return YORE_OK;
     if (key[0] == 't' && is_legal_tag(store, row, name, version)) return YORE_OK;
     bool is_named = name.size >= 1 && name.size <= YORE_BRANCH_NAME_MAX;
     if (key[0] == 'c' && is_named) return YORE_OK;
@@ -101,7 +119,7 @@ static const char *judge_head(const yr_store *store, const yr_commit_head *head)
         head->time_ns > YR_TIME_REACHED_MAX) {
         return "versions or times are not ascending";
     }
-    if (head->kind < YORE_COMMIT_DATA || head->kind > YORE_COMMIT_CONFIG) return "its kind is unknown";
+    if (head->kind < YORE_COMMIT_DATA || head->kind > YORE_COMMIT_ERASE) return "its kind is unknown";
     if ((head->kind == YORE_COMMIT_DATA) != (head->branch != YR_REGISTRY_BRANCH)) {
         return "its kind does not fit its branch";
     }

@@ -164,6 +164,20 @@ static yore_status check_range(yr_store *store, const yr_request *request, const
     return status;
 }
 
+/* Whether something changed since a snapshot that is older than what the branch keeps can no longer be told. */
+static yore_status check_kept(const yr_request *request)
+{
+    uint64_t kept = yr_branch_trimmed(request->branch);
+    bool asks = request->read_count > 0;
+    if (request->snapshot >= kept) return YORE_OK;
+    for (uint32_t i = 0; i < request->op_count && !asks; i++) asks = request->ops[i].check_snapshot;
+    if (!asks) return YORE_OK;
+    return yr_fail(request->err, YORE_CONFLICT,
+                   "the transaction began at v%" PRIu64 ", and the branch's history before v%" PRIu64
+                   " has been collected since",
+                   request->snapshot, kept);
+}
+
 /* serializable: nothing that was read may have changed since the snapshot */
 static yore_status check_reads(yr_store *store, const yr_request *request)
 {
@@ -298,7 +312,8 @@ enum { AHEAD = 8 }; /* operations whose hash buckets are on their way while one 
 yore_status yr_commit_resolve(yr_store *store, yr_request *request, int64_t time_ns, yr_row **rows,
                               uint64_t **key_hashes, uint32_t *row_count)
 {
-    yore_status status = request->read_count ? check_reads(store, request) : YORE_OK;
+    yore_status status = check_kept(request);
+    if (status == YORE_OK && request->read_count) status = check_reads(store, request);
     *row_count = 0;
     if (status != YORE_OK) return status;
     yr_row *out = yr_arena_alloc(&store->scratch, (request->op_count + 1u) * sizeof *out);

@@ -101,25 +101,6 @@ YORE_API YORE_NODISCARD yore_status yore_branch_delete(yore_db *db, yore_slice n
 YORE_API YORE_NODISCARD yore_status yore_branch_recover(yore_db *db, yore_slice which, yore_slice as,
                                                         yore_where *where, yore_error *err);
 
-/* -- retention: how much of its history a branch keeps -- */
-
-#define YORE_RETENTION_UNSET 0u    /* nothing was said: everything is kept */
-#define YORE_RETENTION_ALL 1u      /* everything, and what it sees of its parents' history, too */
-#define YORE_RETENTION_AGE 2u      /* every state that was the present in the last `age_ns` */
-#define YORE_RETENTION_VERSIONS 3u /* the states after its own last `versions` commits */
-
-typedef struct yore_retention {
-    uint32_t struct_size;
-    uint32_t kind;     /* YORE_RETENTION_... */
-    int64_t age_ns;    /* YORE_RETENTION_AGE: at least 1 */
-    uint64_t versions; /* YORE_RETENTION_VERSIONS: at least 1 */
-} yore_retention;
-
-#define YORE_RETENTION_INIT                                \
-    {                                                      \
-        sizeof(yore_retention), YORE_RETENTION_UNSET, 0, 0 \
-    }
-
 /* -- tags: names for (branch, version) -- */
 
 typedef struct yore_tag_info {

@@ -96,11 +96,12 @@ typedef struct yore_range {
     bool with_deleted;      /* scans: also keys that are deleted or expired, as YORE_OP_DEL rows */
     bool own_only;          /* scans: only the branch's own key space, not its parents' */
     bool without_times;     /* scans: leave `time_ns` 0: saves a look at each row's commit */
+    bool with_gaps;         /* changes: also where history was trimmed, of which rows are missing */
 } yore_range;
 
-#define YORE_RANGE_INIT                                                                        \
-    {                                                                                          \
-        sizeof(yore_range), 0, {0, 0}, {0, 0}, {0, 0}, 0, 0, false, false, false, false, false \
+#define YORE_RANGE_INIT                                                                               \
+    {                                                                                                 \
+        sizeof(yore_range), 0, {0, 0}, {0, 0}, {0, 0}, 0, 0, false, false, false, false, false, false \
     }
 
 /* List keys in byte order at the snapshot.
@@ -116,6 +117,7 @@ YORE_API YORE_NODISCARD yore_status yore_scan(yore_snap *snap, const yore_range 
  * (a branch's own versions, then its parent's at or before the fork, and so on).
  * upto     NULL = default@now.
  * range    `limit` and `since_version` apply; NULL = all.
+ * Where history was trimmed the listing ends with the version that the oldest kept state shows.
  * Returns YORE_OK; YORE_NOT_FOUND for a key that was never written there; as yore_snap_open.
  * Threads any.   Blocks never.   Cost O(versions). */
 YORE_API YORE_NODISCARD yore_status yore_history(yore_db *db, const yore_at *upto, yore_key key,
@@ -123,7 +125,8 @@ YORE_API YORE_NODISCARD yore_status yore_history(yore_db *db, const yore_at *upt
 
 /* The change feed: every put and delete of commits after a version, oldest commit first, all branches.
  * Rows of one version are one commit, in key order. System commits appear as rows of YORE_SYSTEM.
- * Returns YORE_OK; YORE_ERR_TRIMMED, YORE_ERR_NOMEM.
+ * Returns YORE_OK; YORE_ERR_TRIMMED when some of them may be gone (range->with_gaps gives those that are not),
+ *         YORE_ERR_NOMEM.
  * Threads any.   Blocks never.   Cost O(changes). */
 YORE_API YORE_NODISCARD yore_status yore_changes(yore_db *db, uint64_t after_version, const yore_range *range,
                                                  yore_iter **out, yore_error *err);
@@ -144,9 +147,10 @@ YORE_API void yore_iter_close(yore_iter *iter);
 
 #define YORE_COMMIT_DATA 1u
 #define YORE_COMMIT_INIT 2u
-#define YORE_COMMIT_BRANCH 3u /* create, rename, delete, recover */
+#define YORE_COMMIT_BRANCH 3u /* create, rename, delete, recover, what is kept */
 #define YORE_COMMIT_TAG 4u
 #define YORE_COMMIT_CONFIG 5u
+#define YORE_COMMIT_ERASE 6u
 
 #define YORE_PARENTS_MAX 64u
 
@@ -210,7 +214,8 @@ YORE_API YORE_NODISCARD yore_status yore_commit_get(yore_db *db, uint64_t versio
 YORE_API void yore_commit_release(yore_commit_info *info);
 
 /* List what one commit wrote, in key order.
- * Returns YORE_OK; YORE_ERR_TIME_RANGE.   Threads any.   Blocks never.   Cost O(1) to start, O(1) a row. */
+ * Returns YORE_OK; YORE_ERR_TIME_RANGE; YORE_ERR_TRIMMED when some of it may be gone.
+ * Threads any.   Blocks never.   Cost O(1) to start, O(1) a row. */
 YORE_API YORE_NODISCARD yore_status yore_commit_rows(yore_db *db, uint64_t version, yore_iter **out,
                                                      yore_error *err);
 

@@ -33,8 +33,10 @@ static void close_feed(yr_follower *f)
 static yore_status read_rows(yr_follower *f, uint64_t indexed, batch *b, yore_error *err)
 {
     if (!f->feed) {
+        yore_range range = YORE_RANGE_INIT;
+        range.with_gaps = true; /* what was trimmed is shown nowhere, so no search finds it */
         f->feed_end = yr_store_visible(&f->db->store);
-        yore_status status = yore_changes(f->db, indexed, NULL, &f->feed, err);
+        yore_status status = yore_changes(f->db, indexed, &range, &f->feed, err);
         if (status < 0) return status;
     }
     yore_status status = yore_next(f->feed, b->rows, sizeof b->rows[0], BATCH_ROWS, &b->row_count, err);

@@ -22,7 +22,7 @@ BELOW = {
     "engine/layers": ["engine/mem", "engine/segment"],
     "engine/branch": ["engine/layers"],
     "engine/mvcc": ["engine/branch", "engine/wal"],
-    "engine/db": ["engine/mvcc"],
+    "engine/db": ["engine/mvcc", "engine/retention"],
     "engine/backup": ["engine/db", "engine/segment"],
     "search/analysis": ["engine/base"],
     "search/query": ["search/analysis"],

@@ -1,0 +1,174 @@
+/* What is stored, row by row; sizes; compaction. */
+#include <stdio.h>
+
+#include "engine/base/error.h"
+#include "engine/base/mem.h"
+#include "engine/branch/lineage_scan.h"
+#include "engine/db/upkeep_private.h"
+
+/* -- what retention asks about commits -- */
+
+static yore_status at_time(void *arg, int64_t time_ns, uint64_t *version, yore_error *err)
+{
+    const yore_db *db = arg;
+    uint64_t visible = yr_store_visible(&db->store);
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    yore_status status = yr_layers_version_at(layers, visible, time_ns, version, err);
+    yr_layers_unref(layers);
+    return status;
+}
+
+static yore_status time_of(void *arg, uint64_t version, int64_t *time_ns, yore_error *err)
+{
+    return yr_db_commit_time(arg, version, time_ns, err);
+}
+
+static yore_status own_at(void *arg, uint32_t branch, uint64_t version, uint64_t *commit, yore_error *err)
+{
+    const yore_db *db = arg;
+    uint64_t visible = yr_store_visible(&db->store);
+    if (version > visible) version = visible;
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    yore_status status =
+        yr_branch_head_at(layers, visible, yr_catalog_by_id(db->store.catalog, branch), version, commit, err);
+    yr_layers_unref(layers);
+    return status;
+}
+
+static yore_status own_back(void *arg, uint32_t branch, uint64_t n, uint64_t *commit, yore_error *err)
+{
+    const yore_db *db = arg;
+    yore_status status = own_at(arg, branch, UINT64_MAX, commit, err);
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    while (status == YORE_OK && *commit && --n) {
+        yr_found_commit found;
+        status = yr_layers_commit(layers, *commit, &found, err);
+        if (status < 0) break;
+        *commit = found.prev;
+        yr_layers_commit_release(&found);
+    }
+    yr_layers_unref(layers);
+    return status;
+}
+
+yr_retention_commits yr_retention_commits_of(yore_db *db)
+{
+    return (yr_retention_commits){
+        .arg = db, .at_time = at_time, .time_of = time_of, .own_at = own_at, .own_back = own_back};
+}
+
+yore_status yr_retention_pins_of(yore_db *db, yr_arena *arena, yr_retention_pins *pins, yore_error *err)
+{
+    return yr_retention_tags(db, arena, pins, err);
+}
+
+yore_status yr_upkeep_shows_below(yore_db *db, const yr_branch *branch, uint32_t primitive, yore_slice key,
+                                  bool *shows, yore_error *err)
+{
+    int64_t time_ns;
+    yore_status status = yr_db_commit_time(db, branch->fork_version, &time_ns, err);
+    if (status < 0) return status;
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    yr_view view = yr_store_view(&db->store, layers, branch->parent, branch->fork_version, time_ns);
+    const yr_lookup lookup = {
+        .key_hash = yr_layers_key_hash(layers, primitive, key), .user_key = key, .primitive = primitive};
+    yr_found found;
+    yr_epoch_enter();
+    status = yr_lineage_find(&view, &lookup, &found, err);
+    yr_epoch_exit();
+    *shows = status == YORE_OK && yr_found_is_visible(&found, time_ns);
+    if (status == YORE_OK) yr_found_release(&found);
+    yr_layers_unref(layers);
+    return status < 0 ? status : YORE_OK;
+}
+
+/* -- sizes and compaction -- */
+
+void yr_upkeep_totals(yore_db *db, uint64_t *versions, uint64_t *bytes)
+{
+    yore_stats stats = {.struct_size = sizeof stats};
+    *versions = *bytes = 0;
+    if (yore_stats_get(db, &stats, NULL) < 0) return;
+    *versions = stats.versions;
+    *bytes = stats.key_bytes + stats.value_bytes;
+}
+
+uint64_t yr_upkeep_disk_bytes(yore_db *db)
+{
+    yore_stats stats = {.struct_size = sizeof stats};
+    if (yore_stats_get(db, &stats, NULL) < 0) return 0;
+    return stats.segment_bytes + stats.value_file_bytes + stats.wal_bytes;
+}
+
+yore_status yr_upkeep_compact(yore_db *db, yore_upkeep_progress progress, void *arg, yore_error *err)
+{
+    (void)progress;
+    (void)arg;
+    return yr_db_writable(db, err);
+}
+
+static void add_run(const yr_run *run, uint32_t branch, yore_branch_size *out)
+{
+    const yr_run_branch *own = yr_run_branch_find(run, branch);
+    uint64_t all = 0, bytes = 0;
+    if (!own) return;
+    out->keys += own->keys;
+    out->versions += own->rows;
+    out->deletes += own->deletes;
+    out->key_bytes += own->key_bytes;
+    out->value_bytes += own->value_bytes;
+    for (uint32_t i = 0; i < yr_run_branch_count(run); i++)
+        all += yr_run_branch_at(run, i)->key_bytes + yr_run_branch_at(run, i)->value_bytes;
+    for (uint32_t i = 0; i < yr_run_file_count(run); i++)
+        bytes += yr_segment_facts(yr_run_file(run, i))->file_bytes;
+    if (all)
+        out->disk_bytes +=
+            (uint64_t)((double)bytes * (double)(own->key_bytes + own->value_bytes) / (double)all);
+}
+
+/* What is in memory and not in runs: a walk over the branch's part of the trees. */
+static yore_status add_memtable(const yr_memtable *mem, uint32_t branch, uint64_t visible,
+                                yore_branch_size *out)
+{
+    yr_art_iter iter;
+    uint8_t first[4];
+    yr_put_be32(first, branch);
+    yr_art_iter_init(&iter, mem->art);
+    yr_epoch_enter();
+    for (yr_ref ref = yr_art_seek(&iter, yore_bytes(first, sizeof first)); ref; ref = yr_art_next(&iter)) {
+        const yr_entry *entry = yr_entry_at(&mem->region, ref);
+        if (yr_entry_branch(entry) != branch) break;
+        uint32_t count = yr_chain_rank(&mem->region, entry, yr_memtable_cap(mem, visible));
+        out->keys += count > 0;
+        out->key_bytes += count > 0 ? yr_entry_user_key(entry).size : 0;
+        out->versions += count;
+        for (uint32_t i = 0; i < count; i++) {
+            const yr_version *v = yr_chain_at(&mem->region, entry, i);
+            out->deletes += yr_version_op(v) == YORE_OP_DEL;
+            out->value_bytes += (uint64_t)v->value_bytes + v->meta_bytes;
+        }
+    }
+    yr_epoch_exit();
+    bool failed = iter.failed;
+    yr_art_iter_deinit(&iter);
+    return failed ? YORE_ERR_NOMEM : YORE_OK;
+}
+
+yore_status yore_branch_size_next(yore_db *db, uint32_t after_id, yore_branch_size *out, yore_error *err)
+{
+    const yr_catalog *catalog = db->store.catalog;
+    if (!out || yr_out_check(out->struct_size, sizeof *out, err) < 0) return YORE_ERR_MISUSE;
+    if (after_id >= yr_catalog_last_id(catalog)) return YORE_END;
+    yore_status status = yr_db_settle(db, err);
+    if (status < 0) return status;
+    const yr_branch *branch = yr_catalog_by_id(catalog, after_id + 1);
+    uint64_t visible = yr_store_visible(&db->store);
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    *out = (yore_branch_size){.struct_size = sizeof *out, .id = branch->id};
+    snprintf(out->name, sizeof out->name, "%s", yr_branch_text(branch));
+    for (uint32_t i = 0; i < layers->mem_count && status == YORE_OK; i++)
+        status = add_memtable(layers->mems[i], branch->id, visible, out);
+    for (uint32_t i = 0; i < layers->run_count; i++) add_run(layers->runs[i], branch->id, out);
+    yr_layers_unref(layers);
+    return status == YORE_OK ? YORE_OK : yr_fail(err, status, "out of memory while counting a branch");
+}

@@ -1,0 +1,444 @@
+/* What branches keep, through the handle: whatever is written, forked, tagged, deleted, collected and reopened, a point
+ * that can be read shows what it always showed, what a rule promises can be read, and what was lost stays lost. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "engine/base/rng.h"
+#include "tests/support/env_sim.h"
+
+#include <yore.h>
+
+enum { BRANCHES = 8, VERSIONS = 120, KEYS = 3, TAGS = 4 };
+
+typedef struct branch {
+    uint32_t parent;
+    uint64_t fork;
+    bool is_deleted;
+} branch;
+
+/* One write: the value is its version. */
+typedef struct write {
+    uint32_t branch, key;
+    uint64_t version;
+    bool is_delete;
+} write;
+
+typedef struct world {
+    yr_sim *sim;
+    yore_db *db;
+    yr_rng rng;
+    branch branches[BRANCHES + 1]; /* by id */
+    uint32_t branch_count;
+    write writes[VERSIONS];
+    uint32_t write_count;
+    uint64_t version;
+    uint32_t tag_count;
+    bool was_lost[BRANCHES + 1][VERSIONS + 1];
+} world;
+
+static yore_error err = YORE_ERROR_INIT;
+
+static void ok(yore_status status)
+{
+    if (status != YORE_OK) print_error("%s\n", status < 0 ? err.message : yore_status_name(status));
+    assert_int_equal(status, YORE_OK);
+}
+
+static void open_db(world *w)
+{
+    yore_open_options options = YORE_OPEN_OPTIONS_INIT;
+    options.env = yr_sim_env(w->sim);
+    options.create = true;
+    options.sync = YORE_SYNC_OS;
+    options.memory_bytes_max = 64 << 20;
+    options.wal_bytes_min = 16384;
+    ok(yore_open("db", &options, &w->db, &err));
+}
+
+static yore_slice id_name(uint32_t id, char text[16])
+{
+    snprintf(text, 16, "id:%u", id);
+    return yore_str(text);
+}
+
+static uint32_t any(world *w, uint32_t n)
+{
+    return (uint32_t)yr_rng_below(&w->rng, n);
+}
+
+static uint32_t any_branch(world *w)
+{
+    return 1 + any(w, w->branch_count);
+}
+
+/* -- by definition -- */
+
+/* The version of the write a point shows, 0 when it shows nothing. */
+static uint64_t shown(const world *w, uint32_t id, uint64_t cap, uint32_t key)
+{
+    for (; id; id = w->branches[id].parent) {
+        const write *best = NULL;
+        for (uint32_t i = 0; i < w->write_count; i++) {
+            const write *at = &w->writes[i];
+            if (at->branch == id && at->key == key && at->version <= cap) best = at;
+        }
+        if (best) return best->is_delete ? 0 : best->version;
+        if (w->branches[id].fork < cap) cap = w->branches[id].fork;
+    }
+    return 0;
+}
+
+/* -- and by the store -- */
+
+static void expect_shown(const world *w, yore_snap *snap, uint32_t id, uint64_t cap)
+{
+    for (uint32_t key = 0; key < KEYS; key++) {
+        char name[8], text[24] = "";
+        yore_pin pin = YORE_PIN_INIT;
+        uint64_t wanted = shown(w, id, cap, key);
+        snprintf(name, sizeof name, "k%u", key);
+        yore_status status = yore_get(snap, yore_str_key(name), &pin, &err);
+        assert_true(status == YORE_OK || status == YORE_NOT_FOUND);
+        if (status == YORE_OK)
+            snprintf(text, sizeof text, "%.*s", (int)pin.value.size, (const char *)pin.value.data);
+        if (strtoull(text, NULL, 10) != wanted)
+            fail_msg("id:%u@v%" PRIu64 " k%u is '%s', not %" PRIu64, id, cap, key, text, wanted);
+        yore_unpin(&pin);
+    }
+}
+
+static bool is_readable(world *w, uint32_t id, uint64_t cap)
+{
+    yore_at at = YORE_AT_INIT;
+    yore_snap *snap;
+    at.branch_id = id;
+    at.kind = YORE_AT_VERSION;
+    at.version = cap;
+    yore_status status = yore_snap_open(w->db, &at, &snap, NULL, &err);
+    if (status == YORE_ERR_TRIMMED) return false;
+    ok(status);
+    expect_shown(w, snap, id, cap);
+    yore_snap_close(snap);
+    return true;
+}
+
+static void expect_all(world *w)
+{
+    for (uint32_t id = 1; id <= w->branch_count; id++) {
+        char text[16];
+        yore_retention keep = YORE_RETENTION_INIT;
+        yore_status status = yore_branch_retention_get(w->db, id_name(id, text), &keep, &err);
+        bool purged = status == YORE_ERR_TRIMMED;
+        if (!purged) ok(status);
+        for (uint64_t v = 1; v <= w->version; v++) {
+            bool readable = is_readable(w, id, v);
+            if (readable) assert_false(w->was_lost[id][v]);
+            if (!readable) w->was_lost[id][v] = true;
+            if (!purged && v >= keep.oldest_version) assert_true(readable);
+        }
+    }
+}
+
+/* -- what happens -- */
+
+static void do_write(world *w)
+{
+    char name[8], value[24], text[16];
+    uint32_t id = any_branch(w);
+    if (w->branches[id].is_deleted) return;
+    yore_txn *txn;
+    yore_where where = YORE_WHERE_INIT;
+    write next = {.branch = id, .key = any(w, KEYS), .version = w->version + 1};
+    next.is_delete = any(w, 4) == 0 && shown(w, id, w->version, next.key) != 0;
+    snprintf(name, sizeof name, "k%u", next.key);
+    snprintf(value, sizeof value, "%" PRIu64, next.version);
+    ok(yore_begin(w->db, id_name(id, text), NULL, &txn, &err));
+    ok(next.is_delete ? yore_del(txn, yore_str_key(name), NULL, &err)
+                      : yore_put(txn, yore_str_key(name), yore_str(value), NULL, &err));
+    ok(yore_commit(txn, yore_str(""), &where, &err));
+    assert_int_equal(where.version, next.version);
+    w->writes[w->write_count++] = next;
+    w->version++;
+}
+
+static void do_fork(world *w)
+{
+    char name[16];
+    yore_branch_options options = YORE_BRANCH_OPTIONS_INIT;
+    yore_at from = YORE_AT_INIT;
+    uint32_t parent = any_branch(w);
+    if (w->branch_count == BRANCHES || w->branches[parent].is_deleted) return;
+    from.branch_id = parent;
+    from.kind = YORE_AT_VERSION;
+    from.version = any(w, 2) ? w->version : 1 + any(w, (uint32_t)w->version);
+    options.from = &from;
+    snprintf(name, sizeof name, "b%u", w->branch_count + 1);
+    yore_status status = yore_branch_create(w->db, yore_str(name), &options, NULL, &err);
+    assert_int_equal(status == YORE_OK, is_readable(w, parent, from.version));
+    if (status != YORE_OK) return;
+    w->branches[++w->branch_count] = (branch){.parent = parent, .fork = from.version};
+    w->version++;
+}
+
+static void do_rule(world *w)
+{
+    char text[16];
+    uint32_t id = any_branch(w);
+    yore_retention keep = YORE_RETENTION_INIT;
+    keep.kind = any(w, 4);
+    keep.age_ns = 1 + any(w, 1000000);
+    keep.versions = 1 + any(w, 5);
+    yore_status status = yore_branch_retention_set(w->db, id_name(id, text), &keep, NULL, &err);
+    assert_int_equal(status, w->branches[id].is_deleted ? YORE_ERR_NO_BRANCH : YORE_OK);
+    w->version += status == YORE_OK;
+}
+
+static void do_tag(world *w)
+{
+    char name[16];
+    yore_at at = YORE_AT_INIT;
+    if (w->tag_count && any(w, 3) == 0) {
+        snprintf(name, sizeof name, "t%u", w->tag_count--);
+        ok(yore_tag_delete(w->db, yore_str(name), NULL, &err));
+        w->version++;
+        return;
+    }
+    at.branch_id = any_branch(w);
+    at.kind = YORE_AT_VERSION;
+    at.version = 1 + any(w, (uint32_t)w->version);
+    if (w->tag_count == TAGS) return;
+    snprintf(name, sizeof name, "t%u", w->tag_count + 1);
+    yore_status status = yore_tag_create(w->db, yore_str(name), &at, NULL, &err);
+    assert_int_equal(status == YORE_OK, is_readable(w, at.branch_id, at.version));
+    w->tag_count += status == YORE_OK;
+    w->version += status == YORE_OK;
+}
+
+static void do_delete(world *w)
+{
+    char text[16];
+    uint32_t id = any_branch(w);
+    if (id == 1) return;
+    if (!w->branches[id].is_deleted) {
+        yore_status status = yore_branch_delete(w->db, id_name(id, text), false, NULL, NULL, &err);
+        w->branches[id].is_deleted = status == YORE_OK;
+        w->version += status == YORE_OK;
+        return;
+    }
+    yore_status status = yore_branch_recover(w->db, id_name(id, text), yore_str(""), NULL, &err);
+    assert_true(status == YORE_OK || status == YORE_ERR_REFUSED || status == YORE_ERR_TRIMMED);
+    if (status == YORE_OK) w->branches[id].is_deleted = false;
+    w->version += status == YORE_OK;
+}
+
+static void count_branch(void *arg, const yore_gc_branch *told)
+{
+    (void)told;
+    ++*(uint32_t *)arg;
+}
+
+static void do_collect(world *w)
+{
+    uint32_t told = 0;
+    yore_gc_options options = YORE_GC_OPTIONS_INIT;
+    yore_gc_report dry = YORE_GC_REPORT_INIT, real = YORE_GC_REPORT_INIT;
+    options.now = any(w, 3) == 0;
+    options.each = count_branch;
+    options.each_arg = &told;
+    options.dry_run = true;
+    ok(yore_gc(w->db, &options, &dry, &err));
+    assert_int_equal(told, dry.branches_trimmed + dry.branches_purged);
+    assert_int_equal(dry.version, 0);
+    options.dry_run = false;
+    ok(yore_gc(w->db, &options, &real, &err));
+    assert_true(real.branches_purged == dry.branches_purged);
+    assert_true(real.branches_trimmed >= dry.branches_trimmed); /* the clock goes on */
+    assert_true((real.version != 0) == (real.branches_trimmed + real.branches_purged != 0));
+    if (real.version) assert_int_equal(real.version, ++w->version);
+}
+
+static void do_reopen(world *w)
+{
+    yore_close(w->db);
+    open_db(w);
+}
+
+static void run_world(uint64_t seed)
+{
+    static world w;
+    memset(&w, 0, sizeof w);
+    w.rng.state = seed;
+    w.sim = yr_sim_create(seed);
+    open_db(&w);
+    w.branch_count = 1;
+    w.version = 1;
+    while (w.version < VERSIONS - 2) {
+        switch (any(&w, 16)) {
+        case 0: do_fork(&w); break;
+        case 1: do_rule(&w); break;
+        case 2: do_tag(&w); break;
+        case 3: do_delete(&w); break;
+        case 4: do_reopen(&w); break;
+        case 5: do_collect(&w); break;
+        default: do_write(&w); break;
+        }
+        if (any(&w, 4) == 0) expect_all(&w);
+    }
+    yore_close(w.db);
+    yr_sim_destroy(w.sim);
+}
+
+static void test_what_can_be_read_never_changes(void **state)
+{
+    (void)state;
+    const char *text = getenv("YORE_TEST_SEED");
+    uint64_t seed = text ? strtoull(text, NULL, 10) : (uint64_t)time(NULL);
+    printf("YORE_TEST_SEED=%" PRIu64 "\n", seed);
+    for (uint64_t i = 0; i < 12; i++) run_world(seed + i);
+}
+
+/* -- by hand -- */
+
+static yore_db *memory_db(uint64_t commits)
+{
+    yore_db *db;
+    ok(yore_open(":memory:", NULL, &db, &err));
+    for (uint64_t i = 0; i < commits; i++)
+        ok(yore_db_put(db, yore_str(""), yore_str_key("k"), yore_str("v"), NULL, &err));
+    return db;
+}
+
+static uint64_t keep_and_collect(yore_db *db, uint64_t versions)
+{
+    yore_retention keep = YORE_RETENTION_INIT;
+    yore_gc_report report = YORE_GC_REPORT_INIT;
+    keep.kind = YORE_RETENTION_VERSIONS;
+    keep.versions = versions;
+    ok(yore_branch_retention_set(db, yore_str("default"), &keep, NULL, &err));
+    ok(yore_gc(db, NULL, &report, &err));
+    ok(yore_branch_retention_get(db, yore_str("default"), &keep, &err));
+    return keep.oldest_version;
+}
+
+static void test_a_snapshot_that_is_open_stays_readable(void **state)
+{
+    (void)state;
+    yore_db *db = memory_db(5);
+    yore_at at = YORE_AT_INIT;
+    yore_snap *snap, *again;
+    yore_pin pin = YORE_PIN_INIT;
+    at.kind = YORE_AT_VERSION;
+    at.version = 3;
+    ok(yore_snap_open(db, &at, &snap, NULL, &err));
+    assert_int_equal(keep_and_collect(db, 1), 6);
+    ok(yore_get(snap, yore_str_key("k"), &pin, &err));
+    assert_int_equal(pin.version, 3);
+    yore_unpin(&pin);
+    assert_int_equal(yore_snap_open(db, &at, &again, NULL, &err), YORE_ERR_TRIMMED);
+    assert_int_equal(err.version, 6);
+    assert_non_null(strstr(err.hint, "default@v6"));
+    yore_snap_close(snap);
+    yore_close(db);
+}
+
+static void test_the_change_feed_says_where_it_has_gaps(void **state)
+{
+    (void)state;
+    yore_db *db = memory_db(5);
+    yore_iter *iter;
+    yore_range range = YORE_RANGE_INIT;
+    assert_int_equal(keep_and_collect(db, 2), 5);
+    assert_int_equal(yore_changes(db, 0, NULL, &iter, &err), YORE_ERR_TRIMMED);
+    assert_int_equal(yore_changes(db, 3, NULL, &iter, &err), YORE_ERR_TRIMMED);
+    ok(yore_changes(db, 4, NULL, &iter, &err));
+    yore_iter_close(iter);
+    range.with_gaps = true;
+    ok(yore_changes(db, 0, &range, &iter, &err));
+    yore_iter_close(iter);
+    assert_int_equal(yore_commit_rows(db, 4, &iter, &err), YORE_ERR_TRIMMED);
+    ok(yore_commit_rows(db, 5, &iter, &err));
+    yore_iter_close(iter);
+    yore_close(db);
+}
+
+static void test_a_transaction_older_than_what_is_kept_conflicts(void **state)
+{
+    (void)state;
+    yore_db *db = memory_db(3);
+    yore_txn *old, *blind;
+    ok(yore_begin(db, yore_str(""), NULL, &old, &err));
+    ok(yore_begin(db, yore_str(""), NULL, &blind, &err));
+    ok(yore_db_put(db, yore_str(""), yore_str_key("other"), yore_str("v"), NULL, &err));
+    assert_int_equal(keep_and_collect(db, 1), 5);
+    ok(yore_put(old, yore_str_key("k"), yore_str("mine"), NULL, &err));
+    assert_int_equal(yore_commit(old, yore_str(""), NULL, &err), YORE_CONFLICT);
+    ok(yore_incr(blind, yore_str_key("n"), 1, &err)); /* commutes: it asks for nothing */
+    ok(yore_commit(blind, yore_str(""), NULL, &err));
+    yore_close(db);
+}
+
+static void test_rules_that_keep_nothing_are_refused(void **state)
+{
+    (void)state;
+    yore_db *db = memory_db(1);
+    yore_retention keep = YORE_RETENTION_INIT;
+    keep.kind = YORE_RETENTION_VERSIONS;
+    assert_int_equal(yore_branch_retention_set(db, yore_str(""), &keep, NULL, &err), YORE_ERR_INPUT);
+    keep.kind = YORE_RETENTION_AGE;
+    keep.age_ns = -1;
+    assert_int_equal(yore_branch_retention_set(db, yore_str(""), &keep, NULL, &err), YORE_ERR_INPUT);
+    keep.kind = 4;
+    assert_int_equal(yore_branch_retention_set(db, yore_str(""), &keep, NULL, &err), YORE_ERR_INPUT);
+    keep.struct_size = 0;
+    assert_int_equal(yore_branch_retention_set(db, yore_str(""), &keep, NULL, &err), YORE_ERR_MISUSE);
+    assert_int_equal(yore_branch_retention_get(db, yore_str(""), &keep, &err), YORE_ERR_MISUSE);
+    yore_gc_options options = YORE_GC_OPTIONS_INIT;
+    options.struct_size = 0;
+    assert_int_equal(yore_gc(db, &options, NULL, &err), YORE_ERR_MISUSE);
+    yore_close(db);
+}
+
+static void test_the_size_of_a_branch_is_what_it_wrote_itself(void **state)
+{
+    (void)state;
+    yore_db *db = memory_db(3);
+    yore_branch_size size = {.struct_size = sizeof size};
+    ok(yore_branch_create(db, yore_str("exp"), NULL, NULL, &err));
+    ok(yore_db_put(db, yore_str("exp"), yore_str_key("longer"), yore_str("four"), NULL, &err));
+    ok(yore_db_del(db, yore_str("exp"), yore_str_key("k"), NULL, &err));
+    ok(yore_branch_size_next(db, 0, &size, &err));
+    assert_string_equal(size.name, "default");
+    assert_int_equal(size.keys, 1);
+    assert_int_equal(size.versions, 3);
+    assert_int_equal(size.value_bytes, 3);
+    ok(yore_branch_size_next(db, size.id, &size, &err));
+    assert_string_equal(size.name, "exp");
+    assert_int_equal(size.keys, 2);
+    assert_int_equal(size.versions, 2);
+    assert_int_equal(size.deletes, 1);
+    assert_int_equal(size.key_bytes, 7);
+    assert_int_equal(size.value_bytes, 4);
+    assert_int_equal(yore_branch_size_next(db, size.id, &size, &err), YORE_END);
+    yore_close(db);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_snapshot_that_is_open_stays_readable),
+        cmocka_unit_test(test_the_change_feed_says_where_it_has_gaps),
+        cmocka_unit_test(test_a_transaction_older_than_what_is_kept_conflicts),
+        cmocka_unit_test(test_rules_that_keep_nothing_are_refused),
+        cmocka_unit_test(test_the_size_of_a_branch_is_what_it_wrote_itself),
+        cmocka_unit_test(test_what_can_be_read_never_changes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
