@@ -67,11 +67,16 @@ yore_status yr_run_cursor_seek(yr_run_cursor *cursor, yore_slice tree_key, yr_se
 /* The last file that may have a key with the prefix, or one below. */
 static uint32_t last_file(const yr_run_cursor *cursor)
 {
-    uint32_t i = cursor->run->file_count - 1;
-    if (cursor->prefix.size == 0) return i;
-    uint32_t low = yr_run_locate(cursor->run, cursor->prefix);
-    while (low < i && prefix_compare(yr_run_first_key(cursor->run, low + 1), cursor->prefix) <= 0) low++;
-    return low;
+    uint32_t low = 1, high = cursor->run->file_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (prefix_compare(yr_run_first_key(cursor->run, middle), cursor->prefix) <= 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low - 1;
 }
 
 yore_status yr_run_cursor_seek_reverse(yr_run_cursor *cursor, yore_slice tree_key, yr_segment_row *row,
