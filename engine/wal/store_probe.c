@@ -16,7 +16,7 @@
 typedef struct names {
     bool manifest;
     bool first_log;
-    bool others; /* log files, segments, value files */
+    bool others; /* log files, segments, value files, the copy of MANIFEST */
     bool foreign;
 } names;
 
@@ -33,8 +33,10 @@ static int note_name(void *arg, const char *name)
         n->others = true;
     } else if (strcmp(name, YR_WAL_MANIFEST_NAME) == 0) {
         n->manifest = true;
+    } else if (strcmp(name, YR_WAL_MANIFEST_SPARE) == 0) { /* made when there was a MANIFEST */
+        n->others = true;
     } else if (strcmp(name, YR_WAL_LOCK_NAME) != 0 && strcmp(name, YR_WAL_MANIFEST_TMP) != 0 &&
-               strcmp(name, YR_WAL_LOST_NAME) != 0) {
+               strcmp(name, YR_WAL_SPARE_TMP) != 0 && strcmp(name, YR_WAL_LOST_NAME) != 0) {
         n->foreign = true;
     }
     return 0;

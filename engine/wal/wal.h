@@ -71,7 +71,8 @@ typedef struct yr_wal_report {
     uint64_t cut_bytes; /* of a torn tail, set aside in lost+found/ (writers only) */
     uint32_t format_major, format_minor;
     uint8_t uuid[16];
-    bool sealed; /* the last record is a seal: a clean close */
+    bool sealed;               /* the last record is a seal: a clean close */
+    bool manifest_was_damaged; /* its copy was used, and a writer has written it anew */
 } yr_wal_report;
 
 /* Make the files of a new store whose first record is `payload`. Atomic: a cut leaves a directory that

@@ -16,6 +16,8 @@
 #define YR_WAL_NAME_BYTES YR_FILE_NAME_BYTES
 #define YR_WAL_MANIFEST_NAME "MANIFEST"
 #define YR_WAL_MANIFEST_TMP "MANIFEST.tmp"
+#define YR_WAL_MANIFEST_SPARE "MANIFEST.bak"
+#define YR_WAL_SPARE_TMP "MANIFEST.bak.tmp"
 #define YR_WAL_LOCK_NAME "LOCK"
 #define YR_WAL_LOST_NAME "lost+found"
 
@@ -76,7 +78,9 @@ yore_status yr_wal_file_open(const yr_wal_place *place, const uint8_t uuid[YR_UU
 typedef struct yr_manifest {
     uint8_t uuid[YR_UUID_BYTES];
     uint32_t format_major, format_minor;
-    uint64_t generation; /* rewrites */
+    uint64_t generation;         /* rewrites */
+    uint8_t salt[YR_SALT_BYTES]; /* of this one */
+    bool is_spare;               /* MANIFEST is damaged; this is its copy, which has proven itself */
     uint64_t next_id;
     uint64_t durable_lsn;
     uint64_t start_id, start_lsn, start_chain; /* M4 */
@@ -91,14 +95,19 @@ bool yr_manifest_grow(yr_manifest *manifest, const yore_env *env, uint32_t extra
 /* `to` gets files of its own; false when memory ran out. Free with yr_state_deinit. */
 bool yr_state_copy(yr_store_state *to, const yr_store_state *from, const yore_env *env);
 void yr_state_deinit(yr_store_state *state, const yore_env *env);
+/* A damaged MANIFEST is replaced by its copy, if that proves to be the same: is_spare says so. */
 yore_status yr_manifest_load(const yr_wal_place *place, yr_manifest *out, yore_error *err);
+/* Look at both. */
+yore_status yr_manifest_verify(const yr_wal_place *place, yore_error *err);
+/* Make the copy again unless it is the same as MANIFEST, which `manifest` was read from. Failures are not reported. */
+void yr_manifest_renew_spare(const yr_wal_place *place, const yr_manifest *manifest);
 
 enum yr_manifest_outcome {
     YR_MANIFEST_SAME = 0, /* the old one is in place, and stays */
     YR_MANIFEST_NEW,      /* the new one is, durably */
     YR_MANIFEST_UNKNOWN   /* either may be found after a power cut: poison */
 };
-/* Write it as the next generation: temporary name, sync, rename, directory sync. */
+/* Write it as the next generation: temporary name, sync, rename, directory sync; then the copy. */
 yore_status yr_manifest_store(const yr_wal_place *place, yr_manifest *manifest,
                               enum yr_manifest_outcome *outcome, yore_error *err);
 

@@ -102,7 +102,9 @@ static yore_status load_newer(const yr_wal_walk *walk, yr_manifest *manifest, bo
     if (status < 0) return status;
     if (memcmp(manifest->uuid, walk->manifest.uuid, YR_UUID_BYTES) != 0)
         status = fail_other_store(&walk->place, err);
-    *has_newer = status == YORE_OK && manifest->generation != walk->manifest.generation;
+    bool differs = manifest->generation != walk->manifest.generation;
+    if (manifest->is_spare) differs = manifest->generation > walk->manifest.generation; /* it may be older */
+    *has_newer = status == YORE_OK && differs;
     if (!*has_newer) yr_manifest_deinit(manifest, walk->place.env);
     return status;
 }
@@ -265,7 +267,7 @@ static yore_status follow(yr_wal *wal, yr_wal_apply apply, void *arg, yore_error
     return status;
 }
 
-/* Read MANIFEST, open all its files, begin. A writer may drop some of them meanwhile: then there is a newer MANIFEST. */
+/* Read MANIFEST, open all its files, begin. A writer may drop some of them meanwhile: then there is a newer one. */
 static yore_status start(yr_wal *wal, yr_wal_begin begin, void *arg, yore_error *err)
 {
     yr_wal_walk *walk = &wal->walk;

@@ -29,6 +29,8 @@ static yr_wal_options with_defaults(const yr_wal_options *options)
     return o;
 }
 
+#define GENERATIONS_PASSED_OVER 64u
+
 /* -- create -- */
 
 yore_status yr_wal_create(const yr_wal_options *options, yore_slice payload, yore_error *err)
@@ -156,23 +158,41 @@ static void fill_report(const yr_wal_walk *walk, yr_wal_report *report)
     report->format_minor = walk->manifest.format_minor;
     memcpy(report->uuid, walk->manifest.uuid, YR_UUID_BYTES);
     report->sealed = walk->is_sealed;
+    report->manifest_was_damaged = walk->manifest.is_spare;
 }
 
-/* Files that MANIFEST does not name go away only once it is certain that no power cut brings an older
- * MANIFEST back, which may name them: a kill, or a failed sync, may have left this one in the page cache
- * only. With no room to write it again they stay for a later open. */
-static yore_status put_orphans_away(yr_wal *wal, yr_wal_walk *walk, bool must_outgrow, bool *is_proven,
-                                    yore_error *err)
+/* Write MANIFEST again before anything relies on its being there. *is_proven: it is, durably. With no room to do it
+ * the old one stays, for a later time. */
+static yore_status write_again(yr_wal *wal, yr_wal_walk *walk, bool *is_proven, yore_error *err)
 {
+    enum yr_manifest_outcome outcome;
+    yore_error why = YORE_ERROR_INIT;
+    yore_status status = yr_manifest_store(&wal->place, &walk->manifest, &outcome, &why);
+    *is_proven = *is_proven || status == YORE_OK;
+    if (status == YORE_ERR_FULL && outcome == YR_MANIFEST_SAME) return YORE_OK;
+    if (status < 0 && err) *err = why;
+    return status;
+}
+
+/* What a reader of MANIFEST left to do. Files that it does not name go away only once it is certain that no power
+ * cut brings an older MANIFEST back, which may name them: a kill, or a failed sync, may have left this one in the page
+ * cache only. */
+static yore_status tidy(yr_wal *wal, yr_wal_recovery *recovery, const yr_wal_orphans *orphans,
+                        bool *is_proven, yore_error *err)
+{
+    yr_wal_walk *walk = &recovery->walk;
+    yore_status status = YORE_OK;
+    uint64_t generation = walk->manifest.generation;
+    bool must_outgrow = orphans->is_above && !recovery->is_copied;
+    if (walk->manifest.is_spare || must_outgrow || (orphans->any && !*is_proven))
+        status = write_again(wal, walk, is_proven, err);
+    bool was_written = walk->manifest.generation != generation || recovery->is_copied;
     yr_wal_orphans ignored = {0};
-    if (!*is_proven || must_outgrow) {
-        enum yr_manifest_outcome outcome;
-        yore_status status = yr_manifest_store(&wal->place, &walk->manifest, &outcome, err);
-        if (status == YORE_ERR_FULL && outcome == YR_MANIFEST_SAME) return YORE_OK;
-        if (status < 0) return status;
-        *is_proven = true;
-    }
-    return yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, true, &ignored, err);
+    if (status == YORE_OK && orphans->any && *is_proven && (was_written || !must_outgrow))
+        status = yr_wal_sweep_orphans(&wal->place, &walk->manifest, walk->lsn, true, &ignored, err);
+    if (status == YORE_OK && !was_written && !walk->manifest.is_spare)
+        yr_manifest_renew_spare(&wal->place, &walk->manifest);
+    return status;
 }
 
 /* Read and judge everything; nothing is changed. */
@@ -218,12 +238,11 @@ static yore_status open_writer(yr_wal *wal, yr_wal_begin begin, yr_wal_apply app
     fill_report(walk, report);
     report->cut_bytes = recovery.tail.cut_bytes;
     memcpy(wal->uuid, walk->manifest.uuid, YR_UUID_BYTES);
+    /* the damaged one may have been a little newer: no reader should take the next one for it */
+    if (walk->manifest.is_spare) walk->manifest.generation += GENERATIONS_PASSED_OVER;
     status = yr_wal_settle_tail(&wal->options, &recovery, err);
-    bool is_proven = recovery.is_copied || yr_wal_walk_proves_manifest(walk);
-    if (status == YORE_OK && orphans.any) {
-        bool must_outgrow = orphans.is_above && !recovery.is_copied;
-        status = put_orphans_away(wal, walk, must_outgrow, &is_proven, err);
-    }
+    bool is_proven = recovery.is_copied || (!walk->manifest.is_spare && yr_wal_walk_proves_manifest(walk));
+    if (status == YORE_OK) status = tidy(wal, &recovery, &orphans, &is_proven, err);
     if (status == YORE_OK) status = take_files(wal, &recovery, err);
     if (status < 0) goto out;
     report->durable_lsn = recovery.durable_lsn;
@@ -318,7 +337,8 @@ static yore_status verify_once(yr_wal *wal, yr_wal_walk *walk, uint64_t *generat
     yr_wal_walk_init(walk, &wal->place, &manifest);
     walk->limit_lsn = limit;
     walk->holds_files = true;
-    status = yr_wal_walk_check_files(walk, err);
+    status = yr_manifest_verify(&wal->place, err);
+    if (status == YORE_OK) status = yr_wal_walk_check_files(walk, err);
     if (status == YORE_OK) status = yr_wal_walk_run(walk, NULL, NULL, err);
     if (status == YORE_OK && walk->lsn < limit) {
         char name[YR_WAL_NAME_BYTES];

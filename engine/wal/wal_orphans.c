@@ -74,7 +74,7 @@ static named *list_named(const yr_manifest *manifest, const yore_env *env, size_
 static int note_name(void *arg, const char *name)
 {
     found *f = arg;
-    if (strcmp(name, YR_WAL_MANIFEST_TMP) == 0) f->manifest_tmp = true;
+    if (strcmp(name, YR_WAL_MANIFEST_TMP) == 0 || strcmp(name, YR_WAL_SPARE_TMP) == 0) f->manifest_tmp = true;
     named file = {0};
     file.id = yr_file_name_id(name, &file.kind, &file.making);
     if (file.id == 0 || f->count >= ORPHANS_MAX) return 0;
@@ -172,8 +172,10 @@ yore_status yr_wal_sweep_orphans(const yr_wal_place *place, yr_manifest *manifes
     for (uint32_t i = 0; status == YORE_OK && i < f.count; i++) {
         status = judge(place, manifest, &f.files[i], last_lsn, remove, out, err);
     }
-    if (status == YORE_OK && remove && f.manifest_tmp)
+    if (status == YORE_OK && remove && f.manifest_tmp) {
         (void)env->unlink(env->ctx, place->dir, YR_WAL_MANIFEST_TMP);
+        (void)env->unlink(env->ctx, place->dir, YR_WAL_SPARE_TMP);
+    }
     out->any = f.count > 0 || f.manifest_tmp;
     yr_free(env, f.files, f.capacity * sizeof(*f.files));
     yr_free(env, listed, f.listed_count * sizeof(*listed));

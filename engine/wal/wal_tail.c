@@ -252,6 +252,8 @@ static yore_status list_copy(yr_wal_walk *walk, const plan *p, const yr_wal_walk
     walk->manifest.next_id = next.next_id;
     walk->manifest.durable_lsn = next.durable_lsn;
     walk->manifest.generation = next.generation;
+    walk->manifest.is_spare = next.is_spare;
+    memcpy(walk->manifest.salt, next.salt, YR_SALT_BYTES);
     return YORE_OK;
 }
 

@@ -74,9 +74,9 @@ static void call_hook(yr_sim *sim, uint32_t kind, const char *point)
 static int enter(yr_sim *sim, uint32_t kind, bool changes, bool *is_short)
 {
     call_hook(sim, kind, NULL);
+    if (is_short) *is_short = false;
     if (sim->in_hook) return 0; /* a look from the outside: neither counted nor failed */
     sim->op_counts[__builtin_ctz(kind)]++;
-    if (is_short) *is_short = false;
     const yr_sim_fault *fault = &sim->fault;
     if (fault->kinds & kind) {
         sim->fault_seen++;

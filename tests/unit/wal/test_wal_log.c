@@ -308,6 +308,10 @@ static void test_probe_tells_other_peoples_files_and_damage(void **state)
     yr_sim_file_rename(kit.sim, "db/MANIFEST", "db/elsewhere");
     yr_sim_file_remove(kit.sim, "db/elsewhere");
     assert_ok(&kit, yr_store_probe(kit.env, kit.dir, KIT_PATH, &kind, &kit.err));
+    assert_int_equal(kind, YR_STORE_DAMAGED); /* its copy says that there was one */
+    yr_sim_file_remove(kit.sim, "db/MANIFEST.bak");
+    yr_sim_file_create(kit.sim, "db/MANIFEST.bak.tmp");
+    assert_ok(&kit, yr_store_probe(kit.env, kit.dir, KIT_PATH, &kind, &kit.err));
     assert_int_equal(kind, YR_STORE_EMPTY); /* what a cut before MANIFEST leaves */
     assert_ok(&kit, kit_create(&kit));
     assert_ok(&kit, kit_open(&kit));

@@ -12,6 +12,7 @@
 
 #define RECORDS 60u
 #define FILES_MAX 8u
+#define SPARE "db/MANIFEST.bak"
 
 typedef struct sample {
     wal_kit kit;
@@ -29,7 +30,8 @@ static void note_files(sample *s)
     }
 }
 
-/* A log of 60 records over several files, each synced, closed with a seal or by a kill. */
+/* A log of 60 records over several files, each synced, closed with a seal or by a kill. MANIFEST has no copy, which would
+ * take its place. */
 static void make_sample(sample *s, bool is_sealed)
 {
     *s = (sample){.is_sealed = is_sealed};
@@ -42,6 +44,7 @@ static void make_sample(sample *s, bool is_sealed)
     }
     if (is_sealed) assert_ok(&s->kit, yr_wal_seal(s->kit.wal, &s->kit.err));
     kit_close(&s->kit);
+    assert_true(yr_sim_file_remove(s->kit.sim, SPARE));
     note_files(s);
     assert_true(s->file_count >= 3);
     yr_sim_image_clone(&s->image, yr_sim_image_of(s->kit.sim));
@@ -230,6 +233,150 @@ static void test_a_missing_empty_or_foreign_file_is_named(void **state)
     }
     kit_restart(&s.kit, &s.image);
     free_sample(&s);
+}
+
+/* -- the copy of MANIFEST -- */
+
+/* A store with segments and a late log, and the copy. */
+static void make_flushed(sample *s)
+{
+    *s = (sample){.is_sealed = true};
+    wal_kit *kit = &s->kit;
+    kit_init(kit, 36);
+    assert_ok(kit, kit_create(kit));
+    assert_ok(kit, kit_open(kit));
+    kit_append_many(kit, 20);
+    assert_ok(kit, kit_flush(kit, true));
+    kit_append_many(kit, RECORDS - 22);
+    assert_ok(kit, kit_flush(kit, false));
+    kit_append_many(kit, 1);
+    assert_int_equal(kit->appended, RECORDS);
+    assert_ok(kit, kit_seal_and_close(kit));
+    yr_sim_image_clone(&s->image, yr_sim_image_of(kit->sim));
+}
+
+static void damage_header(sample *s, const char *file, uint64_t bit)
+{
+    assert_true(yr_sim_file_flip(s->kit.sim, file, bit));
+}
+
+static uint64_t bits_of(const sample *s, const char *file)
+{
+    int64_t size = yr_sim_file_size(s->kit.sim, file);
+    assert_true(size > 0);
+    return (uint64_t)size * 8;
+}
+
+static void test_a_damaged_manifest_is_replaced_by_its_copy(void **state)
+{
+    (void)state;
+    sample s;
+    make_flushed(&s);
+    uint64_t bits = bits_of(&s, "db/MANIFEST");
+    assert_int_equal(bits, bits_of(&s, SPARE));
+    for (uint64_t bit = 0; bit < bits + 64; bit++) {
+        kit_restart(&s.kit, &s.image);
+        if (bit < bits) {
+            assert_true(yr_sim_file_flip(s.kit.sim, "db/MANIFEST", bit));
+        } else {
+            assert_true(yr_sim_file_truncate(s.kit.sim, "db/MANIFEST", (bit - bits) * 5));
+        }
+        assert_int_equal(look(&s, true), HARMLESS);
+        if (bit % 7 && bit < bits) continue;
+        assert_ok(&s.kit, kit_open_reader(&s.kit)); /* the check says what is wrong */
+        uint64_t records;
+        uint64_t bytes;
+        assert_true(s.kit.report.manifest_was_damaged);
+        assert_status(&s.kit, YORE_ERR_CORRUPT, yr_wal_verify(s.kit.wal, &records, &bytes, &s.kit.err));
+        assert_says(&s.kit, "db/MANIFEST'");
+        kit_close(&s.kit);
+        assert_int_equal(look(&s, false), HARMLESS); /* a writer makes it good */
+        assert_true(yr_sim_file_remove(s.kit.sim, SPARE));
+        assert_int_equal(look(&s, false), HARMLESS);
+        assert_false(s.kit.report.manifest_was_damaged);
+        assert_ok(&s.kit, kit_open(&s.kit));
+        assert_ok(&s.kit, yr_wal_verify(s.kit.wal, &records, &bytes, &s.kit.err));
+        assert_int_equal(yr_sim_file_size(s.kit.sim, SPARE) * 8, bits_of(&s, "db/MANIFEST"));
+        kit_append_many(&s.kit, 1);
+        kit_close(&s.kit);
+    }
+    free_sample(&s);
+}
+
+static void test_damage_to_the_copy_is_harmless_reported_and_mended(void **state)
+{
+    (void)state;
+    sample s;
+    make_flushed(&s);
+    uint64_t bits = bits_of(&s, SPARE);
+    for (uint64_t bit = 0; bit < bits; bit += 3) {
+        kit_restart(&s.kit, &s.image);
+        assert_true(yr_sim_file_flip(s.kit.sim, SPARE, bit));
+        assert_ok(&s.kit, kit_open_reader(&s.kit));
+        assert_int_equal(s.kit.replayed, RECORDS);
+        uint64_t records;
+        uint64_t bytes;
+        assert_status(&s.kit, YORE_ERR_CORRUPT, yr_wal_verify(s.kit.wal, &records, &bytes, &s.kit.err));
+        assert_says(&s.kit, SPARE);
+        kit_close(&s.kit);
+        assert_ok(&s.kit, kit_open(&s.kit));
+        assert_ok(&s.kit, yr_wal_verify(s.kit.wal, &records, &bytes, &s.kit.err));
+        kit_close(&s.kit);
+    }
+    free_sample(&s);
+}
+
+static void test_both_damaged_is_reported(void **state)
+{
+    (void)state;
+    sample s;
+    make_flushed(&s);
+    uint64_t bits = bits_of(&s, SPARE);
+    yr_rng rng = {.state = 5};
+    for (int round = 0; round < 600; round++) {
+        kit_restart(&s.kit, &s.image);
+        damage_header(&s, "db/MANIFEST", yr_rng_below(&rng, bits));
+        damage_header(&s, SPARE, yr_rng_below(&rng, bits));
+        uint64_t before = yr_sim_image_hash(yr_sim_image_of(s.kit.sim));
+        s.kit.err = (yore_error)YORE_ERROR_INIT;
+        assert_int_equal(look(&s, true), REPORTED);
+        assert_says(&s.kit, "db/MANIFEST'");
+        assert_non_null(strstr(s.kit.err.hint, "yore check --salvage"));
+        assert_true(before == yr_sim_image_hash(yr_sim_image_of(s.kit.sim)));
+        assert_int_equal(look(&s, false), REPORTED);
+    }
+    free_sample(&s);
+}
+
+/* The copy stayed behind while MANIFEST went on, for want of space or by a power cut. Then MANIFEST rots. */
+static void test_a_copy_that_is_too_old_is_not_believed(void **state)
+{
+    (void)state;
+    for (int what = 0; what < 5; what++) {
+        for (int header = 0; header < 2; header++) {
+            sample s;
+            make_flushed(&s);
+            wal_kit *kit = &s.kit;
+            uint8_t old[4096];
+            uint64_t size = bits_of(&s, SPARE) / 8;
+            assert_ok(kit, kit_open(kit));
+            assert_true(yr_sim_file_read(kit->sim, SPARE, old, size, 0));
+            kit_append_many(kit, 3);
+            if (what == 0) assert_ok(kit, kit_flush(kit, true));
+            if (what == 1) assert_ok(kit, kit_flush(kit, false));
+            if (what == 2) assert_ok(kit, kit_compact(kit));
+            if (what == 3) kit_append_many(kit, 40); /* other log files */
+            if (what == 4) assert_ok(kit, yr_wal_rotate(kit->wal, &kit->err));
+            if (what == 4) kit_append_many(kit, 1);
+            assert_ok(kit, kit_seal_and_close(kit));
+            assert_true(yr_sim_file_truncate(kit->sim, SPARE, size));
+            assert_true(yr_sim_file_write(kit->sim, SPARE, old, size, 0));
+            damage_header(&s, "db/MANIFEST", header ? 300 : 1000);
+            assert_int_equal(look(&s, true), REPORTED);
+            assert_int_equal(look(&s, false), REPORTED);
+            free_sample(&s);
+        }
+    }
 }
 
 static void test_an_older_manifest_does_not_lose_newer_files(void **state)
@@ -597,6 +744,10 @@ int main(void)
         cmocka_unit_test(test_every_truncation_is_reported),
         cmocka_unit_test(test_zeroed_and_stale_sectors_are_reported_or_harmless),
         cmocka_unit_test(test_a_missing_empty_or_foreign_file_is_named),
+        cmocka_unit_test(test_a_damaged_manifest_is_replaced_by_its_copy),
+        cmocka_unit_test(test_damage_to_the_copy_is_harmless_reported_and_mended),
+        cmocka_unit_test(test_both_damaged_is_reported),
+        cmocka_unit_test(test_a_copy_that_is_too_old_is_not_believed),
         cmocka_unit_test(test_an_older_manifest_does_not_lose_newer_files),
         cmocka_unit_test(test_a_tail_torn_at_any_8_bytes_opens_unattended_and_takes_records),
         cmocka_unit_test(test_a_hole_before_a_file_switch_is_cut_and_the_later_file_set_aside),
