@@ -234,8 +234,23 @@ void yr_scan_take_version(yr_scan *scan, const yr_memtable *mem, const yr_entry 
     scan->left--;
 }
 
-/* The same for the current row of a run. False when memory is out. */
-static bool take_stored(yr_scan *scan, const yr_scan_source *source, void *rows, size_t row_size, size_t *n)
+static yore_status no_memory(yore_error *err)
+{
+    return yr_fail(err, YORE_ERR_NOMEM, "out of memory in a scan");
+}
+
+/* A value in a value file. */
+static yore_status fetch_value(yr_scan *scan, const yr_segment_row *stored, yore_row *row, yore_error *err)
+{
+    yr_block_pin pin;
+    yore_status status = yr_layers_value(scan->view.layers, stored, &row->value, &pin, err);
+    if (status == YORE_OK && pin.entry && !yr_scan_keep_pin(scan, &pin)) status = no_memory(err);
+    return status;
+}
+
+/* The same for the current row of a run. */
+static yore_status take_stored(yr_scan *scan, const yr_scan_source *source, void *rows, size_t row_size,
+                               size_t *n, yore_error *err)
 {
     const yr_segment_row *stored = &source->u.rows.row;
     bool visible = stored->op == YORE_OP_PUT &&
@@ -244,17 +259,21 @@ static bool take_stored(yr_scan *scan, const yr_scan_source *source, void *rows,
     yore_row *row = row_size == sizeof *row ? (yore_row *)rows + *n : &other;
     bool shows = visible || scan->with_deleted;
     /* one that does not show may be the last of the batch: its key is wanted as well */
-    if (!yr_scan_rows_keep(scan, source)) return false;
+    if (!yr_scan_rows_keep(scan, source)) return no_memory(err);
     if (!shows) row = &other;
     yr_row_fill_stored(stored, visible, row);
     scan->last = row->key;
     scan->last_moves = scan->started = true;
-    if (!shows) return true;
+    if (!shows) return YORE_OK;
     if (scan->keys_only) row->value = yore_bytes(NULL, 0);
+    if (stored->is_reference && visible && !scan->keys_only) {
+        yore_status status = fetch_value(scan, stored, row, err);
+        if (status < 0) return status;
+    }
     if (row == &other) yr_row_store(rows, row_size, *n, row);
     ++*n;
     scan->left--;
-    return true;
+    return YORE_OK;
 }
 
 /* The current key of a source, NULL data when it has no more. */
@@ -288,11 +307,6 @@ static uint32_t next_key(yr_scan *scan, uint64_t want)
     return equal;
 }
 
-static yore_status no_memory(yore_error *err)
-{
-    return yr_fail(err, YORE_ERR_NOMEM, "out of memory in a scan");
-}
-
 /* One key from all sources that have it: the first with a version decides. */
 static yore_status take_key(yr_scan *scan, uint32_t equal, void *rows, size_t row_size, size_t *n,
                             yore_error *err)
@@ -301,7 +315,8 @@ static yore_status take_key(yr_scan *scan, uint32_t equal, void *rows, size_t ro
     for (uint32_t k = 0; k < equal && !found; k++) {
         yr_scan_source *source = &scan->sources[scan->equal[k]];
         if (source->is_run) {
-            if (!take_stored(scan, source, rows, row_size, n)) return no_memory(err);
+            yore_status status = take_stored(scan, source, rows, row_size, n, err);
+            if (status < 0) return status;
             found = true;
             continue;
         }

@@ -51,27 +51,37 @@ yore_status yr_scan_rows_start(yr_scan *scan, yr_scan_source *source, yore_error
     return stands(scan, source, status);
 }
 
+bool yr_scan_keep_pin(yr_scan *scan, yr_block_pin *pin)
+{
+    if (scan->pin_count && scan->pins[scan->pin_count - 1].entry == pin->entry) {
+        yr_block_pin_release(pin); /* neighbours share a block */
+        return true;
+    }
+    if (scan->pin_count == scan->pin_capacity) {
+        size_t capacity = scan->pin_capacity ? scan->pin_capacity * 2 : 16;
+        yr_block_pin *grown = yr_realloc(scan->env, scan->pins, scan->pin_capacity * sizeof *grown,
+                                         capacity * sizeof *grown);
+        if (!grown) {
+            yr_block_pin_release(pin);
+            return false;
+        }
+        scan->pins = grown;
+        scan->pin_capacity = capacity;
+    }
+    scan->pins[scan->pin_count++] = *pin;
+    return true;
+}
+
 bool yr_scan_rows_keep(yr_scan *scan, const yr_scan_source *source)
 {
     yr_block_pin pins[2];
     uint32_t count = yr_run_cursor_pin(&source->u.rows.cursor, pins);
+    bool ok = true;
     for (uint32_t i = 0; i < count; i++) {
-        if (scan->pin_count && scan->pins[scan->pin_count - 1].entry == pins[i].entry) {
-            yr_block_pin_release(&pins[i]); /* neighbours share a block */
-            continue;
-        }
-        if (scan->pin_count == scan->pin_capacity) {
-            size_t capacity = scan->pin_capacity ? scan->pin_capacity * 2 : 16;
-            yr_block_pin *grown = yr_realloc(scan->env, scan->pins, scan->pin_capacity * sizeof *grown,
-                                             capacity * sizeof *grown);
-            if (!grown) {
-                while (i < count) yr_block_pin_release(&pins[i++]);
-                return false;
-            }
-            scan->pins = grown;
-            scan->pin_capacity = capacity;
-        }
-        scan->pins[scan->pin_count++] = pins[i];
+        if (ok)
+            ok = yr_scan_keep_pin(scan, &pins[i]);
+        else
+            yr_block_pin_release(&pins[i]);
     }
-    return true;
+    return ok;
 }

@@ -68,6 +68,8 @@ yore_status yr_scan_rows_start(yr_scan *scan, yr_scan_source *source, yore_error
 yore_status yr_scan_rows_step(const yr_scan *scan, yr_scan_source *source, yore_error *err);
 /* Keep what the current row borrows until the next batch. False when memory is out. */
 bool yr_scan_rows_keep(yr_scan *scan, const yr_scan_source *source);
+/* Keep one more pin, which is released when memory is out. */
+bool yr_scan_keep_pin(yr_scan *scan, yr_block_pin *pin);
 
 /* -- lineage_scan.c -- */
 /* A key with a version in a memtable: where a next batch goes on, and a row if it shows. */

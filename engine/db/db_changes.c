@@ -17,6 +17,7 @@ typedef struct changes_iter {
     bool is_open; /* `changes` is */
     uint64_t run_last;
     yr_run_changes changes;
+    yr_block_pin value; /* of the last row, when it is in a value file */
     /* in a memtable: the entries of commit `version`, in key order, once `entry_version` is that */
     const yr_entry **entries;
     size_t entry_capacity;
@@ -58,7 +59,8 @@ static yore_status run_step(changes_iter *iter, yore_row *row, yore_error *err)
         iter->version = stored.version;
         if (!wants(iter, stored.tree_key)) continue;
         yr_row_fill_stored(&stored, stored.op == YORE_OP_PUT, row);
-        return YORE_OK;
+        if (!stored.is_reference || iter->keys_only) return YORE_OK;
+        return yr_layers_value(iter->base.layers, &stored, &row->value, &iter->value, err);
     }
     yr_run_changes_close(&iter->changes);
     iter->is_open = false;
@@ -124,6 +126,7 @@ static yore_status changes_next(yore_iter *base, void *rows, size_t row_size, si
 {
     changes_iter *iter = (changes_iter *)base;
     uint64_t flushed = yr_layers_flushed(base->layers);
+    yr_block_pin_release(&iter->value);
     while (iter->version <= iter->last && *n < cap && iter->limit) {
         yore_row row;
         bool in_run = iter->is_open || iter->version <= flushed;
@@ -142,6 +145,7 @@ static void changes_deinit(yore_iter *base)
 {
     changes_iter *iter = (changes_iter *)base;
     if (iter->is_open) yr_run_changes_close(&iter->changes);
+    yr_block_pin_release(&iter->value);
     yr_free(base->db->env, iter->entries, iter->entry_capacity * sizeof *iter->entries);
 }
 

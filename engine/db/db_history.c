@@ -14,6 +14,7 @@ typedef struct history_iter {
     uint32_t left; /* versions of the entry not given yet, oldest first: the next is left - 1 */
     bool is_open;  /* `versions` is */
     yr_run_versions versions;
+    yr_block_pin value; /* of the last row, when it is in a value file */
     uint64_t key_hash;
     uint64_t limit, since;
     uint64_t kept;    /* of the hop: below it only what is shown there is listed; 0 = all */
@@ -119,6 +120,8 @@ static yore_status step_stored(history_iter *iter, yore_row *row, yore_error *er
             yr_segment_row stored;
             status = yr_run_versions_next(&iter->versions, &stored, err);
             if (status == YORE_OK) yr_row_fill_stored(&stored, stored.op == YORE_OP_PUT, row);
+            if (status == YORE_OK && stored.is_reference)
+                status = yr_layers_value(iter->base.layers, &stored, &row->value, &iter->value, err);
         }
         if (status != YORE_END) return status;
         leave_layer(iter);
@@ -158,6 +161,7 @@ static yore_status history_next(yore_iter *base, void *rows, size_t row_size, si
                                 yore_error *err)
 {
     history_iter *iter = (history_iter *)base;
+    yr_block_pin_release(&iter->value);
     while (*n < cap && iter->limit && iter->hop) {
         yore_row row;
         yore_status status = step(iter, &row, err);
@@ -177,6 +181,7 @@ static void history_deinit(yore_iter *base)
 {
     history_iter *iter = (history_iter *)base;
     if (iter->is_open) yr_run_versions_close(&iter->versions);
+    yr_block_pin_release(&iter->value);
 }
 
 /* Is there any version at all? Stands before the first one then. */

@@ -6,8 +6,15 @@
 #include "engine/base/mem.h"
 #include "engine/db/handle.h"
 #include "engine/format/registry_format.h"
+#include "engine/maintain/load.h"
 
 #define SEARCH_BYTES_DEFAULT (UINT64_C(4) << 30)
+#define MEMORY_BUDGET_DEFAULT (UINT64_C(1) << 30)
+#define MEMORY_BUDGET_MIN (UINT64_C(16) << 20)
+#define MEMTABLE_BYTES_MAX (UINT64_C(64) << 20)
+#define FILE_BYTES_MAX (UINT64_C(256) << 20)
+#define CLOSE_COMMITS_MAX 1000u
+#define CLOSE_BYTES_MAX (UINT64_C(256) << 10)
 
 static bool is_memory(const char *path)
 {
@@ -145,8 +152,64 @@ static yore_status probe(yore_db *db, const yore_open_options *options, bool mak
 
 static yore_status apply_record(void *arg, uint64_t lsn, yore_slice payload, yore_error *err)
 {
+    yore_db *db = arg;
     (void)lsn;
-    return yr_store_replay(arg, payload, err);
+    return yr_store_replay(&db->store, payload, err);
+}
+
+/* The runs that the log goes on from. */
+static yore_status begin(void *arg, const yr_store_state *state, yore_error *err)
+{
+    yore_db *db = arg;
+    yr_run **runs;
+    uint32_t run_count;
+    yr_value_set *values;
+    yore_status status = yr_disk_open(&db->disk, state, &runs, &run_count, &values, err);
+    if (status < 0) return status;
+    const yr_store_start start = {.secret = state->hash_seed,
+                                  .runs = runs,
+                                  .run_count = run_count,
+                                  .values = values,
+                                  .last_version = state->flushed_version,
+                                  .last_time_ns = state->last_time_ns,
+                                  .last_data_time_ns = state->last_data_time_ns};
+    status = yr_store_begin(&db->store, &start, err);
+    yr_disk_free_runs(&db->disk, runs, run_count);
+    yr_value_set_unref(values);
+    return status == YORE_OK ? yr_load_catalog(&db->store, err) : status;
+}
+
+/* MANIFEST is believed by now: are the segments of the same store? */
+static yore_status check_uuid(yore_db *db, yore_error *err)
+{
+    const yr_layers *layers = yr_store_layers(&db->store);
+    memcpy(db->disk.uuid, db->report.uuid, YR_UUID_BYTES);
+    db->disk.has_uuid = true;
+    for (uint32_t i = 0; i < layers->run_count; i++) {
+        for (uint32_t k = 0; k < yr_run_file_count(layers->runs[i]); k++) {
+            const yr_segment *segment = yr_run_file(layers->runs[i], k);
+            if (memcmp(yr_segment_header(segment)->uuid, db->disk.uuid, YR_UUID_BYTES) == 0) continue;
+            return yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s' belongs to another store", db->path,
+                           yr_segment_name(segment));
+        }
+    }
+    return YORE_OK;
+}
+
+/* How a budget is shared out. Three frozen memtables and the one being written, blocks, hot segments; the rest is for
+ * jobs under way. */
+static void share_out(const yore_open_options *options, uint64_t *cache_bytes, yr_maintainer_options *out)
+{
+    uint64_t budget = options->memory_budget ? options->memory_budget : MEMORY_BUDGET_DEFAULT;
+    if (budget < MEMORY_BUDGET_MIN) budget = MEMORY_BUDGET_MIN;
+    uint64_t memtable = budget / 10 < MEMTABLE_BYTES_MAX ? budget / 10 : MEMTABLE_BYTES_MAX;
+    if (options->memtable_bytes) memtable = options->memtable_bytes;
+    if (options->memory_bytes_max && memtable > options->memory_bytes_max / 2) memtable = options->memory_bytes_max / 2;
+    *cache_bytes = budget / 4;
+    *out = (yr_maintainer_options){.memtable_bytes = memtable,
+                                   .image_bytes_max = budget / 4,
+                                   .file_bytes = budget / 4 < FILE_BYTES_MAX ? budget / 4 : FILE_BYTES_MAX,
+                                   .is_eager = options->maintain_eagerly};
 }
 
 /* The durability in force: the option, else the store's setting, else `commit`. */
@@ -174,8 +237,15 @@ static yore_status open_disk(yore_db *db, const yore_open_options *options, yore
     if (status == YORE_OK) status = probe(db, options, true, err);
     if (status < 0) return status;
     const yr_wal_options log = wal_options(db, options);
-    status = yr_wal_open(&log, NULL, apply_record, store, &db->wal, &db->report, err);
+    yr_maintainer_options maintain;
+    uint64_t cache_bytes;
+    share_out(options, &cache_bytes, &maintain);
+    status = yr_disk_init(&db->disk, db->env, db->dir, db->path, cache_bytes, err);
+    if (status == YORE_OK) status = yr_wal_open(&log, begin, apply_record, db, &db->wal, &db->report, err);
+    if (status == YORE_OK) status = check_uuid(db, err);
     if (status < 0) return status;
+    yr_maintainer_init(&db->maintainer, store, &db->disk, db->wal, &maintain);
+    if (yr_store_layers(store)->run_count) yr_maintainer_start_reading(&db->maintainer);
     store->sync = choose_sync(db, options->sync);
     if (yr_store_visible(store) == 0) {
         return yr_fail(err, YORE_ERR_CORRUPT, "the log of '%s' has no first commit", db->path);
@@ -193,6 +263,7 @@ static void after_group(void *arg)
 {
     yore_db *db = arg;
     yr_background_wake(&db->background);
+    if (db->maintainer.store) yr_maintainer_after_group(&db->maintainer);
     yr_prefaulter_wake(&db->prefaulter);
 }
 
@@ -202,7 +273,8 @@ static yore_status open_memory(yore_db *db, uint32_t sync, yore_error *err)
     yore_status status = first_payload(db, &payload, err);
     if (status < 0) return status;
     db->store.sync = sync ? sync : YORE_SYNC_NONE;
-    status = yr_store_replay(&db->store, payload, err);
+    status = yr_store_begin(&db->store, &(yr_store_start){0}, err);
+    if (status == YORE_OK) status = yr_store_replay(&db->store, payload, err);
     yr_buf_clear(&db->store.group);
     return status;
 }
@@ -210,6 +282,24 @@ static yore_status open_memory(yore_db *db, uint32_t sync, yore_error *err)
 static bool is_in_forked_child(const yore_db *db)
 {
     return db->fork_generation != yr_fork_generation();
+}
+
+/* Nothing should be left to replay but what is replayed in a moment: a process that makes one commit should not have to
+ * make a segment of it. */
+static void flush_at_close(yore_db *db)
+{
+    const yr_store *store = &db->store;
+    if (!db->maintainer.store || store->read_only || !store->wal || yr_wal_is_poisoned(db->wal)) return;
+    const yr_layers *layers = yr_store_layers(store); /* nobody else is at work any more */
+    bool is_small = layers->mem_count == 1 &&
+                    store->mem->commits.last - store->mem->base_version < CLOSE_COMMITS_MAX &&
+                    atomic_load_explicit(&store->mem->key_bytes, memory_order_relaxed) +
+                            atomic_load_explicit(&store->mem->value_bytes, memory_order_relaxed) <
+                        CLOSE_BYTES_MAX;
+    if (is_small) return;
+    yore_status ignored = yr_maintainer_flush(&db->maintainer, true, NULL); /* what is not flushed is in the log */
+    (void)ignored;
+    yr_maintainer_stop(&db->maintainer);
 }
 
 /* Stop writing and let go of the disk. In a forked child the log, the lock and the background thread are the
@@ -226,8 +316,10 @@ static void shut(yore_db *db)
      * two sees the other */
     yr_companion *companion = atomic_load_explicit(&db->companion, memory_order_seq_cst);
     if (companion) companion->stop(companion);
-    yr_background_stop(&db->background);
     yr_prefaulter_stop(&db->prefaulter);
+    yr_maintainer_stop(&db->maintainer);
+    flush_at_close(db);
+    yr_background_stop(&db->background);
     if (db->wal) {
         yr_store_lead(store);
         (void)yr_art_settle(store->mem->art); /* a scan would wait for the seal otherwise */
@@ -251,6 +343,8 @@ static void destroy(yore_db *db)
     if (companion) companion->destroy(companion, is_in_forked_child(db));
     yr_free_stray_holds(db);
     yr_store_deinit(&db->store, is_in_forked_child(db));
+    if (!is_in_forked_child(db)) yr_maintainer_deinit(&db->maintainer);
+    yr_disk_deinit(&db->disk);
     if (!is_in_forked_child(db)) yr_mutex_deinit(&db->stray_mutex);
     yr_free(env, db->path, db->path_bytes);
     yr_free_lines(env, db, sizeof *db);
@@ -384,7 +478,7 @@ yore_status yore_sync(yore_db *db, yore_error *err)
 static yore_status refresh_record(void *arg, uint64_t lsn, yore_slice payload, yore_error *err)
 {
     yore_db *db = arg;
-    yore_status status = apply_record(&db->store, lsn, payload, err);
+    yore_status status = apply_record(db, lsn, payload, err);
     db->refresh_failed = status < 0;
     (void)yr_art_settle(db->store.mem->art); /* a scan would wait for the next read otherwise */
     return status;

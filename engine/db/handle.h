@@ -9,6 +9,7 @@
 
 #include "engine/db/background.h"
 #include "engine/db/prefaulter.h"
+#include "engine/maintain/maintainer.h"
 #include "engine/mvcc/commit.h"
 
 #include <yore.h>
@@ -33,6 +34,8 @@ struct yore_db {
     _Atomic uint32_t closed;
     yr_background background;
     yr_prefaulter prefaulter;
+    yr_disk disk;             /* env NULL for ":memory:" */
+    yr_maintainer maintainer; /* store NULL for ":memory:" */
     /* immutable after open */
     const yore_env *env;
     yore_dir *dir; /* NULL for ":memory:" */

@@ -14,6 +14,7 @@
 
 #include "engine/mem/memtable.h"
 #include "engine/segment/run.h"
+#include "engine/segment/value_set.h"
 
 #define YR_LAYERS_MEMS_MAX 8u
 
@@ -24,13 +25,16 @@ typedef struct yr_layers {
     const yore_env *env;
     void *owner;     /* whose they are: for those who have nothing but the list */
     uint64_t secret; /* seeds the key hash of every layer */
+    yr_value_set *values; /* what rows of the runs refer to; NULL: there are no value files */
     yr_memtable *mems[YR_LAYERS_MEMS_MAX];
     yr_run *runs[];
 } yr_layers;
 
-/* A list with one reference, holding one on each of its layers. NULL when memory is out. */
-yr_layers *yr_layers_create(const yore_env *env, void *owner, yr_memtable *const *mems, uint32_t mem_count,
-                            yr_run *const *runs, uint32_t run_count);
+/* An empty list with one reference and room for so many runs, which must be filled. NULL when memory is out. */
+yr_layers *yr_layers_reserve(const yore_env *env, void *owner, uint32_t run_count);
+/* Takes a reference on each layer and on `values` (may be NULL); as many runs as there is room for. Cannot fail. */
+void yr_layers_fill(yr_layers *layers, yr_memtable *const *mems, uint32_t mem_count, yr_run *const *runs,
+                    yr_value_set *values);
 static inline void yr_layers_ref(yr_layers *layers)
 {
     atomic_fetch_add_explicit(&layers->refs, 1,
@@ -60,6 +64,10 @@ static inline const yr_memtable *yr_layers_mem_of(const yr_layers *layers, uint6
 }
 /* The run that has a version at or below yr_layers_flushed; NULL when none has. */
 yr_run *yr_layers_run_of(const yr_layers *layers, uint64_t version);
+
+/* A row of a run as it was written: its value, when that is in a value file, is pinned. *pin is zeroed else. */
+yore_status yr_layers_value(const yr_layers *layers, const yr_segment_row *row, yore_slice *value,
+                            yr_block_pin *pin, yore_error *err);
 
 /* Does any run have rows of a branch? */
 bool yr_layers_runs_have(const yr_layers *layers, uint32_t branch);

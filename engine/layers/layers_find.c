@@ -8,7 +8,8 @@ static yore_slice tree_key_of(const yr_lookup *key, uint32_t branch, uint8_t *by
     return yore_bytes(bytes, YR_TREE_KEY_PREFIX + key->user_key.size);
 }
 
-static void take_hit(yr_segment_hit *hit, uint32_t branch, yr_found *out)
+static yore_status take_hit(const yr_layers *layers, yr_segment_hit *hit, uint32_t branch, yr_found *out,
+                            yore_error *err)
 {
     const yr_segment_row *row = &hit->row;
     *out = (yr_found){.value = row->value,
@@ -20,6 +21,12 @@ static void take_hit(yr_segment_hit *hit, uint32_t branch, yr_found *out)
                       .type = row->type};
     if (hit->record.entry) out->pins[out->pin_count++] = hit->record;
     if (hit->older.entry) out->pins[out->pin_count++] = hit->older;
+    if (!row->is_reference) return YORE_OK;
+    yr_block_pin pin;
+    yore_status status = yr_layers_value(layers, row, &out->value, &pin, err);
+    if (status < 0) yr_found_release(out);
+    if (status == YORE_OK && pin.entry) out->pins[out->pin_count++] = pin;
+    return status;
 }
 
 /* Out of line: most reads end in a memtable, and should not pay for the room a tree key takes. */
@@ -36,7 +43,7 @@ static __attribute__((noinline)) yore_status find_in_runs(const yr_layers *layer
         uint64_t after = yr_run_after(run);
         if (cap <= after || after >= absent_from || !yr_run_has_branch(run, branch)) continue;
         yore_status status = yr_run_find(run, tree_key, hash, cap, &hit, err);
-        if (status == YORE_OK) take_hit(&hit, branch, out);
+        if (status == YORE_OK) status = take_hit(layers, &hit, branch, out, err);
         if (status != YORE_NOT_FOUND) return status;
     }
     return YORE_NOT_FOUND;

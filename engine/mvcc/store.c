@@ -3,20 +3,9 @@
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
 
-/* Put a fresh memtable above the runs. */
-static yore_status begin(yr_store *store, yr_run *const *runs, uint32_t run_count, uint64_t base_version,
-                         yore_error *err)
+static yore_status no_memory(yore_error *err)
 {
-    yr_memtable *mem;
-    yore_status status =
-        yr_memtable_create(store->env, store->memory_bytes_max, store->secret, base_version, &mem, err);
-    if (status < 0) return status;
-    yr_layers *layers = yr_layers_create(store->env, store->owner, &mem, 1, runs, run_count);
-    yr_memtable_unref(mem);
-    if (!layers) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a store");
-    store->mem = mem;
-    yr_store_set_layers(store, layers);
-    return YORE_OK;
+    return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the layers of a store");
 }
 
 yore_status yr_store_init(yr_store *store, const yore_env *env, uint64_t memory_bytes_max, yore_error *err)
@@ -32,25 +21,59 @@ yore_status yr_store_init(yr_store *store, const yore_env *env, uint64_t memory_
     yr_retire_init(&store->retired, env, NULL);
     int failed = env->random(env->ctx, &store->secret, sizeof store->secret);
     if (failed) return yr_fail_errno(err, YORE_ERR_IO, -failed, "cannot get random bytes");
-    yore_status status = begin(store, NULL, 0, 0, err);
-    if (status < 0) return status;
     store->catalog = yr_catalog_create(env);
     return store->catalog ? YORE_OK : yr_fail(err, YORE_ERR_NOMEM, "out of memory for the branch catalog");
 }
 
-yore_status yr_store_begin_behind(yr_store *store, uint64_t secret, yr_run *const *runs, uint32_t run_count,
-                                  uint64_t last_version, int64_t last_time_ns, int64_t last_data_time_ns,
-                                  yore_error *err)
+yore_status yr_store_begin(yr_store *store, const yr_store_start *start, yore_error *err)
 {
-    YR_ASSERT(store->last_version == 0);
-    if (secret) store->secret = secret;
-    yore_status status = begin(store, runs, run_count, last_version, err);
-    if (status < 0 || last_version == 0) return status;
-    store->last_version = last_version;
-    store->last_time_ns = last_time_ns;
-    store->last_data_time_ns = last_data_time_ns;
-    atomic_store_explicit(&store->visible, last_version,
-                          memory_order_release); /* pairs with yr_store_visible */
+    YR_ASSERT(store->last_version == 0 && !store->mem);
+    if (start->secret) store->secret = start->secret;
+    yr_memtable *mem;
+    yr_layers *layers = yr_layers_reserve(store->env, store->owner, start->run_count);
+    if (!layers) return no_memory(err);
+    yore_status status = yr_memtable_create(store->env, store->memory_bytes_max, store->secret,
+                                            start->last_version, &mem, err);
+    if (status < 0) {
+        yr_layers_unref(layers);
+        return status;
+    }
+    yr_layers_fill(layers, &mem, 1, start->runs, start->values);
+    yr_memtable_unref(mem);
+    store->mem = mem;
+    yr_store_set_layers(store, layers);
+    if (start->last_version == 0) return YORE_OK;
+    store->last_version = start->last_version;
+    store->last_time_ns = start->last_time_ns;
+    store->last_data_time_ns = start->last_data_time_ns;
+    atomic_store_explicit(&store->visible, start->last_version, memory_order_release); /* yr_store_visible */
+    return YORE_OK;
+}
+
+yore_status yr_store_freeze(yr_store *store, uint64_t lsn, yore_error *err)
+{
+    yr_layers *now = yr_store_layers(store);
+    yr_memtable *mems[YR_LAYERS_MEMS_MAX];
+    if (now->mem_count == YR_LAYERS_MEMS_MAX)
+        return yr_fail(err, YORE_ERR_LIMIT, "%u memtables wait to be flushed", now->mem_count - 1);
+    if (yr_art_settle(store->mem->art) != YORE_OK) return no_memory(err);
+    yr_layers *next = yr_layers_reserve(store->env, store->owner, now->run_count);
+    if (!next) return no_memory(err);
+    yore_status status = yr_memtable_create(store->env, store->memory_bytes_max, store->secret,
+                                            store->last_version, &mems[0], err);
+    if (status < 0) {
+        yr_layers_unref(next);
+        return status;
+    }
+    store->mem->end.version = store->last_version;
+    store->mem->end.lsn = lsn;
+    store->mem->end.time_ns = store->last_time_ns;
+    store->mem->end.data_time_ns = store->last_data_time_ns;
+    memcpy(mems + 1, now->mems, now->mem_count * sizeof *mems);
+    yr_layers_fill(next, mems, now->mem_count + 1, now->runs, now->values);
+    yr_memtable_unref(mems[0]);
+    store->mem = mems[0];
+    yr_store_set_layers(store, next);
     return YORE_OK;
 }
 

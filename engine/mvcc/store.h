@@ -70,13 +70,23 @@ typedef struct yr_store {
 #define YR_TIME_LAST (INT64_MAX - (INT64_C(1) << 52))
 #define YR_TIME_REACHED_MAX (INT64_MAX - (INT64_C(1) << 51))
 
-/* An empty store: one memtable. */
+/* A store without layers: it must begin. */
 yore_status yr_store_init(yr_store *store, const yore_env *env, uint64_t memory_bytes_max, yore_error *err);
-/* Before anything was written: go on behind the runs, which hold the versions up to last_version. The caller keeps its
- * references. */
-yore_status yr_store_begin_behind(yr_store *store, uint64_t secret, yr_run *const *runs, uint32_t run_count,
-                                  uint64_t last_version, int64_t last_time_ns, int64_t last_data_time_ns,
-                                  yore_error *err);
+/* What a store goes on from; all zero for an empty one. */
+typedef struct yr_store_start {
+    uint64_t secret; /* 0: the one drawn by init */
+    yr_run *const *runs;
+    uint32_t run_count;
+    yr_value_set *values;
+    uint64_t last_version; /* in the runs */
+    int64_t last_time_ns, last_data_time_ns;
+} yr_store_start;
+/* A memtable above the runs; the caller keeps its references. Once, before anything is written or read. */
+yore_status yr_store_begin(yr_store *store, const yr_store_start *start, yore_error *err);
+
+/* Leader: freeze the memtable and go on in a new one. lsn: of the newest log record, 0 without a log.
+ * YORE_ERR_LIMIT when too many wait to be flushed, YORE_ERR_NOMEM: nothing changed. */
+yore_status yr_store_freeze(yr_store *store, uint64_t lsn, yore_error *err);
 /* `abandoned`: in a forked child, whose parent's threads may hold or wait on the locks: leave those alone. */
 void yr_store_deinit(yr_store *store, bool abandoned);
 

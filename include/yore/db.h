@@ -41,11 +41,14 @@ typedef struct yore_open_options {
     uint64_t wal_bytes_max; /* 0 = 64 MiB */
     uint64_t search_bytes_max; /* memory of the search index; 0 = 4 GiB. Past it a search is YORE_ERR_LIMIT */
     const yore_env *env;       /* NULL = yore_env_default(); must outlive the store */
+    uint64_t memory_budget;    /* of the whole store but the search index; 0 = 1 GiB. Least: 16 MiB */
+    uint64_t memtable_bytes;   /* memory is written to a segment at this size; 0 = by the budget, 64 MiB at most */
+    bool maintain_eagerly;     /* for tests: flush after every commit that can be, merge after every flush */
 } yore_open_options;
 
 #define YORE_OPEN_OPTIONS_INIT                                                        \
     {                                                                                 \
-        sizeof(yore_open_options), 0, false, false, false, false, 0, 0, 0, 0, 0, NULL \
+        sizeof(yore_open_options), 0, false, false, false, false, 0, 0, 0, 0, 0, NULL, 0, 0, false \
     }
 
 /* Open a store.
