@@ -37,6 +37,10 @@ if(YORE_FUZZ) # libFuzzer steers by the coverage of all code
   target_link_options(yore_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+if(YORE_EAGER)
+  target_compile_definitions(yore_flags INTERFACE YR_EAGER=${YORE_EAGER}u)
+endif()
+
 if(YORE_PLANTED_BUGS)
   target_compile_definitions(yore_flags INTERFACE YORE_PLANTED_BUGS)
 endif()

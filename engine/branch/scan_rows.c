@@ -59,8 +59,8 @@ bool yr_scan_keep_pin(yr_scan *scan, yr_block_pin *pin)
     }
     if (scan->pin_count == scan->pin_capacity) {
         size_t capacity = scan->pin_capacity ? scan->pin_capacity * 2 : 16;
-        yr_block_pin *grown = yr_realloc(scan->env, scan->pins, scan->pin_capacity * sizeof *grown,
-                                         capacity * sizeof *grown);
+        yr_block_pin *grown =
+            yr_realloc(scan->env, scan->pins, scan->pin_capacity * sizeof *grown, capacity * sizeof *grown);
         if (!grown) {
             yr_block_pin_release(pin);
             return false;

@@ -13,6 +13,9 @@
 #define MEMORY_BUDGET_MIN (UINT64_C(16) << 20)
 #define MEMTABLE_BYTES_MAX (UINT64_C(64) << 20)
 #define FILE_BYTES_MAX (UINT64_C(256) << 20)
+#ifndef YR_EAGER
+#define YR_EAGER 0u /* a build for tests flushes after so many commits */
+#endif
 #define CLOSE_COMMITS_MAX 1000u
 #define CLOSE_BYTES_MAX (UINT64_C(256) << 10)
 
@@ -204,12 +207,14 @@ static void share_out(const yore_open_options *options, uint64_t *cache_bytes, y
     if (budget < MEMORY_BUDGET_MIN) budget = MEMORY_BUDGET_MIN;
     uint64_t memtable = budget / 10 < MEMTABLE_BYTES_MAX ? budget / 10 : MEMTABLE_BYTES_MAX;
     if (options->memtable_bytes) memtable = options->memtable_bytes;
-    if (options->memory_bytes_max && memtable > options->memory_bytes_max / 2) memtable = options->memory_bytes_max / 2;
+    if (options->memory_bytes_max && memtable > options->memory_bytes_max / 2)
+        memtable = options->memory_bytes_max / 2;
     *cache_bytes = budget / 4;
     *out = (yr_maintainer_options){.memtable_bytes = memtable,
                                    .image_bytes_max = budget / 4,
                                    .file_bytes = budget / 4 < FILE_BYTES_MAX ? budget / 4 : FILE_BYTES_MAX,
-                                   .is_eager = options->maintain_eagerly};
+                                   .every = options->maintain_every};
+    if (YR_EAGER && !out->every) out->every = YR_EAGER;
 }
 
 /* The durability in force: the option, else the store's setting, else `commit`. */
@@ -297,7 +302,8 @@ static void flush_at_close(yore_db *db)
                             atomic_load_explicit(&store->mem->value_bytes, memory_order_relaxed) <
                         CLOSE_BYTES_MAX;
     if (is_small) return;
-    yore_status ignored = yr_maintainer_flush(&db->maintainer, true, NULL); /* what is not flushed is in the log */
+    yore_status ignored =
+        yr_maintainer_flush(&db->maintainer, true, NULL); /* what is not flushed is in the log */
     (void)ignored;
     yr_maintainer_stop(&db->maintainer);
 }

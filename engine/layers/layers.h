@@ -23,8 +23,8 @@ typedef struct yr_layers {
     uint32_t mem_count; /* at least 1 */
     uint32_t run_count;
     const yore_env *env;
-    void *owner;     /* whose they are: for those who have nothing but the list */
-    uint64_t secret; /* seeds the key hash of every layer */
+    void *owner;          /* whose they are: for those who have nothing but the list */
+    uint64_t secret;      /* seeds the key hash of every layer */
     yr_value_set *values; /* what rows of the runs refer to; NULL: there are no value files */
     yr_memtable *mems[YR_LAYERS_MEMS_MAX];
     yr_run *runs[];

@@ -8,8 +8,8 @@
 #include "engine/base/mem.h"
 #include "engine/format/file_name.h"
 
-yore_status yr_disk_init(yr_disk *disk, const yore_env *env, yore_dir *dir, const char *path, uint64_t cache_bytes,
-                         yore_error *err)
+yore_status yr_disk_init(yr_disk *disk, const yore_env *env, yore_dir *dir, const char *path,
+                         uint64_t cache_bytes, yore_error *err)
 {
     disk->env = env;
     disk->dir = dir;
@@ -40,7 +40,8 @@ static yore_status open_file(yr_disk *disk, const yr_store_file *file, char name
 
 static yore_status wrong_file(const yr_disk *disk, const char *name, yore_error *err)
 {
-    return yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s' is another file than the one MANIFEST names", disk->path, name);
+    return yr_fail(err, YORE_ERR_CORRUPT, "'%s/%s' is another file than the one MANIFEST names", disk->path,
+                   name);
 }
 
 static bool is_segment_meant(const yr_segment_footer *footer, const yr_store_file *file)
@@ -77,12 +78,13 @@ yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, bool 
     return YORE_OK;
 }
 
-yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, bool in_memory, yr_run **out,
-                             yore_error *err)
+yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, bool in_memory,
+                             yr_run **out, yore_error *err)
 {
     yr_segment **segments = yr_alloc_zero(disk->env, count * sizeof *segments);
     yore_status status =
-        segments ? YORE_OK : yr_fail(err, YORE_ERR_NOMEM, "out of memory for a run of %" PRIu32 " files", count);
+        segments ? YORE_OK
+                 : yr_fail(err, YORE_ERR_NOMEM, "out of memory for a run of %" PRIu32 " files", count);
     for (uint32_t i = 0; i < count && status == YORE_OK; i++) {
         status = yr_disk_open_segment(disk, &files[i], in_memory, &segments[i], err);
     }
@@ -92,7 +94,8 @@ yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t
     return status;
 }
 
-yore_status yr_disk_open_value_file(yr_disk *disk, const yr_store_file *file, yr_value_file **out, yore_error *err)
+yore_status yr_disk_open_value_file(yr_disk *disk, const yr_store_file *file, yr_value_file **out,
+                                    yore_error *err)
 {
     char name[YR_FILE_NAME_BYTES];
     yore_file *handle;
@@ -132,7 +135,8 @@ static uint32_t run_length(const yr_store_state *state, uint32_t i)
     return n;
 }
 
-static yore_status open_runs(yr_disk *disk, const yr_store_state *state, uint32_t *at, yr_run **runs, yore_error *err)
+static yore_status open_runs(yr_disk *disk, const yr_store_state *state, uint32_t *at, yr_run **runs,
+                             yore_error *err)
 {
     yore_status status = YORE_OK;
     uint32_t n = 0;

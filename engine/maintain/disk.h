@@ -20,8 +20,8 @@ typedef struct yr_disk {
 } yr_disk;
 
 /* `dir` and `path` must outlive it. */
-yore_status yr_disk_init(yr_disk *disk, const yore_env *env, yore_dir *dir, const char *path, uint64_t cache_bytes,
-                         yore_error *err);
+yore_status yr_disk_init(yr_disk *disk, const yore_env *env, yore_dir *dir, const char *path,
+                         uint64_t cache_bytes, yore_error *err);
 /* Nothing of it may be open. A zeroed one is fine. */
 void yr_disk_deinit(yr_disk *disk);
 
@@ -29,9 +29,10 @@ void yr_disk_deinit(yr_disk *disk);
 yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, bool in_memory, yr_segment **out,
                                  yore_error *err);
 /* The files of one run, in key order, as a run with one reference. */
-yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, bool in_memory, yr_run **out,
-                             yore_error *err);
-yore_status yr_disk_open_value_file(yr_disk *disk, const yr_store_file *file, yr_value_file **out, yore_error *err);
+yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, bool in_memory,
+                             yr_run **out, yore_error *err);
+yore_status yr_disk_open_value_file(yr_disk *disk, const yr_store_file *file, yr_value_file **out,
+                                    yore_error *err);
 
 /* Everything a state names. runs: an array from env of *run_count, newest first, to be freed by the caller, with one
  * reference each. values: with one reference, NULL when there are none. */

@@ -85,7 +85,8 @@ static yore_status put_rows(flush *f, yore_error *err)
             status = put_version(f, entry, yr_chain_at(region, entry, n - 1), err);
         }
     }
-    if (status == YORE_OK && iter.failed) status = yr_fail(err, YORE_ERR_NOMEM, "out of memory while flushing");
+    if (status == YORE_OK && iter.failed)
+        status = yr_fail(err, YORE_ERR_NOMEM, "out of memory while flushing");
     yr_art_iter_deinit(&iter);
     return status;
 }
@@ -132,7 +133,8 @@ static void remove_files(const flush *f)
     }
 }
 
-yore_status yr_flush(const yr_flush_options *options, const yr_memtable *mem, yr_flush_files *out, yore_error *err)
+yore_status yr_flush(const yr_flush_options *options, const yr_memtable *mem, yr_flush_files *out,
+                     yore_error *err)
 {
     flush f = {.options = options, .mem = mem};
     yore_status status = begin_segment(&f, err);

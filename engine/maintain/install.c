@@ -31,8 +31,9 @@ typedef struct change {
     uint32_t run_count, run_room;
     yr_run *fresh; /* one of them: a reference */
     yr_value_set *values;
-    bool drops_memtable;   /* the oldest frozen one */
-    yr_value_usage *usage; /* of the value files */
+    bool drops_memtable;              /* the oldest frozen one */
+    uint32_t merged_at, merged_count; /* runs of `now` that `fresh` was made from */
+    yr_value_usage *usage;            /* of the value files */
     uint32_t usage_count;
 } change;
 
@@ -76,7 +77,8 @@ static yore_status count_references(change *c, yore_error *err)
                 yore_status status = yr_segment_value_file_get(segment, n, &used, err);
                 if (status < 0) return status;
                 if (!yr_value_usage_add(c->usage, c->usage_count, used.file_id, used.count, used.bytes))
-                    return yr_fail(err, YORE_ERR_CORRUPT, "segment '%s' refers to value file %llu, which is missing",
+                    return yr_fail(err, YORE_ERR_CORRUPT,
+                                   "segment '%s' refers to value file %llu, which is missing",
                                    yr_segment_name(segment), (unsigned long long)used.file_id);
             }
         }
@@ -113,12 +115,37 @@ static yore_status keep_used_values(change *c, yore_error *err)
 static void remove_unused_values(const change *c)
 {
     for (uint32_t i = 0; i < c->usage_count; i++) {
-        if (!c->usage[i].live_count)
-            yr_disk_remove(c->m->disk, YR_FILE_VALUES, c->usage[i].file_id, false);
+        if (!c->usage[i].live_count) yr_disk_remove(c->m->disk, YR_FILE_VALUES, c->usage[i].file_id, false);
     }
 }
 
 /* -- taking effect -- */
+
+static void count_branches(const yr_maintainer *m, const yr_run *run, bool adds)
+{
+    for (uint32_t i = 0; run && i < yr_run_branch_count(run); i++) {
+        const yr_run_branch *facts = yr_run_branch_at(run, i);
+        yr_branch *branch = yr_catalog_by_id(m->store->catalog, facts->branch);
+        if (!branch) continue;
+        uint64_t keys =
+            atomic_load_explicit(&branch->own_keys, memory_order_relaxed); /* the leader writes them */
+        uint64_t bytes = atomic_load_explicit(&branch->own_bytes, memory_order_relaxed);
+        keys = adds ? keys + facts->keys : keys - facts->keys;
+        bytes = adds ? bytes + facts->value_bytes : bytes - facts->value_bytes;
+        atomic_store_explicit(&branch->own_keys, keys, memory_order_release); /* as yr_branch_note_key */
+        atomic_store_explicit(&branch->own_bytes, bytes, memory_order_relaxed);
+    }
+}
+
+/* A key counts once in each layer that has it, so there are fewer when layers become one. What is new is counted before
+ * what is old is taken off: a branch that has keys must never look as if it had none. */
+static void recount(const change *c)
+{
+    if (!c->merged_count) return;
+    count_branches(c->m, c->fresh, true);
+    for (uint32_t i = 0; i < c->merged_count; i++)
+        count_branches(c->m, c->now->runs[c->merged_at + i], false);
+}
 
 /* The next layers, from those of this moment: the leader may have frozen a memtable since the change began. */
 static void publish(change *c)
@@ -126,6 +153,7 @@ static void publish(change *c)
     const yr_layers *now = yr_store_layers(c->m->store);
     uint32_t mems = now->mem_count - (c->drops_memtable ? 1 : 0);
     yr_layers_fill(c->next, now->mems, mems, c->runs, c->values);
+    recount(c);
     yr_store_set_layers(c->m->store, c->next);
     c->next = NULL; /* the store's */
     (void)yr_retire_collect(&c->m->store->retired);
@@ -248,7 +276,8 @@ typedef struct old_files {
     uint64_t image_bytes;
 } old_files;
 
-static bool list_old(const yr_maintainer *m, const yr_layers *layers, uint32_t first, uint32_t last, old_files *old)
+static bool list_old(const yr_maintainer *m, const yr_layers *layers, uint32_t first, uint32_t last,
+                     old_files *old)
 {
     *old = (old_files){0};
     for (uint32_t i = first; i <= last; i++) old->count += yr_run_file_count(layers->runs[i]);
@@ -300,7 +329,9 @@ yore_status yr_install_merge(yr_maintainer *m, const yr_layers *layers, uint32_t
         status = yr_disk_open_run(m->disk, files, result->file_count, in_memory, &c.fresh, err);
     }
     if (status == YORE_OK) {
-        replace_runs(&c, place_of(c.now, layers->runs[first]), last - first + 1);
+        c.merged_at = place_of(c.now, layers->runs[first]);
+        c.merged_count = last - first + 1;
+        replace_runs(&c, c.merged_at, c.merged_count);
         yr_draft_replace(&c.draft, old.ids, old.count, files, result->file_count);
         status = keep_used_values(&c, err);
     }
@@ -339,7 +370,8 @@ static yore_status exchange_file(yr_maintainer *m, yr_run *run, uint32_t file, c
 }
 
 yore_status yr_install_rewrite(yr_maintainer *m, const yr_layers *layers, uint32_t run, uint32_t file,
-                               const yr_merge_result *result, uint16_t level, bool is_leading, yore_error *err)
+                               const yr_merge_result *result, uint16_t level, bool is_leading,
+                               yore_error *err)
 {
     change c;
     yr_run *old_run = layers->runs[run];
@@ -354,7 +386,9 @@ yore_status yr_install_rewrite(yr_maintainer *m, const yr_layers *layers, uint32
         status = exchange_file(m, old_run, file, files, in_memory, &c.fresh, err);
     }
     if (status == YORE_OK) {
-        replace_runs(&c, place_of(c.now, old_run), 1);
+        c.merged_at = place_of(c.now, old_run);
+        c.merged_count = 1;
+        replace_runs(&c, c.merged_at, 1);
         yr_draft_replace(&c.draft, &old_id, 1, files, result->file_count);
         status = keep_used_values(&c, err);
     }

@@ -8,11 +8,12 @@
 
 static yore_status bad_branch(uint32_t id, const char *what, yore_error *err)
 {
-    return yr_fail(err, YORE_ERR_CORRUPT, "the registry's record of branch id:%" PRIu32 " is not valid: %s", id, what);
+    return yr_fail(err, YORE_ERR_CORRUPT, "the registry's record of branch id:%" PRIu32 " is not valid: %s",
+                   id, what);
 }
 
-static const char *judge(const yr_catalog *catalog, const yr_branch_record *record, uint32_t id, uint64_t created,
-                         uint64_t version)
+static const char *judge(const yr_catalog *catalog, const yr_branch_record *record, uint32_t id,
+                         uint64_t created, uint64_t version)
 {
     const yr_branch *parent = record->parent ? yr_catalog_by_id(catalog, record->parent) : NULL;
     bool deleted = (record->flags & YR_BRANCH_DELETED) != 0;
@@ -25,7 +26,8 @@ static const char *judge(const yr_catalog *catalog, const yr_branch_record *reco
     if (parent && parent->depth >= YORE_LINEAGE_DEPTH_MAX) return "its lineage is too deep";
     if (deleted != (record->deleted_version != 0) || record->deleted_version > version)
         return "it is deleted at no version";
-    if (is_default != (id == YR_DEFAULT_BRANCH) || (is_default && deleted)) return "`default` is another branch";
+    if (is_default != (id == YR_DEFAULT_BRANCH) || (is_default && deleted))
+        return "`default` is another branch";
     return !deleted && yr_catalog_by_name(catalog, record->name) ? "its name is taken" : NULL;
 }
 
@@ -41,8 +43,8 @@ static yore_status oldest_version(const yr_layers *layers, uint32_t id, uint64_t
     for (uint32_t i = layers->run_count; i-- > 0;) {
         yr_run_versions versions;
         yr_segment_row row;
-        yore_status status = yr_run_versions_open(layers->runs[i], yore_bytes(key, sizeof key), hash, UINT64_MAX,
-                                                  &versions, err);
+        yore_status status = yr_run_versions_open(layers->runs[i], yore_bytes(key, sizeof key), hash,
+                                                  UINT64_MAX, &versions, err);
         if (status == YORE_NOT_FOUND) continue;
         if (status < 0) return status;
         while ((status = yr_run_versions_next(&versions, &row, err)) == YORE_OK) *version = row.version;
@@ -67,7 +69,8 @@ static yore_status load_branch(yr_store *store, const yr_layers *layers, const y
     bool ready = yr_catalog_prepare_create(store->catalog, id, &record, created, &change);
     if (ready) yr_catalog_apply(store->catalog, &change);
     if (ready && record.deleted_version) {
-        ready = yr_catalog_prepare_change(store->catalog, yr_catalog_by_id(store->catalog, id), &record, &change);
+        ready =
+            yr_catalog_prepare_change(store->catalog, yr_catalog_by_id(store->catalog, id), &record, &change);
         if (ready) yr_catalog_apply(store->catalog, &change);
     }
     return ready ? YORE_OK : yr_fail(err, YORE_ERR_NOMEM, "out of memory while reading the branch registry");
@@ -86,7 +89,8 @@ static yore_status load_branches(yr_store *store, yr_layers *layers, yore_error 
     yore_status status = yr_scan_init(&scan, &view, &range, err);
     while (status == YORE_OK && n) {
         status = yr_scan_next(&scan, rows, sizeof rows[0], sizeof rows / sizeof rows[0], &n, err);
-        for (size_t i = 0; i < n && status == YORE_OK; i++) status = load_branch(store, layers, &rows[i], err);
+        for (size_t i = 0; i < n && status == YORE_OK; i++)
+            status = load_branch(store, layers, &rows[i], err);
     }
     yr_scan_deinit(&scan);
     return status;

@@ -9,10 +9,10 @@
 #include "engine/maintain/pressure.h"
 
 enum {
-    RETRY_NS = 100000000,     /* after a failure; doubled each time */
-    RETRY_DOUBLINGS_MAX = 6,  /* 6.4 s */
-    WARM_TICK_NS = 50000000,  /* how often to look whether hot segments are read often */
-    WARM_READS = 2000,        /* blocks asked for before that */
+    RETRY_NS = 100000000,    /* after a failure; doubled each time */
+    RETRY_DOUBLINGS_MAX = 6, /* 6.4 s */
+    WARM_TICK_NS = 50000000, /* how often to look whether hot segments are read often */
+    WARM_READS = 2000,       /* blocks asked for before that */
     COLLECT_NS = 1000000
 };
 
@@ -169,12 +169,14 @@ static yore_status run_job(job *j, bool is_leading, yore_error *err)
     yr_merge_result result = {0};
     bool is_merge = plan->kind == YR_COMPACT_MERGE;
     yore_status status =
-        is_merge ? yr_merge_runs(&options, j->layers->runs + plan->first, plan->last - plan->first + 1, &result, err)
+        is_merge ? yr_merge_runs(&options, j->layers->runs + plan->first, plan->last - plan->first + 1,
+                                 &result, err)
                  : yr_merge_one_file(&options, j->layers->runs[plan->first], plan->file, &result, err);
     if (status < 0) return status;
-    status = is_merge ? yr_install_merge(m, j->layers, plan->first, plan->last, &result, plan->level, is_leading, err)
-                      : yr_install_rewrite(m, j->layers, plan->first, plan->file, &result, plan->level, is_leading,
-                                           err);
+    status = is_merge ? yr_install_merge(m, j->layers, plan->first, plan->last, &result, plan->level,
+                                         is_leading, err)
+                      : yr_install_rewrite(m, j->layers, plan->first, plan->file, &result, plan->level,
+                                           is_leading, err);
     if (status == YORE_OK) {
         count(&m->stats.compactions, 1);
         count(&m->stats.compacted_bytes, result.bytes_out);
@@ -243,7 +245,7 @@ static yore_status compact_once(yr_maintainer *m, bool is_leading, yore_error *e
     job j;
     yr_compact_run *runs = NULL;
     yore_status status = job_begin(&j, m, err);
-    if (status == YORE_OK && m->options.is_eager) {
+    if (status == YORE_OK && m->options.every) {
         j.plan = j.layers->run_count > 1 ? plan_all(j.layers) : (yr_compact_plan){.kind = YR_COMPACT_NOTHING};
         /* both forms get their share of the tests */
         j.plan.is_cold = atomic_load_explicit(&m->stats.compactions, memory_order_relaxed) % 2;
@@ -253,7 +255,8 @@ static yore_status compact_once(yr_maintainer *m, bool is_leading, yore_error *e
                                             .hot_bytes = m->options.image_bytes_max / 2};
         if (status == YORE_OK) j.plan = yr_compact_next(runs, j.layers->run_count, &options);
     }
-    if (status == YORE_OK) status = j.plan.kind == YR_COMPACT_NOTHING ? YORE_END : run_job(&j, is_leading, err);
+    if (status == YORE_OK)
+        status = j.plan.kind == YR_COMPACT_NOTHING ? YORE_END : run_job(&j, is_leading, err);
     job_end(&j);
     return status;
 }
@@ -270,7 +273,8 @@ static bool find_unloaded(const yr_maintainer *m, const yr_layers *layers, uint3
         if (yr_run_file_count(at) != 1) continue; /* files of large runs come and go one by one */
         const yr_segment *segment = yr_run_file(at, 0);
         const yr_segment_footer *facts = yr_segment_facts(segment);
-        if (facts->form != YR_SEGMENT_HOT || yr_segment_image_bytes(segment) || facts->file_bytes > left) continue;
+        if (facts->form != YR_SEGMENT_HOT || yr_segment_image_bytes(segment) || facts->file_bytes > left)
+            continue;
         *run = i;
         return true;
     }
@@ -496,10 +500,12 @@ void yr_maintainer_after_group(yr_maintainer *m)
 {
     yr_store *store = m->store;
     yr_pressure_slow_down(m);
-    uint64_t used = atomic_load_explicit(&store->mem->region.used, memory_order_relaxed); /* the leader's own */
-    if (used < m->options.memtable_bytes && !m->options.is_eager) return;
-    if (is_empty(store->mem)) return;
-    if (yr_store_layers(store)->mem_count > YR_PRESSURE_FROZEN_MAX && !m->options.is_eager) return;
+    uint64_t used =
+        atomic_load_explicit(&store->mem->region.used, memory_order_relaxed); /* the leader's own */
+    uint64_t commits = store->mem->commits.last - store->mem->base_version;
+    bool is_due = m->options.every ? commits >= m->options.every : used >= m->options.memtable_bytes;
+    if (!is_due || is_empty(store->mem)) return;
+    if (yr_store_layers(store)->mem_count > YR_PRESSURE_FROZEN_MAX) return;
     if (yr_store_freeze(store, last_lsn(m), NULL) < 0) return; /* it goes on growing, and is tried again */
     if (!wake_flusher(m)) work_inline(m);
 }

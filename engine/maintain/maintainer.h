@@ -23,7 +23,7 @@ typedef struct yr_maintainer_options {
     uint64_t memtable_bytes;  /* freeze at this size */
     uint64_t image_bytes_max; /* of hot segments held in memory */
     uint64_t file_bytes;      /* of the files a merge makes */
-    bool is_eager;            /* for tests: flush after every commit that may, merge everything after every flush */
+    uint64_t every; /* for tests: flush after so many commits and merge everything then; 0 = by size */
     /* What must be kept: NULL = everything. The rules live in the arena. */
     yore_status (*keep_rules)(void *arg, yr_arena *arena, yr_keep_set *out, yore_error *err);
     void *arg;
@@ -47,7 +47,8 @@ typedef struct yr_maintainer {
 
     yr_mutex flushing, merging; /* one at a time of each */
     yr_mutex install;           /* one change of state and layers at a time */
-    uint64_t rules_since; /* files numbered from here on were made under the rules as they are; under `install` */
+    uint64_t
+        rules_since; /* files numbered from here on were made under the rules as they are; under `install` */
 
     yr_mutex mutex;
     yr_cond cond;

@@ -2,8 +2,8 @@
 
 enum {
     MIB = 1 << 20,
-    DEBT_MIN_NS = 200000,   /* a sleep is never much shorter than this */
-    DEBT_MAX_NS = 20000000, /* nor should one group wait longer */
+    DEBT_MIN_NS = 200000,     /* a sleep is never much shorter than this */
+    DEBT_MAX_NS = 20000000,   /* nor should one group wait longer */
     FLUSH_NS_FIRST = 10000000 /* a MiB, until it has been measured */
 };
 
@@ -27,7 +27,8 @@ void yr_pressure_slow_down(yr_maintainer *m)
         m->seen_bytes = 0;
         return;
     }
-    uint64_t used = atomic_load_explicit(&store->mem->region.used, memory_order_relaxed); /* the leader's own */
+    uint64_t used =
+        atomic_load_explicit(&store->mem->region.used, memory_order_relaxed); /* the leader's own */
     uint64_t written = used > m->seen_bytes ? used - m->seen_bytes : 0;
     m->seen_bytes = used;
     uint64_t measured = atomic_load_explicit(&m->flush_ns_per_mib, memory_order_relaxed);

@@ -33,8 +33,8 @@ void yr_draft_add_run(yr_draft *draft, const yr_store_file *files, uint32_t coun
     insert(&draft->state, 0, files, count);
 }
 
-void yr_draft_replace(yr_draft *draft, const uint64_t *old_ids, uint32_t old_count, const yr_store_file *files,
-                      uint32_t count)
+void yr_draft_replace(yr_draft *draft, const uint64_t *old_ids, uint32_t old_count,
+                      const yr_store_file *files, uint32_t count)
 {
     yr_store_state *state = &draft->state;
     uint32_t at = state->file_count, kept = 0;

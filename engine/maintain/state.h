@@ -20,8 +20,8 @@ void yr_draft_deinit(yr_draft *draft);
 /* The files of a new youngest run. */
 void yr_draft_add_run(yr_draft *draft, const yr_store_file *files, uint32_t count);
 /* The files that take the place of others, which stand together: old_ids, in any order. */
-void yr_draft_replace(yr_draft *draft, const uint64_t *old_ids, uint32_t old_count, const yr_store_file *files,
-                      uint32_t count);
+void yr_draft_replace(yr_draft *draft, const uint64_t *old_ids, uint32_t old_count,
+                      const yr_store_file *files, uint32_t count);
 void yr_draft_add_values(yr_draft *draft, const yr_store_file *file);
 void yr_draft_remove(yr_draft *draft, uint64_t file_id);
 

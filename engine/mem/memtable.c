@@ -141,7 +141,7 @@ enum yr_put yr_memtable_put(yr_memtable *mem, const yr_row *row, uint64_t key_ha
     }
     count_add(&mem->versions, 1);
     if (is_system) count_add(&mem->system_versions, 1);
-    count_add(&mem->value_bytes, row->value.size);
+    count_add(&mem->value_bytes, row->value.size + row->meta.size);
     *entry = ref;
     return put;
 }
@@ -153,7 +153,7 @@ void yr_memtable_undo(yr_memtable *mem, yr_ref entry_ref)
     YR_ASSERT(v != NULL);
     count_add(&mem->versions, (uint64_t)-1);
     if (yr_entry_primitive(entry) == YORE_SYSTEM) count_add(&mem->system_versions, (uint64_t)-1);
-    count_add(&mem->value_bytes, (uint64_t)0 - v->value_bytes);
+    count_add(&mem->value_bytes, (uint64_t)0 - v->value_bytes - v->meta_bytes);
     yr_chain_pop(&mem->region, entry); /* an entry left without a version reads as absent */
 }
 

@@ -52,7 +52,7 @@ static void undo_rows(yr_store *store, yr_branch *branch, const yr_row *rows, co
     while (count-- > 0) {
         yr_memtable_undo(store->mem, entries[count]);
         if (!branch) continue;
-        count_step(&branch->own_bytes, (uint64_t)0 - rows[count].value.size);
+        count_step(&branch->own_bytes, (uint64_t)0 - rows[count].value.size - rows[count].meta.size);
         if (is_new[count]) count_step(&branch->own_keys, (uint64_t)-1);
     }
 }
@@ -67,7 +67,7 @@ static enum yr_put put_row(yr_store *store, yr_branch *branch, const yr_row *row
         yr_memtable_undo(store->mem, *entry);
         return YR_PUT_NO_MEMORY;
     }
-    count_step(&branch->own_bytes, row->value.size);
+    count_step(&branch->own_bytes, row->value.size + row->meta.size);
     return put;
 }
 

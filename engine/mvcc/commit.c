@@ -391,8 +391,8 @@ static yr_request *commit_group(yr_store *store, yr_request *first)
     group g = gather(store, first, now_ns);
     yore_status status = g.wrote ? complete(store, &g, now_ns, err) : YORE_OK;
     answer_all(&g, status, err);
+    yr_store_release_held(store); /* before segments it may pin are closed */
     if (g.wrote && status == YORE_OK && store->after_group) store->after_group(store->after_group_arg);
-    yr_store_release_held(store);
     yr_arena_reset(&store->scratch);
     yr_buf_clear(&store->group);
     yr_buf_trim(&store->group, GROUP_BUFFER_KEEP);

@@ -45,7 +45,7 @@ typedef struct yore_branch_info {
     int64_t created_ns; /* wall clock when it was made */
     int64_t head_time_ns;
     uint64_t own_keys;  /* entries of its own key space */
-    uint64_t own_bytes; /* their value bytes, all versions */
+    uint64_t own_bytes; /* bytes of their values and metadata, all versions */
     uint64_t children;  /* live children */
     int64_t ttl_ns;
     uint64_t deleted_version; /* 0 = live */

@@ -42,13 +42,16 @@ typedef struct yore_open_options {
     uint64_t search_bytes_max; /* memory of the search index; 0 = 4 GiB. Past it a search is YORE_ERR_LIMIT */
     const yore_env *env;       /* NULL = yore_env_default(); must outlive the store */
     uint64_t memory_budget;    /* of the whole store but the search index; 0 = 1 GiB. Least: 16 MiB */
-    uint64_t memtable_bytes;   /* memory is written to a segment at this size; 0 = by the budget, 64 MiB at most */
-    bool maintain_eagerly;     /* for tests: flush after every commit that can be, merge after every flush */
+    uint64_t
+        memtable_bytes; /* memory is written to a segment at this size; 0 = by the budget, 64 MiB at most */
+    uint32_t
+        maintain_every; /* for tests: flush after so many commits, and merge after every flush; 0 = as needed */
+    uint32_t reserved;
 } yore_open_options;
 
-#define YORE_OPEN_OPTIONS_INIT                                                        \
-    {                                                                                 \
-        sizeof(yore_open_options), 0, false, false, false, false, 0, 0, 0, 0, 0, NULL, 0, 0, false \
+#define YORE_OPEN_OPTIONS_INIT                                                                    \
+    {                                                                                             \
+        sizeof(yore_open_options), 0, false, false, false, false, 0, 0, 0, 0, 0, NULL, 0, 0, 0, 0 \
     }
 
 /* Open a store.
@@ -91,7 +94,7 @@ typedef struct yore_stats {
     uint64_t versions;     /* puts and deletes over all of them */
     uint64_t commits;      /* data and system commits */
     uint64_t key_bytes;    /* user key bytes held */
-    uint64_t value_bytes;  /* value bytes held, all versions */
+    uint64_t value_bytes;  /* of values and metadata, all versions */
     uint64_t memory_bytes; /* memory store in use, indexes included */
     uint64_t entry_bytes;  /* of which: entries, values, history arrays, commit records */
     uint64_t hash_bytes;   /* of which: the hash index */

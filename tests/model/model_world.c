@@ -96,6 +96,7 @@ void world_open(world *w)
     options.memory_bytes_max = UINT64_C(1) << 30;
     options.wal_bytes_min = 65536; /* several files within a script */
     options.wal_bytes_max = 262144;
+    options.maintain_every = w->maintain_every;
     world_expect(w, yore_open(w->on_disk ? "store" : ":memory:", &options, &w->db, &err), YORE_OK,
                  "yore_open", &err);
 }

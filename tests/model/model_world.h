@@ -89,7 +89,8 @@ typedef struct held {
 typedef struct world {
     yr_sim *sim;
     bool on_disk;
-    bool is_wide; /* uses the whole universe of keys */
+    uint32_t maintain_every; /* flush after so many commits, and merge; 0 = never */
+    bool is_wide;            /* uses the whole universe of keys */
     yore_db *db;
     yore_db *reader;
     model m;

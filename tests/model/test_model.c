@@ -28,6 +28,7 @@ typedef struct script {
     bool on_disk;
     bool is_wide;
     uint32_t sync;
+    uint32_t maintain_every;
     size_t count;
     step steps[STEPS_MAX];
 } script;
@@ -94,6 +95,7 @@ static void make_script(uint64_t seed, script *out)
     out->is_wide = yr_rng_below(&rng, 4) == 0;
     out->sync = yr_rng_below(&rng, 3) ? YORE_SYNC_OS : YORE_SYNC_COMMIT;
     out->count = 100 + yr_rng_below(&rng, STEPS_MAX - 100 + 1);
+    out->maintain_every = out->on_disk && seed % 2 ? 1 + (uint32_t)(seed / 2 % 9) : 0;
     for (uint32_t i = 0; i < STEP_KIND_COUNT; i++) {
         weights[i] = yr_rng_below(&rng, 4) ? step_weights[i] * (1u + (uint32_t)yr_rng_below(&rng, 3)) : 0;
         if (i == STEP_PUT || i == STEP_GET) weights[i] += 4;
@@ -153,6 +155,7 @@ static bool run_script(const script *s, bool trace, report *to)
     w->on_disk = s->on_disk;
     w->is_wide = s->is_wide;
     w->sync = s->sync;
+    w->maintain_every = s->maintain_every;
     w->clock = INT64_C(1700000000000000000);
     w->rng.state = s->seed;
     w->sim = yr_sim_create(s->seed);
@@ -263,8 +266,8 @@ static int explain(uint64_t seed, report *to)
         return 1;
     }
     shrink(&s, to);
-    printf("cut down from %zu to %zu steps (store %s, sync %u):\n", whole, s.count,
-           s.on_disk ? "on the simulated disk" : "in memory", s.sync);
+    printf("cut down from %zu to %zu steps (store %s, sync %u, flush every %u):\n", whole, s.count,
+           s.on_disk ? "on the simulated disk" : "in memory", s.sync, s.maintain_every);
     try_script(&s, true, false, to);
     printf("FAILED: %s\nrun it again with: test_model --script %" PRIu64 "\n", to->message, seed);
     return 1;
