@@ -53,11 +53,14 @@ static yore_status create_in_memory(restore *r, yore_slice first_frame, yore_err
     if (!db) return yr_fail(err, YORE_ERR_NOMEM, "out of memory while opening '%s'", r->path);
     db->env = env;
     db->store.read_only = true;
+    db->store.owner = db;
+    yr_mutex_init(&db->stray_mutex, YR_RANK_STRAY);
     db->search_bytes_max = UINT64_C(4) << 30;
     db->fork_generation = yr_fork_generation();
     atomic_store_explicit(&db->refs, 1, memory_order_relaxed); /* nobody else knows it yet */
     r->db = db;
     yore_status status = yr_store_init(&db->store, env, 0, err);
+    if (status == YORE_OK) status = yr_store_begin(&db->store, &(yr_store_start){0}, err);
     if (status < 0) return status;
     db->store.sync = YORE_SYNC_NONE;
     db->path_bytes = strlen(r->path) + 1;

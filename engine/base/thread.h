@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 enum yr_rank {
-    YR_RANK_SEARCH = 5,      /* the search index: held for moments only */
-    YR_RANK_MAINTAIN = 8,    /* one flush at a time, and one merge; held while they work */
-    YR_RANK_INSTALL = 10,    /* one change of layers and MANIFEST at a time; the commit turn is taken inside */
-    YR_RANK_COMMIT = 20,     /* the commit leader's turn */
+    YR_RANK_SEARCH = 5,   /* the search index: held for moments only */
+    YR_RANK_MAINTAIN = 8, /* one flush at a time, and one merge; held while they work */
+    YR_RANK_INSTALL = 10, /* one change of layers and MANIFEST at a time; the commit turn is taken inside */
+    YR_RANK_COMMIT = 20,  /* the commit leader's turn */
     YR_RANK_BACKGROUND = 30, /* the background thread's work list */
     YR_RANK_WAL = 40,        /* rotation and preparation of log files */
     YR_RANK_WAL_SYNC = 50,   /* one sync at a time */

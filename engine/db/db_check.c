@@ -72,7 +72,8 @@ static yore_status check_memtables(const yr_store *store, const yr_layers *layer
 
 /* What the layers hold: a key counts once in each layer that has a version of it. */
 typedef struct totals {
-    uint64_t keys, versions, key_bytes, value_bytes; /* of users: without the registry's */
+    uint64_t keys, versions; /* of users: without the registry's */
+    uint64_t key_bytes, value_bytes;
     uint64_t run_files, run_bytes;
     uint64_t memtable_bytes, hash_bytes, tree_bytes;
 } totals;
@@ -95,11 +96,11 @@ static void count_run(const yr_run *run, totals *sum)
 {
     for (uint32_t i = 0; i < yr_run_branch_count(run); i++) {
         const yr_run_branch *branch = yr_run_branch_at(run, i);
+        sum->key_bytes += branch->key_bytes;
+        sum->value_bytes += branch->value_bytes;
         if (branch->branch == YR_REGISTRY_BRANCH) continue;
         sum->keys += branch->keys;
         sum->versions += branch->rows;
-        sum->key_bytes += branch->key_bytes;
-        sum->value_bytes += branch->value_bytes;
     }
     sum->run_files += yr_run_file_count(run);
     for (uint32_t i = 0; i < yr_run_file_count(run); i++) {

@@ -206,9 +206,9 @@ static void share_out(const yore_open_options *options, uint64_t *cache_bytes, y
     uint64_t budget = options->memory_budget ? options->memory_budget : MEMORY_BUDGET_DEFAULT;
     if (budget < MEMORY_BUDGET_MIN) budget = MEMORY_BUDGET_MIN;
     uint64_t memtable = budget / 10 < MEMTABLE_BYTES_MAX ? budget / 10 : MEMTABLE_BYTES_MAX;
-    if (options->memtable_bytes) memtable = options->memtable_bytes;
     if (options->memory_bytes_max && memtable > options->memory_bytes_max / 2)
         memtable = options->memory_bytes_max / 2;
+    if (options->memtable_bytes) memtable = options->memtable_bytes;
     *cache_bytes = budget / 4;
     *out = (yr_maintainer_options){.memtable_bytes = memtable,
                                    .image_bytes_max = budget / 4,

@@ -18,9 +18,9 @@ typedef struct yr_flush_options {
     void *arg;
 } yr_flush_options;
 
-/* Write, verify, sync and name the files. The memtable is frozen and stays as it is. After a failure nothing is left, as
- * far as the disk lets it be removed. YORE_ERR_FULL, YORE_ERR_IO, YORE_ERR_NOMEM, YORE_ERR_CORRUPT (what was written
- * reads back differently), YORE_ERR_LIMIT. Memory: the builder's. */
+/* Write, verify, sync and name the files. The memtable is frozen and stays as it is. After a failure nothing is left,
+ * as far as the disk lets it be removed. YORE_ERR_FULL, YORE_ERR_IO, YORE_ERR_NOMEM, YORE_ERR_CORRUPT (what was
+ * written reads back differently), YORE_ERR_LIMIT. Memory: the builder's. */
 yore_status yr_flush(const yr_flush_options *options, const yr_memtable *mem, yr_flush_files *out,
                      yore_error *err);
 

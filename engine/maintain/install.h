@@ -1,5 +1,5 @@
-/* Making a flush or a merge take effect: MANIFEST names the new files and no longer the old ones, then the store reads the
- * new layers, then the old files go. Private to engine/maintain/. */
+/* Making a flush or a merge take effect: MANIFEST names the new files and no longer the old ones, then the store
+ * reads the new layers, then the old files go. Private to engine/maintain/. */
 #ifndef YR_INSTALL_H
 #define YR_INSTALL_H
 

@@ -1,14 +1,13 @@
 /* The maintainer: keeps a store's memory small and its disk in order while others read and write.
  *
- *   flusher     freezes are the leader's (yr_maintainer_after_group); the flusher turns the oldest frozen memtable into a
- *               run, one after the other
+ *   flusher     turns frozen memtables into runs, the oldest first (freezing is the leader's: after_group)
  *   compactor   merges runs as the policy says, and holds hot segments in memory as the budget says
  *
  * What either has made takes effect in one place, install.c: MANIFEST first, then the layers. Where the environment has
  * no threads the work is done inside the commit that asks for it.
  *
- * Locks: `flushing` or `merging` while that work is done, `install` inside, the leader's turn inside that. Where there are
- * no threads the leader's turn comes first, and then no lock is ever waited for.
+ * Locks: `flushing` or `merging` while that work is done, `install` inside, the leader's turn inside that. Where
+ * there are no threads the leader's turn comes first, and then no lock is ever waited for.
  */
 #ifndef YR_MAINTAINER_H
 #define YR_MAINTAINER_H

@@ -33,8 +33,8 @@ typedef struct yr_memtable {
     _Atomic uint64_t value_bytes;
     /* Set when it is frozen, before the list of layers that says so is published. */
     struct {
-        uint64_t version; /* its newest */
-        uint64_t lsn;     /* of the log, up to which everything is here or in older layers */
+        uint64_t version;              /* its newest */
+        uint64_t lsn;                  /* of the log, up to which everything is here or in older layers */
         int64_t time_ns, data_time_ns; /* of the newest commit and data commit so far */
     } end;
     bool has_ghosts; /* an entry that memory ran out for is left in the tree, empty; the writer's */

@@ -235,6 +235,7 @@ static void test_a_full_memory_store_changes_nothing(void **state)
     yore_error err = YORE_ERROR_INIT;
     fault_options(&run, &options);
     options.memory_bytes_max = 4 << 20;
+    options.memtable_bytes = UINT64_MAX; /* nothing is flushed */
     assert_int_equal(yore_open("db", &options, &run.db, &err), YORE_OK);
     run.acked = 1;
     run.is_failing = true;
