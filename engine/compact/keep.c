@@ -5,6 +5,7 @@
 #include "engine/base/planted.h"
 #include "engine/base/yr_assert.h"
 #include "engine/format/registry_format.h"
+#include "index/entry.h"
 
 static int by_version(const void *a, const void *b)
 {
@@ -93,7 +94,7 @@ enum yr_keep yr_keep_judge(const yr_keep_rules *rules, uint64_t version, uint64_
                            int64_t expiry_ns)
 {
     YR_ASSERT(newer == 0 || newer > version);
-    if (!rules->is_dead && version > rules->horizon) return YR_KEEP_ROW;
+    if (!rules->is_dead && version >= rules->horizon) return YR_KEEP_ROW;
     /* The oldest cap that reads it; caps ascend in time as well. */
     uint64_t last = newer ? newer - 1 : UINT64_MAX;
     uint32_t i = pin_from(rules, version);
@@ -104,6 +105,19 @@ enum yr_keep yr_keep_judge(const yr_keep_rules *rules, uint64_t version, uint64_
     if (YR_BUG(COMPACT_EXPIRY_NOW)) time_ns = rules->horizon_ns;
     bool is_absent = op == YORE_OP_DEL || (expiry_ns != 0 && expiry_ns <= time_ns);
     return is_absent ? YR_KEEP_IF_HIDING : YR_KEEP_ROW;
+}
+
+uint64_t yr_keep_erased(const yr_keep_set *set, yore_slice tree_key)
+{
+    const uint8_t *p = tree_key.data;
+    uint64_t below = 0;
+    for (uint32_t i = 0; set && i < set->erasure_count; i++) {
+        const yr_keep_erasure *erasure = &set->erasures[i];
+        if (erasure->version <= below) continue;
+        yore_slice key = yore_bytes(p + YR_TREE_KEY_PREFIX, tree_key.size - YR_TREE_KEY_PREFIX);
+        if (yr_erase_record_has(&erasure->record, yr_get_be32(p), p[4], key)) below = erasure->version;
+    }
+    return below;
 }
 
 uint64_t yr_keep_garbage(const yr_keep_rules *rules, const yr_keep_facts *facts, uint64_t after,

@@ -6,8 +6,8 @@
  *   K1 Allowed are the caps >= horizon (all of them, to the tip and beyond) and the pinned ones below: fork points of
  *      children that live or are read through, tags, open snapshots. A dead branch has no horizon, only pins. A
  *      snapshot is allowed when the caps of all its hops are (yr_keep_is_readable).
- *   K2 So a version goes when no allowed cap lies from it to just below the next version of its key. Versions above the
- *      horizon all stay, whatever they are: the change feed, histories and the conflict checks of transactions need
+ *   K2 So a version goes when no allowed cap lies from it to just below the next version of its key. Versions from the
+ *      horizon on all stay, whatever they are: the change feed, histories and the conflict checks of transactions need
  *      every one. The next version may lie in a layer that the compaction does not see; then the version stays.
  *   K3 A delete that K2 keeps for reads at or below the horizon may still go when nothing would show in its place: no
  *      older version of the key is kept or lies in an older layer, and the lineage below shows no value. The lineage is
@@ -34,6 +34,8 @@
 
 #include <yore/types.h>
 
+#include "engine/format/registry_format.h"
+
 /* One version of a branch's key space that can be read. */
 typedef struct yr_keep_pin {
     uint64_t version;
@@ -51,10 +53,18 @@ typedef struct yr_keep_rules {
     uint32_t pin_count;
 } yr_keep_rules;
 
+/* Keys that were erased: their versions below that of the erasure go, whoever could read them. */
+typedef struct yr_keep_erasure {
+    uint64_t version;
+    yr_erase_record record;
+} yr_keep_erasure;
+
 /* Ascending branches; one that is not there keeps everything. */
 typedef struct yr_keep_set {
     const yr_keep_rules *rules;
     uint32_t count;
+    uint32_t erasure_count;
+    const yr_keep_erasure *erasures;
 } yr_keep_set;
 
 /* Put pins in order, and leave out doubles and those that the horizon covers. */
@@ -66,6 +76,9 @@ const char *yr_keep_set_problem(const yr_keep_set *set);
 const yr_keep_rules *yr_keep_find(const yr_keep_set *set, uint32_t branch);
 /* May the branch's own key space be read at this cap (K1)? */
 bool yr_keep_is_readable(const yr_keep_rules *rules, uint64_t cap);
+
+/* The versions of a key below this one were erased; 0 = none. Costs a hash of the key for each erasure of its size. */
+uint64_t yr_keep_erased(const yr_keep_set *set, yore_slice tree_key);
 
 enum yr_keep {
     YR_KEEP_NOT,      /* nobody can read it */

@@ -38,6 +38,7 @@ typedef struct merge {
     yr_buf key;
     uint64_t newer; /* version of its row before, 0 = none */
     const yr_keep_rules *rules;
+    uint64_t erased; /* versions of the key below this one go */
     uint32_t branch;
     enum shows shows;
     yr_buf pending; /* rows that go if none follows: a yr_segment_row, its value, its metadata, the next */
@@ -242,6 +243,7 @@ static yore_status key_begin(merge *m, const yr_segment_row *row, yore_error *er
     m->branch = branch;
     m->newer = 0;
     m->shows = SHOWS_UNASKED;
+    m->erased = yr_keep_erased(o->keep, row->tree_key);
     return YORE_OK;
 }
 
@@ -256,7 +258,9 @@ static yore_status row_take(merge *m, const yr_segment_row *row, yore_error *err
     if (m->newer != 0 && row->version >= m->newer)
         return yr_fail(err, YORE_ERR_CORRUPT, "a key's versions are out of order at version %" PRIu64,
                        row->version);
-    enum yr_keep keep = yr_keep_judge(m->rules, row->version, m->newer, row->op, row->expiry_ns);
+    enum yr_keep keep = YR_KEEP_NOT;
+    if (row->version >= m->erased)
+        keep = yr_keep_judge(m->rules, row->version, m->newer, row->op, row->expiry_ns);
     m->newer = row->version;
     switch (keep) {
     case YR_KEEP_NOT: break;

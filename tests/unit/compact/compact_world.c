@@ -235,7 +235,7 @@ void world_rules(world *w)
         if (w->tags[i].version) pin_lineage(w, w->tags[i].branch, w->tags[i].version);
     }
     for (uint32_t i = 0; i < w->branch_count; i++) yr_keep_settle(&w->rules[i]);
-    w->keep = (yr_keep_set){w->rules, w->branch_count};
+    w->keep = (yr_keep_set){.rules = w->rules, .count = w->branch_count};
     assert_null(yr_keep_set_problem(&w->keep));
 }
 
@@ -522,7 +522,7 @@ static void strike_off(world *w, yr_run *run, const yr_keep_set *keep, const yr_
         if (r->row.version <= yr_run_after(run) || r->row.version > yr_run_last(run)) continue;
         if (!r->is_there || r->was_seen) continue;
         const world_branch *b = &w->branches[r->branch];
-        if (!keep || r->branch == 0 || (!b->is_dead && r->row.version > b->horizon))
+        if (!keep || r->branch == 0 || (!b->is_dead && r->row.version >= b->horizon))
             wrong(w, "a row went that must stay", r->branch, r->key, r->row.version);
         r->is_there = false;
         dropped++;

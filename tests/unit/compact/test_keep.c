@@ -61,7 +61,7 @@ static void random_rules(yr_rng *rng, yr_keep_rules *rules, yr_keep_pin *pins)
         pins[i].time_ns = TIME_OF(pins[i].version);
     }
     yr_keep_settle(rules);
-    assert_null(yr_keep_set_problem(&(yr_keep_set){rules, 1}));
+    assert_null(yr_keep_set_problem(&(yr_keep_set){.rules = rules, .count = 1}));
 }
 
 /* What compaction does with one key: K2 to K4. */
@@ -104,7 +104,7 @@ static void test_every_allowed_read_answers_as_before(void **state)
             }
         }
         /* All that is younger than the horizon is there. */
-        for (uint32_t i = 0; !rules.is_dead && i < count && rows[i].version > rules.horizon; i++)
+        for (uint32_t i = 0; !rules.is_dead && i < count && rows[i].version >= rules.horizon; i++)
             assert_int_equal(after[i].version, rows[i].version);
     }
     print_message("seed %" PRIu64 ": %" PRIu64 " of %" PRIu64 " versions went, %" PRIu64
@@ -129,7 +129,7 @@ static void test_what_is_kept_is_read(void **state)
             uint64_t newer = i ? rows[i - 1].version : 0, end = newer ? newer : VERSIONS + 4;
             uint64_t first = rows[i].version; /* of its readers */
             while (first < end && !yr_keep_is_readable(&rules, first)) first++;
-            bool is_young = !rules.is_dead && rows[i].version > rules.horizon;
+            bool is_young = !rules.is_dead && rows[i].version >= rules.horizon;
             bool is_absent = rows[i].op == YORE_OP_DEL ||
                              (rows[i].expiry_ns != 0 && rows[i].expiry_ns <= TIME_OF(first));
             enum yr_keep want = is_young ? YR_KEEP_ROW : is_absent ? YR_KEEP_IF_HIDING : YR_KEEP_ROW;
@@ -168,7 +168,7 @@ static void test_without_rules_everything_stays(void **state)
     (void)state;
     const yr_keep_rules rules[] = {
         {.branch = 0, .is_dead = true}, {.branch = 3, .is_dead = true}, {.branch = 9, .horizon = 5}};
-    const yr_keep_set set = {rules, 3};
+    const yr_keep_set set = {.rules = rules, .count = 3};
     assert_null(yr_keep_set_problem(&set));
     const uint32_t kept[] = {0, 1, 4, 10}; /* the registry too, whatever is said of it */
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
@@ -187,7 +187,7 @@ static void test_rules_are_settled_and_checked(void **state)
     (void)state;
     yr_keep_pin pins[] = {{9, 90}, {4, 40}, {7, 70}, {4, 35}, {12, 120}};
     yr_keep_rules rules = {.branch = 2, .horizon = 9, .horizon_ns = 90, .pins = pins, .pin_count = 5};
-    const yr_keep_set set = {&rules, 1};
+    const yr_keep_set set = {.rules = &rules, .count = 1};
     assert_non_null(yr_keep_set_problem(&set));
     yr_keep_settle(&rules);
     assert_null(yr_keep_set_problem(&set));
@@ -200,7 +200,7 @@ static void test_rules_are_settled_and_checked(void **state)
     pins[1].time_ns = 91;
     assert_non_null(yr_keep_set_problem(&set));
     const yr_keep_rules twice[] = {{.branch = 2}, {.branch = 2}};
-    assert_non_null(yr_keep_set_problem(&(yr_keep_set){twice, 2}));
+    assert_non_null(yr_keep_set_problem(&(yr_keep_set){.rules = twice, .count = 2}));
 }
 
 static void test_garbage_is_estimated_from_sums(void **state)
@@ -231,6 +231,36 @@ static void test_garbage_is_estimated_from_sums(void **state)
     assert_int_equal(yr_keep_garbage(&rules, &odd, UINT64_MAX, 60), 0);
 }
 
+/* branch 7, kv, "user/17" and the like */
+static yore_slice tree_key(uint32_t branch, const char *key, uint8_t to[32])
+{
+    yr_put_be32(to, branch);
+    to[4] = YORE_KV;
+    memcpy(to + 5, key, strlen(key));
+    return yore_bytes(to, 5 + strlen(key));
+}
+
+static void test_the_last_erasure_of_a_key_counts(void **state)
+{
+    (void)state;
+    uint8_t key[32];
+    yr_keep_erasure erasures[] = {
+        {.version = 20, .record = {.branch = 7, .primitive = YORE_KV}},
+        {.version = 10, .record = {.primitive = YORE_KV, .is_prefix = true}},
+        {.version = 30, .record = {.branch = 8, .primitive = YORE_KV}},
+    };
+    yr_erase_record_make(&erasures[0].record, yore_str("user/17"), 1);
+    yr_erase_record_make(&erasures[1].record, yore_str("user/"), 2);
+    yr_erase_record_make(&erasures[2].record, yore_str("user/17"), 3);
+    const yr_keep_set set = {.erasures = erasures, .erasure_count = 3};
+    assert_int_equal(yr_keep_erased(&set, tree_key(7, "user/17", key)), 20);
+    assert_int_equal(yr_keep_erased(&set, tree_key(8, "user/17", key)), 30);
+    assert_int_equal(yr_keep_erased(&set, tree_key(9, "user/17", key)), 10);
+    assert_int_equal(yr_keep_erased(&set, tree_key(7, "user/18", key)), 10);
+    assert_int_equal(yr_keep_erased(&set, tree_key(7, "users", key)), 0);
+    assert_int_equal(yr_keep_erased(NULL, tree_key(7, "user/17", key)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_a_newer_layer_changes_nothing),
         cmocka_unit_test(test_without_rules_everything_stays),
         cmocka_unit_test(test_rules_are_settled_and_checked),
+        cmocka_unit_test(test_the_last_erasure_of_a_key_counts),
         cmocka_unit_test(test_garbage_is_estimated_from_sums),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
