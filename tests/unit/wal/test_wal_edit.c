@@ -115,9 +115,7 @@ static void test_an_edit_below_the_end_keeps_the_rest(void **state)
     uint64_t version = kit.appended;
     uint64_t lsn = yr_wal_last_lsn(kit.wal);
     kit_append_many(&kit, 20); /* while the flush goes on */
-    kit.state.flushed_version = version;
-    kit.state.flushed_lsn = lsn;
-    assert_ok(&kit, kit_edit(&kit));
+    assert_ok(&kit, kit_flush_to(&kit, version, lsn));
     uint64_t all = kit.appended;
     reopen(&kit);
     assert_int_equal(kit.replayed, all);

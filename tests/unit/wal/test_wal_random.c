@@ -23,8 +23,9 @@ typedef struct script {
     wal_kit reader;
     bool is_reading; /* it is open */
     bool is_reader_wrong;
-    yr_rng looks;       /* its own, so that it changes no script */
-    uint64_t published; /* records the writer has told readers of */
+    yr_rng looks;                    /* its own, so that it changes no script */
+    uint64_t published;              /* records the writer has told readers of */
+    uint64_t edge_version, edge_lsn; /* where a flush that goes on was begun; 0 = none does */
 } script;
 
 static uint64_t below(script *s, uint64_t bound)
@@ -55,6 +56,8 @@ static void look_in(void *arg, yr_sim *sim, uint32_t kind, const char *point)
     if (s->is_reading) {
         before = reader->replayed;
         status = yr_wal_refresh(reader->wal, kit_apply, reader, &reader->err);
+        if (status == YORE_END)
+            status = yr_wal_restart(reader->wal, kit_begin, kit_apply, reader, &reader->err);
     } else {
         kit_attach(reader, sim);
         s->is_reading = true;
@@ -86,6 +89,7 @@ static bool reopen(script *s, bool one_more)
     wal_kit *kit = &s->kit;
     uint64_t expected = kit->appended;
     kit_close(kit);
+    s->edge_version = 0;
     yore_status status = YORE_ERR_IO;
     for (int i = 0; i < OPEN_TRIES && (status == YORE_ERR_IO || status == YORE_ERR_FULL); i++) {
         status = kit_open(kit);
@@ -125,6 +129,23 @@ static yore_status acked(script *s, yore_status status)
     return status;
 }
 
+/* Now, or begun here and ended some steps later. */
+static yore_status flush(script *s)
+{
+    wal_kit *kit = &s->kit;
+    if (s->edge_version) {
+        yore_status status = kit_flush_to(kit, s->edge_version, s->edge_lsn);
+        s->edge_version = 0;
+        return status;
+    }
+    if (below(s, 2)) return acked(s, kit_flush(kit, below(s, 3) > 0));
+    yore_status status = below(s, 3) ? yr_wal_rotate(kit->wal, &kit->err) : YORE_OK;
+    if (status < 0) return status;
+    s->edge_version = kit->appended;
+    s->edge_lsn = yr_wal_last_lsn(kit->wal);
+    return YORE_OK;
+}
+
 static void set_fault(script *s)
 {
     static const uint32_t kinds[] = {
@@ -140,7 +161,7 @@ static void set_fault(script *s)
 static bool step(script *s, int number)
 {
     wal_kit *kit = &s->kit;
-    uint64_t what = below(s, 20);
+    uint64_t what = below(s, 24);
     yore_status status = YORE_OK;
     if (what < 9) {
         status = append_some(s);
@@ -159,7 +180,10 @@ static bool step(script *s, int number)
         set_full(s, !s->is_full);
     } else if (what == 19 && s->has_faults) {
         set_fault(s);
+    } else if (what > 19) {
+        status = what == 20 ? kit_compact(kit) : flush(s);
     }
+    if (kit->is_wrong) return complain(s, kit->why);
     if (s->is_verbose) {
         (void)fprintf(stderr, "%d: %" PRIu64 ", %" PRIu64 " records, %s%s%s\n", number, what, kit->appended,
                       yore_status_name(status), status < 0 ? ": " : "", status < 0 ? kit->err.message : "");

@@ -1,6 +1,6 @@
-/* The log on the real system with a thread for each role: a leader that appends (and rotates), one that syncs, one that
- * prepares files, one that publishes, one that edits MANIFEST, and a reader. Meant for ThreadSanitizer; the reader's invariant is that
- * records come whole, in order, and never beyond what was published. */
+/* The log on the real system with a thread for each role: a leader that appends (and rotates), one that syncs, one
+ * that prepares files, one that publishes, one that edits MANIFEST, and a reader. Meant for ThreadSanitizer; the
+ * reader's invariant is that records come whole, in order, never beyond what was published and never short of it. */
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <unistd.h>

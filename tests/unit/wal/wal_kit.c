@@ -170,29 +170,22 @@ yore_status kit_begin(void *arg, const yr_store_state *state, yore_error *err)
     return status;
 }
 
-yore_status kit_edit(wal_kit *kit)
-{
-    return yr_wal_edit(kit->wal, &kit->state, &kit->err);
-}
-
 /* An edit that failed leaves the state as it was. */
 static yore_status edit_or_undo(wal_kit *kit, const yr_store_state *before, const yr_store_file *files)
 {
-    yore_status status = kit_edit(kit);
+    yore_status status = yr_wal_edit(kit->wal, &kit->state, &kit->err);
     if (status == YORE_OK) return status;
     kit->state = *before;
     memcpy(kit->files, files, sizeof(kit->files));
     return status;
 }
 
-yore_status kit_flush(wal_kit *kit, bool rotate)
+yore_status kit_flush_to(wal_kit *kit, uint64_t version, uint64_t lsn)
 {
-    if (kit->state.flushed_version == kit->appended || kit->state.file_count == KIT_FILES_MAX) return YORE_OK;
+    if (kit->state.flushed_version >= version || kit->state.file_count == KIT_FILES_MAX) return YORE_OK;
     yr_store_file file = {
-        .kind = YR_FILE_SEGMENT, .after_version = kit->state.flushed_version, .last_version = kit->appended};
-    yore_status status = rotate ? yr_wal_rotate(kit->wal, &kit->err) : YORE_OK;
-    uint64_t lsn = yr_wal_last_lsn(kit->wal);
-    if (status == YORE_OK) status = kit_make_file(kit, &file);
+        .kind = YR_FILE_SEGMENT, .after_version = kit->state.flushed_version, .last_version = version};
+    yore_status status = kit_make_file(kit, &file);
     if (status < 0) return status;
     yr_store_state before = kit->state;
     yr_store_file files[KIT_FILES_MAX];
@@ -200,10 +193,17 @@ yore_status kit_flush(wal_kit *kit, bool rotate)
     memmove(kit->files + 1, kit->files, kit->state.file_count * sizeof(*kit->files));
     kit->files[0] = file;
     kit->state.file_count++;
-    kit->state.flushed_version = kit->appended;
+    kit->state.flushed_version = version;
     kit->state.flushed_lsn = lsn;
-    kit->state.last_time_ns = (int64_t)kit->appended;
+    kit->state.last_time_ns = (int64_t)version;
     return edit_or_undo(kit, &before, files);
+}
+
+yore_status kit_flush(wal_kit *kit, bool rotate)
+{
+    yore_status status = rotate ? yr_wal_rotate(kit->wal, &kit->err) : YORE_OK;
+    if (status < 0) return status;
+    return kit_flush_to(kit, kit->appended, yr_wal_last_lsn(kit->wal));
 }
 
 yore_status kit_compact(wal_kit *kit)

@@ -73,10 +73,10 @@ void kit_append_many(wal_kit *kit, uint64_t count);
 yore_status kit_make_file(wal_kit *kit, yr_store_file *file);
 /* What a store does: all records up to here into a new segment, and an edit that says so. */
 yore_status kit_flush(wal_kit *kit, bool rotate);
+/* The same with what was there at some earlier time. */
+yore_status kit_flush_to(wal_kit *kit, uint64_t version, uint64_t lsn);
 /* All segments into one, the old ones unlinked after the edit; a value file beside it. */
 yore_status kit_compact(wal_kit *kit);
-/* The edit with the kit's state. */
-yore_status kit_edit(wal_kit *kit);
 /* Bytes up to the last one that is not zero. */
 uint64_t kit_used_bytes(const wal_kit *kit, const char *path);
 
