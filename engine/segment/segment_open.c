@@ -157,7 +157,9 @@ void yr_segment_close(yr_segment *segment)
     /* release: what this owner did with it is over; acquire, by the last: so is what all others did */
     if (!segment || atomic_fetch_sub_explicit(&segment->owners, 1, memory_order_acq_rel) > 1) return;
     const yore_env *env = segment->env;
-    yr_block_cache_drop(segment->cache, segment->cache_file);
+    /* Dropping looks at the whole cache; a hot segment in memory has nothing there. */
+    bool is_in_memory = segment->own_image && segment->footer.form == YR_SEGMENT_HOT;
+    if (!is_in_memory) yr_block_cache_drop(segment->cache, segment->cache_file);
     if (segment->file && segment->owns_file) env->close(env->ctx, segment->file);
     /* acquire: pairs with dictionary_get; a quiet segment has one or none */
     yr_dictionary_destroy(atomic_load_explicit(&segment->dictionary, memory_order_acquire));
