@@ -220,18 +220,16 @@ static void run_free(yr_run *run)
     yr_free(env, run->branches, run->branch_room * sizeof *run->branches);
     yr_free(env, run->row_branches, run->branch_room * sizeof *run->row_branches);
     yr_free(env, run->keys, run->key_room);
-    yr_free(env, run->key_ends, run->file_count * sizeof *run->key_ends);
+    yr_free(env, run->key_ends, run->file_count * sizeof *run->key_ends); /* NULL when made for salvage */
     yr_free(env, run->words, run->file_count * sizeof *run->words);
     yr_free(env, run->files, run->file_count * sizeof *run->files);
     yr_free(env, run, sizeof *run);
 }
 
-yore_status yr_run_create(const yore_env *env, uint64_t run_id, yr_segment **files, uint32_t n, yr_run **out,
-                          yore_error *err)
+static yore_status run_make(const yore_env *env, uint64_t run_id, yr_segment **files, uint32_t n,
+                            yr_run **out, yore_error *err)
 {
     YR_ASSERT(n > 0);
-    yore_status status = files_check(files, n, err);
-    if (status < 0) return status;
     yr_run *run = yr_alloc_zero(env, sizeof *run);
     yr_segment **own_files = yr_alloc(env, n * sizeof *own_files);
     if (!run || !own_files) {
@@ -247,14 +245,31 @@ yore_status yr_run_create(const yore_env *env, uint64_t run_id, yr_segment **fil
     run->after = files[0]->footer.after_version;
     run->last = files[0]->footer.last_version;
     atomic_init(&run->refs, 1);
-    status = bounds_make(run, err);
-    if (status == YORE_OK) status = branches_make(run, err);
-    if (status < 0) {
-        run_free(run);
-        return status;
-    }
     *out = run;
     return YORE_OK;
+}
+
+yore_status yr_run_create(const yore_env *env, uint64_t run_id, yr_segment **files, uint32_t n, yr_run **out,
+                          yore_error *err)
+{
+    yr_run *run = NULL;
+    yore_status status = files_check(files, n, err);
+    if (status == YORE_OK) status = run_make(env, run_id, files, n, &run, err);
+    if (status < 0) return status;
+    status = bounds_make(run, err);
+    if (status == YORE_OK) status = branches_make(run, err);
+    if (status == YORE_OK) {
+        *out = run;
+    } else {
+        run_free(run);
+    }
+    return status;
+}
+
+yore_status yr_run_create_for_salvage(const yore_env *env, uint64_t run_id, yr_segment **files, uint32_t n,
+                                      yr_run **out, yore_error *err)
+{
+    return run_make(env, run_id, files, n, out, err);
 }
 
 void yr_run_ref(yr_run *run)

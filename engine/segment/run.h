@@ -27,6 +27,11 @@ typedef struct yr_run yr_run;
  * Cost: one look at groups, bounds and heads of each file. One reference is the caller's. */
 yore_status yr_run_create(const yore_env *env, uint64_t run_id, yr_segment **files, uint32_t n, yr_run **out,
                           yore_error *err);
+/* For salvage: files as they are, in any number and whatever is wrong with them, as long as they could be opened. Only
+ * rows and commits may be read (yr_run_rows_*, yr_run_commits_*), file by file in this order; nothing else may be
+ * asked but yr_run_id, yr_run_file_count and yr_run_file. YORE_ERR_NOMEM. */
+yore_status yr_run_create_for_salvage(const yore_env *env, uint64_t run_id, yr_segment **files, uint32_t n,
+                                      yr_run **out, yore_error *err);
 /* Any thread. NULL is allowed. */
 void yr_run_ref(yr_run *run);
 void yr_run_unref(yr_run *run);
@@ -176,15 +181,18 @@ typedef struct yr_run_commits {
     yr_block_stream blocks;
     yr_block_stream infos;
     yr_commits commits;
+    uint32_t file;  /* being read: the first one, unless for salvage */
     uint32_t block; /* the next one */
     uint32_t at;
-    yore_status status;
+    yore_status status; /* of the last call */
 } yr_run_commits;
 
 /* All commits in version order. */
 yore_status yr_run_commits_open(yr_run *run, yr_run_commits *commits, yore_error *err);
 /* YORE_OK, YORE_END, failures. The commit is valid until the next call, and holds nothing to release. */
 yore_status yr_run_commits_next(yr_run_commits *commits, yr_segment_commit *commit, yore_error *err);
+/* After YORE_ERR_CORRUPT: go on behind what is damaged, as yr_run_rows_skip. */
+void yr_run_commits_skip(yr_run_commits *commits);
 void yr_run_commits_close(yr_run_commits *commits);
 
 #endif

@@ -141,38 +141,63 @@ yore_status yr_run_head_at(yr_run *run, uint32_t branch, uint64_t version, uint6
 
 /* -- all of them -- */
 
+static void commits_file_open(yr_run_commits *commits, uint32_t file)
+{
+    commits->file = file;
+    commits->block = 0;
+    commits->at = 0;
+    commits->commits = (yr_commits){0};
+    yr_block_stream_init(&commits->blocks, commits->run->files[file], YR_STREAM_COMMITS);
+    yr_block_stream_init(&commits->infos, commits->run->files[file], YR_STREAM_INFOS);
+}
+
+static void commits_file_close(yr_run_commits *commits)
+{
+    yr_block_stream_deinit(&commits->blocks);
+    yr_block_stream_deinit(&commits->infos);
+}
+
 yore_status yr_run_commits_open(yr_run *run, yr_run_commits *commits, yore_error *err)
 {
     (void)err;
     *commits = (yr_run_commits){.run = run};
-    yr_block_stream_init(&commits->blocks, run->files[0], YR_STREAM_COMMITS);
-    yr_block_stream_init(&commits->infos, run->files[0], YR_STREAM_INFOS);
+    commits_file_open(commits, 0);
     return YORE_OK;
 }
 
 void yr_run_commits_close(yr_run_commits *commits)
 {
-    yr_block_stream_deinit(&commits->blocks);
-    yr_block_stream_deinit(&commits->infos);
+    commits_file_close(commits);
     commits->status = YORE_END;
+}
+
+/* The next commit block, in the next file if need be. YORE_END: there is none. */
+static yore_status commits_block_next(yr_run_commits *c, yore_error *err)
+{
+    yore_slice raw;
+    while (c->block == c->run->files[c->file]->layout.block_count[YR_STREAM_COMMITS]) {
+        if (c->file + 1 == c->run->file_count) return YORE_END;
+        commits_file_close(c);
+        commits_file_open(c, c->file + 1);
+    }
+    c->commits = (yr_commits){0};
+    c->at = 0;
+    yore_status status = yr_block_stream_get(&c->blocks, c->block++, &raw, err);
+    if (status < 0 || yr_commits_open(raw, &c->commits)) return status;
+    c->commits = (yr_commits){0};
+    return yr_segment_bad_block(c->run->files[c->file], YR_STREAM_COMMITS, c->block - 1, "damaged commits",
+                                err);
 }
 
 static yore_status commits_step(yr_run_commits *c, yr_segment_commit *commit, yore_error *err)
 {
-    yr_segment *segment = c->run->files[0];
     yore_slice raw;
     yr_info_ref info;
     uint32_t end;
-    yore_status status;
-    if (c->at == c->commits.count) {
-        if (c->block == segment->layout.block_count[YR_STREAM_COMMITS]) return YORE_END;
-        status = yr_block_stream_get(&c->blocks, c->block, &raw, err);
-        if (status < 0) return status;
-        if (!yr_commits_open(raw, &c->commits))
-            return yr_segment_bad_block(segment, YR_STREAM_COMMITS, c->block, "damaged commits", err);
-        c->block++;
-        c->at = 0;
-    }
+    yore_status status = YORE_OK;
+    if (c->at == c->commits.count) status = commits_block_next(c, err);
+    if (status != YORE_OK) return status;
+    yr_segment *segment = c->run->files[c->file];
     *commit = (yr_segment_commit){0};
     if (!yr_commits_describe(&c->commits, c->at++, &commit->head, &commit->prev, &info))
         return yr_segment_bad_block(segment, YR_STREAM_COMMITS, c->block - 1, "damaged commit", err);
@@ -194,4 +219,10 @@ yore_status yr_run_commits_next(yr_run_commits *commits, yr_segment_commit *comm
         return yr_fail(err, commits->status, "reading commits failed before");
     }
     return commits->status;
+}
+
+void yr_run_commits_skip(yr_run_commits *commits)
+{
+    /* What failed was passed over already: a block, a commit, or the info of one. */
+    if (commits->status == YORE_ERR_CORRUPT) commits->status = YORE_OK;
 }

@@ -82,7 +82,7 @@ static yore_status older_next(yr_run_rows *rows, yr_segment_row *row, yore_error
         if (status < 0) return status;
     }
     bool is_sound = yr_chunk_row(&rows->chunk, rows->chunk_at++, row) && row->version < rows->last_version &&
-                    row->version > rows->run->after;
+                    row->version > segment_of(rows)->footer.after_version;
     rows->last_version = row->version;
     /* With the last one the last chunk is used up, too. */
     if (rows->older_left == 1 &&
@@ -99,11 +99,13 @@ static yore_status older_next(yr_run_rows *rows, yr_segment_row *row, yore_error
 
 static yore_status record_next(yr_run_rows *rows, yr_segment_row *row, yore_error *err)
 {
+    const yr_segment_footer *footer = &segment_of(rows)->footer;
     if (!yr_record_take(yr_block_from(&rows->block, rows->off), &rows->record)) return bad_main(rows, err);
     rows->off += rows->record.bytes;
     rows->record_at++;
     *row = rows->record.row;
-    if (row->version <= rows->run->after || row->version > rows->run->last) return bad_main(rows, err);
+    if (row->version <= footer->after_version || row->version > footer->last_version)
+        return bad_main(rows, err);
     /* The last record ends where the records do: nothing of the block was passed over. */
     if (rows->record_at == rows->block.count && rows->off != rows->block.records_end)
         return bad_main(rows, err);

@@ -401,7 +401,9 @@ yore_status kit_open(kit *k, enum kit_way way)
     yore_status status = YORE_OK;
     uint32_t n = 0;
     for (; n < k->file_count && status == YORE_OK; n++) status = open_one(k, way, n, &files[n]);
-    if (status == YORE_OK) status = yr_run_create(k->env, 9, files, k->file_count, &k->run, &k->err);
+    if (status == YORE_OK)
+        status = (k->is_salvage ? yr_run_create_for_salvage : yr_run_create)(k->env, 9, files, k->file_count,
+                                                                             &k->run, &k->err);
     if (status == YORE_OK) {
         k->segment = files[0];
     } else {

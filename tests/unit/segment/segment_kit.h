@@ -72,6 +72,7 @@ typedef struct kit {
     yr_block_cache *cache;
     yr_decoders *decoders;
     uint32_t file_count; /* of the run: how many to build (1), and how many there are */
+    bool is_salvage;     /* open the run for that */
     yr_run *run;         /* while it is open */
     yr_segment *segment; /* its first file */
     uint8_t *image;      /* that one's bytes */

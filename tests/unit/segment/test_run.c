@@ -174,12 +174,39 @@ static uint32_t salvage_all(kit *k, const kit_model *model)
     return model->row_count - got;
 }
 
+/* All commits, the same way. */
+static uint32_t salvage_commits(kit *k, const kit_model *model)
+{
+    yr_run_commits commits;
+    yr_segment_commit commit;
+    uint32_t at = 0, got = 0, skips = 0;
+    yore_status status = YORE_OK;
+    kit_ok(k, yr_run_commits_open(k->run, &commits, &k->err));
+    while (status != YORE_END) {
+        status = yr_run_commits_next(&commits, &commit, &k->err);
+        if (status == YORE_ERR_CORRUPT) {
+            yr_run_commits_skip(&commits);
+            skips++;
+        } else if (status == YORE_OK) {
+            while (at < model->commit_count && model->commits[at].head.version < commit.head.version) at++;
+            assert_true(at < model->commit_count && kit_same_head(&commit.head, &model->commits[at].head));
+            at++;
+            got++;
+        } else {
+            assert_int_equal(status, YORE_END);
+        }
+    }
+    yr_run_commits_close(&commits);
+    assert_true(skips ? got < model->commit_count : got == model->commit_count);
+    return model->commit_count - got;
+}
+
 static void damage_form(enum yr_segment_form form)
 {
     static const char *const paths[] = {"db/000001.seg", "db/000002.seg", "db/000003.seg"};
     kit k;
     kit_model model;
-    uint32_t listed = 0, salvaged = 0, tries = 0;
+    uint32_t listed = 0, salvaged = 0, tries = 0, unopened = 0;
     uint64_t lost = 0;
     run_init(&k, &model, 3, form);
     for (uint32_t f = 0; f < 3; f++) {
@@ -189,12 +216,20 @@ static void damage_form(enum yr_segment_form form)
             yore_status status = kit_open(&k, KIT_PREAD);
             if (status == YORE_OK) {
                 listed += list_all(&k, &model);
-                uint32_t n = salvage_all(&k, &model);
-                salvaged += n > 0;
-                lost += n;
                 kit_close(&k);
             } else {
                 assert_int_equal(status, YORE_ERR_CORRUPT);
+            }
+            k.is_salvage = true;
+            status = kit_open(&k, KIT_PREAD);
+            k.is_salvage = false;
+            if (status == YORE_OK) {
+                uint32_t n = salvage_all(&k, &model), m = salvage_commits(&k, &model);
+                salvaged += n > 0 || m > 0;
+                lost += n;
+                kit_close(&k);
+            } else {
+                unopened++;
             }
             assert_true(yr_sim_file_flip(k.sim, paths[f], bit));
         }
