@@ -145,7 +145,7 @@ static void parse_options(int argc, char **argv, const char **parent_dir, const 
         case 'n': bench_opt.reads = parse_count("reads", optarg, 1000, 1000000000); break;
         case 't': bench_opt.documents = parse_count("documents", optarg, 1000, 10000000); break;
         case 'o': bench_opt.load_keys = parse_count("load-keys", optarg, 10000, 100000000); break;
-        case 'b': bench_opt.budget_bytes = parse_count("budget", optarg, 8, 65536) << 20; break;
+        case 'b': bench_opt.budget_bytes = parse_count("budget", optarg, 16, 65536) << 20; break;
         case 's': *stage = optarg; break;
         case 'q':
             bench_opt.quick = true;

@@ -107,6 +107,7 @@ static void *store_open(const bench_store_options *options)
     snprintf(path, sizeof(path), "%s/store.yore", options->dir);
     open.create = !options->existing;
     open.sync = options->durable ? YORE_SYNC_COMMIT : YORE_SYNC_OS;
+    open.memory_budget = options->budget_bytes;
     yore_help_must(yore_open(path, &open, &store->db, &err), &err, "open");
     return store;
 }

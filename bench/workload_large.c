@@ -14,6 +14,7 @@
 
 #define USER_BYTES ((uint64_t)DATA_KEY_BYTES + DATA_VALUE_BYTES)
 #define BIG_PART 8u
+#define BUDGET_BYTES_MIN (16ull << 20)
 #define WALK_ROWS 256u
 /* Of disk for a user byte: a load and what a compaction needs beside it. */
 #define DISK_FACTOR 5u
@@ -68,8 +69,9 @@ static void run_open(enum bench_engine engine, const bench_driver *driver, const
 static void run_big(enum bench_engine engine, const bench_driver *driver, const char *dir)
 {
     uint64_t keys = bench_opt.load_keys;
-    bench_store_options options = {
-        .dir = dir, .existing = true, .budget_bytes = keys * USER_BYTES / BIG_PART};
+    uint64_t budget = keys * USER_BYTES / BIG_PART;
+    bench_store_options options = {.dir = dir, .existing = true};
+    options.budget_bytes = budget < BUDGET_BYTES_MIN ? BUDGET_BYTES_MIN : budget;
     workload_reads what = {NULL, keys, 0, bench_opt.reads, bench_opt.reads / 4};
     workload_reads missing = {NULL, keys, DATA_MISSING, bench_opt.reads, bench_opt.reads / WORKLOAD_WARM_UP};
     void *store = driver->open(&options);
