@@ -4,6 +4,7 @@
 
 #include "engine/base/bytes.h"
 #include "engine/base/hash.h"
+#include "engine/format/wal_format.h"
 
 #define ENTRY_CLOSED UINT64_C(1)
 #define FIXED_BYTES_1_0 96u
@@ -55,7 +56,8 @@ void yr_manifest_encode(const yr_manifest_fixed *fixed, const yr_manifest_entry 
     uint8_t *p = encode_state(fixed, out);
     for (uint32_t i = 0; i < fixed->count; i++, p += YR_MANIFEST_ENTRY_BYTES) {
         yr_put_le64(p + 0, entries[i].id);
-        yr_put_le64(p + 8, entries[i].first_lsn);
+        /* a file whose first record is not durable may turn out to be empty, and begin with another one later */
+        yr_put_le64(p + 8, entries[i].first_lsn <= fixed->durable_lsn ? entries[i].first_lsn : 0);
         yr_put_le64(p + 16, entries[i].closed ? entries[i].last_lsn : 0);
         yr_put_le64(p + 24, entries[i].closed ? entries[i].end_off : 0);
         yr_put_le64(p + 32, entries[i].closed ? entries[i].end_chain : 0);
@@ -114,8 +116,11 @@ static const char *check_entries(yore_slice bytes, const yr_manifest_fixed *fixe
         if (yr_get_le64(entry_at(bytes, fixed, i) + 40) & ~ENTRY_CLOSED) return "unknown fields";
         if (!entry.closed && (entry.last_lsn || entry.end_off || entry.end_chain))
             return "an open file with an end";
-        if (entry.closed && (entry.last_lsn <= before.last_lsn || entry.end_off < 8))
+        bool is_empty = entry.end_off == YR_WAL_START_OFF;
+        if (entry.closed &&
+            (is_empty ? entry.last_lsn != before.last_lsn : entry.last_lsn <= before.last_lsn))
             return "file ends out of order";
+        if (entry.closed && entry.end_off < YR_WAL_START_OFF) return "a file that ends in its header";
         before = entry;
     }
     return before.closed ? "no open file" : NULL;

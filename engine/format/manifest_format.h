@@ -3,7 +3,8 @@
  *
  * M1  log file ids ascend; all ids are below next_id; no id is ever used twice, whatever the kind of file.
  * M2  closed files (ended, and every record known durable) come first; the last file is open.
- * M3  a closed file ends at end_off with record last_lsn, whose header checksum is end_chain.
+ * M3  a closed file ends at end_off with record last_lsn, whose header checksum is end_chain; one without records ends
+ *     where it begins, with those of the file before.
  * M4  the log begins behind record start_lsn, the last one of file start_id, with header checksum start_chain:
  *     zeros, or what was dropped because the segments have it. start_lsn <= flushed_lsn <= durable_lsn: what the
  *     segments have is gone from the log or durable in it.
@@ -52,7 +53,7 @@ typedef struct yr_store_state {
 
 typedef struct yr_manifest_entry {
     uint64_t id;
-    uint64_t first_lsn; /* 0 = was not known */
+    uint64_t first_lsn; /* 0 = was not known, or not durable */
     uint64_t last_lsn;  /* the rest: of closed files */
     uint64_t end_off;
     uint64_t end_chain;

@@ -309,14 +309,14 @@ static yore_status check_closed_end(const yr_wal_walk *walk, yore_error *err)
                    walk->place.path, name, walk->lsn + 1, walk->off, entry->last_lsn);
 }
 
-/* Does entry index + 1 begin with the record that continues the log? Only its header is looked at: where a
+/* Does entry `index` begin with the record that continues the log? Only its header is looked at: where a
  * payload is torn the walk then stops inside that file, which is where the damage is. */
-static yore_status continues_in_next(yr_wal_walk *walk, bool *yes, yore_error *err)
+static yore_status continues_in(yr_wal_walk *walk, uint32_t index, bool *yes, yore_error *err)
 {
     const yore_env *env = walk->place.env;
     yr_wal_opened opened;
     *yes = false;
-    yore_status status = open_entry(walk, walk->index + 1, &opened, err);
+    yore_status status = open_entry(walk, index, &opened, err);
     if (status < 0) return status;
     uint8_t bytes[YR_WAL_RECORD_HEADER_BYTES];
     int64_t n = 0;
@@ -335,26 +335,30 @@ static yore_status continues_in_next(yr_wal_walk *walk, bool *yes, yore_error *e
     return status;
 }
 
-/* The open file has no more records: go to the next one if the log goes on there. */
+/* The open file has no more records: go to the next one if the log goes on there, or in one behind it: a file that was
+ * too small for the record that came is left empty. */
 static yore_status step_file(yr_wal_walk *walk, bool *stepped, yore_error *err)
 {
     *stepped = false;
-    yr_manifest_entry *entry = &walk->manifest.entries[walk->index];
-    if (entry->closed) {
+    yr_manifest_entry *entries = walk->manifest.entries;
+    uint32_t next = walk->index + 1;
+    if (entries[walk->index].closed) {
         yore_status status = check_closed_end(walk, err);
         if (status < 0) return status;
+        *stepped = next < walk->manifest.count;
     }
-    if (walk->index + 1 >= walk->manifest.count) return YORE_OK;
-    if (!entry->closed) {
-        bool yes;
-        yore_status status = continues_in_next(walk, &yes, err);
-        if (status < 0 || !yes) return status;
-        entry->last_lsn = walk->lsn;
-        entry->end_off = walk->off;
-        entry->end_chain = walk->chain;
+    for (; !*stepped && next < walk->manifest.count; next += !*stepped) {
+        yore_status status = continues_in(walk, next, stepped, err);
+        if (status < 0) return status;
     }
-    *stepped = true;
-    return yr_wal_walk_enter(walk, walk->index + 1, err);
+    if (!*stepped) return YORE_OK;
+    for (uint32_t i = walk->index; i < next; i++) {
+        if (entries[i].closed) continue;
+        entries[i].last_lsn = walk->lsn;
+        entries[i].end_off = i == walk->index ? walk->off : YR_WAL_START_OFF;
+        entries[i].end_chain = walk->chain;
+    }
+    return yr_wal_walk_enter(walk, next, err);
 }
 
 yore_status yr_wal_walk_step(yr_wal_walk *walk, yr_wal_record *record, yore_error *err)

@@ -159,6 +159,65 @@ static void test_rotation_leaves_a_file_without_data_and_fits_the_size(void **st
     kit_deinit(&kit);
 }
 
+static void test_a_file_left_empty_for_a_larger_one_is_read_past(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 8; how++) {
+        wal_kit kit;
+        open_new(&kit, 76);
+        kit_append_many(&kit, 6);
+        assert_ok(&kit, yr_wal_rotate(kit.wal, &kit.err));
+        uint64_t version = kit.appended;
+        uint64_t lsn = yr_wal_last_lsn(kit.wal);
+        if (how & 1) assert_ok(&kit, kit_flush_to(&kit, version, lsn));
+        assert_ok(&kit, yr_wal_reserve(kit.wal, 30000, false, &kit.err)); /* not this small one */
+        if (how & 2) assert_ok(&kit, yr_wal_sync(kit.wal, &kit.err));
+        kit_append_many(&kit, 200); /* and so many that MANIFEST is written again */
+        if (how & 4) assert_ok(&kit, kit_flush_to(&kit, version, lsn));
+        uint64_t all = kit.appended;
+        wal_kit r;
+        kit_attach(&r, kit.sim);
+        yr_wal_publish(kit.wal, yr_wal_last_lsn(kit.wal));
+        assert_ok(&r, kit_open_reader(&r));
+        assert_int_equal(r.replayed, all);
+        kit_detach(&r);
+        reopen(&kit);
+        assert_int_equal(kit.replayed, all);
+        if (how & 4) assert_ok(&kit, kit_flush(&kit, true));
+        kit_append_many(&kit, 30);
+        reopen(&kit);
+        assert_int_equal(kit.replayed, all + 30);
+        kit_deinit(&kit);
+    }
+}
+
+/* MANIFEST was written when the log had just moved on, and the file before was not durable: after a kill the log goes
+ * on in that one, and later begins the next with another record. */
+static void test_a_file_begun_and_found_empty_begins_with_another_record(void **state)
+{
+    (void)state;
+    wal_kit kit;
+    open_new(&kit, 77);
+    kit_append_many(&kit, 4);
+    assert_ok(&kit, kit_flush(&kit, false));
+    assert_ok(&kit, yr_wal_sync(kit.wal, &kit.err));
+    assert_ok(&kit, yr_wal_seal(kit.wal, &kit.err));
+    uint64_t lsn = yr_wal_last_lsn(kit.wal);
+    kit_append_many(&kit, 2);
+    assert_ok(&kit, yr_wal_rotate(kit.wal, &kit.err));
+    assert_ok(&kit, kit_flush_to(&kit, kit.appended - 2, lsn)); /* writes MANIFEST */
+    for (int i = 0; i < 3; i++) {
+        reopen(&kit);
+        kit_append_many(&kit, 3);
+        assert_ok(&kit, yr_wal_rotate(kit.wal, &kit.err));
+        kit_append_many(&kit, 1);
+        uint64_t all = kit.appended;
+        reopen(&kit);
+        assert_int_equal(kit.replayed, all);
+    }
+    kit_deinit(&kit);
+}
+
 static void test_numbers_are_never_used_twice(void **state)
 {
     (void)state;
@@ -548,6 +607,67 @@ static void test_a_reader_reads_dropped_files_to_their_end(void **state)
     }
 }
 
+static void test_a_reader_comes_to_files_that_were_dropped_since_it_opened(void **state)
+{
+    (void)state;
+    wal_kit writer;
+    open_new(&writer, 78);
+    kit_append_many(&writer, 5);
+    publish(&writer);
+    kit_append_many(&writer, 60); /* into files that are listed, but not the reader's to read yet */
+    uint64_t files = listed(&writer);
+    assert_true(files > 2);
+    wal_kit r;
+    open_reader(&r, &writer);
+    assert_int_equal(r.replayed, 6);
+    kit_append_many(&writer, 1); /* where the reader has been told to look, since it looked */
+    assert_int_equal(listed(&writer), files);
+    assert_ok(&writer, kit_flush(&writer, true));
+    assert_int_equal(listed(&writer), 1);
+    publish(&writer);
+    refresh(&r, YORE_OK, 67);
+    kit_detach(&r);
+    kit_deinit(&writer);
+}
+
+/* The writer goes on and drops the file just when the reader has come to its end. */
+static void append_and_drop(void *arg, yr_sim *sim, uint32_t kind, const char *point)
+{
+    (void)point;
+    wal_kit *writer = arg;
+    if (kind != YR_SIM_OP_OPEN || writer->begins++ == 0) return; /* of LOCK; the second is of MANIFEST */
+    yr_sim_set_hook(sim, NULL, NULL);
+    kit_append_many(writer, 3);
+    assert_ok(writer, kit_flush(writer, true));
+    kit_append_many(writer, 2);
+    publish(writer);
+}
+
+static void test_a_file_dropped_while_the_reader_is_at_its_end_is_read_once_more(void **state)
+{
+    (void)state;
+    wal_kit writer;
+    open_new(&writer, 79);
+    kit_append_many(&writer, 5);
+    publish(&writer);
+    wal_kit r;
+    open_reader(&r, &writer);
+    assert_int_equal(r.replayed, 6);
+    kit_append_many(&writer, 2);
+    publish(&writer);
+    yr_sim_file_remove(writer.sim,
+                       "db/LOCK"); /* no mark to stop at: it looks for the end, and for a newer MANIFEST */
+    kit_close(&r);
+    assert_ok(&r, kit_open_reader(&r));
+    kit_append_many(&writer, 2);
+    writer.begins = 0;
+    yr_sim_set_hook(writer.sim, append_and_drop, &writer);
+    refresh(&r, YORE_OK, 15);
+    assert_int_equal(writer.appended, 15);
+    kit_detach(&r);
+    kit_deinit(&writer);
+}
+
 static void test_a_reader_that_is_behind_says_so_and_starts_again(void **state)
 {
     (void)state;
@@ -676,6 +796,8 @@ int main(void)
         cmocka_unit_test(test_the_file_being_written_and_the_one_prepared_stay),
         cmocka_unit_test(test_an_edit_below_the_end_keeps_the_rest),
         cmocka_unit_test(test_rotation_leaves_a_file_without_data_and_fits_the_size),
+        cmocka_unit_test(test_a_file_left_empty_for_a_larger_one_is_read_past),
+        cmocka_unit_test(test_a_file_begun_and_found_empty_begins_with_another_record),
         cmocka_unit_test(test_numbers_are_never_used_twice),
         cmocka_unit_test(test_orphans_go_when_manifest_has_verified_and_not_before),
         cmocka_unit_test(test_the_probe_knows_the_names),
@@ -685,6 +807,8 @@ int main(void)
         cmocka_unit_test(test_memory_may_run_out_in_a_flush),
         cmocka_unit_test(test_a_full_disk_takes_flushes_again_when_there_is_space),
         cmocka_unit_test(test_a_reader_reads_dropped_files_to_their_end),
+        cmocka_unit_test(test_a_reader_comes_to_files_that_were_dropped_since_it_opened),
+        cmocka_unit_test(test_a_file_dropped_while_the_reader_is_at_its_end_is_read_once_more),
         cmocka_unit_test(test_a_reader_that_is_behind_says_so_and_starts_again),
         cmocka_unit_test(test_a_reader_gets_by_with_a_writer_that_drops_files_all_the_time),
     };

@@ -112,6 +112,8 @@ static yore_status append_some(script *s)
         size_t size = kit_payload(kit->appended, payload);
         yr_sim_begin(kit->sim, kit->appended + 1);
         status = yr_wal_reserve(kit->wal, size, below(s, 5) == 0, &kit->err);
+        if (status == YORE_OK && below(s, 20) == 0) /* the file just begun may be too small for this */
+            status = yr_wal_reserve(kit->wal, 4000 + below(s, 20000), false, &kit->err);
         if (status < 0 || below(s, 10) == 0) continue; /* reserved, then not used */
         status = yr_wal_append(kit->wal, (yore_slice){payload, size}, NULL, &kit->err);
         if (status < 0) continue;

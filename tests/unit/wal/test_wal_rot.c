@@ -401,6 +401,31 @@ static void test_an_older_manifest_does_not_lose_newer_files(void **state)
     kit_deinit(&kit);
 }
 
+/* All files that an older MANIFEST lists are there, and no others: records know better. */
+static void test_records_tell_that_manifest_is_too_old(void **state)
+{
+    (void)state;
+    wal_kit kit;
+    kit_init(&kit, 37);
+    assert_ok(&kit, kit_create(&kit));
+    assert_ok(&kit, kit_open(&kit));
+    kit_append_many(&kit, 3);
+    uint8_t old[4096];
+    uint64_t size = (uint64_t)yr_sim_file_size(kit.sim, "db/MANIFEST");
+    assert_true(yr_sim_file_read(kit.sim, "db/MANIFEST", old, size, 0));
+    kit.state.trimmed_version = kit.state.flushed_version;
+    assert_ok(&kit, yr_wal_edit(kit.wal, &kit.state, &kit.err));
+    kit_append_many(&kit, 1);
+    assert_ok(&kit, kit_seal_and_close(&kit));
+    assert_true(yr_sim_file_write(kit.sim, "db/MANIFEST", old, size, 0));
+    assert_status(&kit, YORE_ERR_CORRUPT, kit_open(&kit));
+    assert_says(&kit, "MANIFEST is older than the log");
+    kit_close(&kit); /* the lock, too: a reader waits for a writer that recovers */
+    assert_status(&kit, YORE_ERR_CORRUPT, kit_open_reader(&kit));
+    assert_says(&kit, "MANIFEST is older than the log");
+    kit_deinit(&kit);
+}
+
 /* Torn tails: the unsynced end of a log, cut to pieces in every way of 8 bytes. */
 static void test_a_tail_torn_at_any_8_bytes_opens_unattended_and_takes_records(void **state)
 {
@@ -744,6 +769,7 @@ int main(void)
         cmocka_unit_test(test_both_damaged_is_reported),
         cmocka_unit_test(test_a_copy_that_is_too_old_is_not_believed),
         cmocka_unit_test(test_an_older_manifest_does_not_lose_newer_files),
+        cmocka_unit_test(test_records_tell_that_manifest_is_too_old),
         cmocka_unit_test(test_a_tail_torn_at_any_8_bytes_opens_unattended_and_takes_records),
         cmocka_unit_test(test_a_hole_before_a_file_switch_is_cut_and_the_later_file_set_aside),
         cmocka_unit_test(test_a_newer_format_is_refused_and_left_alone),
