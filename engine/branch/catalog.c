@@ -178,12 +178,14 @@ static void put_name(name_table *table, const yr_branch_name *name)
     table->used++;
 }
 
-/* Room for one more name. The old array stays for readers that are in it. */
-static bool grow_names(yr_catalog *catalog)
+/* Room for some more names. The old array stays for readers that are in it. */
+static bool grow_names(yr_catalog *catalog, size_t more)
 {
     name_table *old = atomic_load_explicit(&catalog->names, memory_order_relaxed);
-    if ((old->used + 1) * 2 <= old->slot_count) return true;
-    name_table *table = table_create(catalog, old->slot_count * 2);
+    uint32_t slots = old->slot_count;
+    while ((old->used + more) * 2 > slots) slots *= 2; /* ids are few enough for 32 bits */
+    if (slots == old->slot_count) return true;
+    name_table *table = table_create(catalog, slots);
     if (!table) return false;
     table->older = old;
     for (uint32_t i = 0; i < old->slot_count; i++) {
@@ -205,11 +207,11 @@ static yr_branch_name *name_create(yr_catalog *catalog, yr_branch *branch, yore_
     return name;
 }
 
-bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_record *record,
-                               uint64_t create_version, yr_catalog_change *out)
+static bool prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_record *record,
+                           yr_branch *parent, uint64_t create_version, yr_catalog_change *out)
 {
     *out = (yr_catalog_change){0};
-    if (id / ID_CHUNK >= ID_TOP || !grow_names(catalog)) return false;
+    if (id / ID_CHUNK >= ID_TOP || !grow_names(catalog, 1)) return false;
     _Atomic(id_chunk *) *place = &catalog->ids[id / ID_CHUNK];
     if (!atomic_load_explicit(place, memory_order_relaxed)) {
         id_chunk *chunk = yr_alloc_zero(catalog->env, sizeof *chunk);
@@ -221,7 +223,7 @@ bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch
     if (!branch) return false;
     memset(branch, 0, sizeof *branch);
     branch->id = id;
-    branch->parent = record->parent ? yr_catalog_by_id(catalog, record->parent) : NULL;
+    branch->parent = parent;
     branch->depth = branch->parent ? branch->parent->depth + 1 : 1;
     branch->root_id = branch->parent ? branch->parent->root_id : branch->id;
     branch->fork_version = record->fork_version;
@@ -240,6 +242,13 @@ bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch
     return true;
 }
 
+bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_record *record,
+                               uint64_t create_version, yr_catalog_change *out)
+{
+    yr_branch *parent = record->parent ? yr_catalog_by_id(catalog, record->parent) : NULL;
+    return prepare_create(catalog, id, record, parent, create_version, out);
+}
+
 bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_branch_record *record,
                                yr_catalog_change *out)
 {
@@ -249,7 +258,7 @@ bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_
                                .is_purged = (record->flags & YR_BRANCH_PURGED) != 0};
     const yr_branch_name *now = atomic_load_explicit(&target->name, memory_order_relaxed);
     bool same_name = now->size == record->name.size && memcmp(now->text, record->name.data, now->size) == 0;
-    if (!grow_names(catalog)) return false; /* a recovered branch needs a slot for its old name too */
+    if (!grow_names(catalog, 1)) return false; /* a recovered branch needs a slot for its old name too */
     if (!copy_retention(catalog, record->retention,
                         atomic_load_explicit(&target->retention, memory_order_relaxed), &out->retention))
         return false;
@@ -377,6 +386,114 @@ bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_has
     }
     atomic_store_explicit(&branch->own_keys, keys + 1, memory_order_release); /* pairs with yr_lineage_find */
     return true;
+}
+
+/* -- following -- */
+
+static bool differs(const yr_branch *branch, const yr_branch *newer)
+{
+    const yr_retention is = yr_branch_retention(branch), will = yr_branch_retention(newer);
+    const yr_branch_name *name = atomic_load_explicit(&branch->name, memory_order_relaxed);
+    const yr_branch_name *next = atomic_load_explicit(&newer->name, memory_order_relaxed);
+    return name->size != next->size || memcmp(name->text, next->text, name->size) != 0 ||
+           atomic_load_explicit(&branch->deleted_version, memory_order_relaxed) !=
+               atomic_load_explicit(&newer->deleted_version, memory_order_relaxed) ||
+           is.kind != will.kind || is.amount != will.amount ||
+           yr_branch_trimmed(branch) != yr_branch_trimmed(newer) ||
+           yr_branch_is_purged(branch) != yr_branch_is_purged(newer);
+}
+
+static bool prepare_changes(yr_catalog *catalog, const yr_catalog *newer, uint32_t last, yr_arena *arena,
+                            yr_catalog_steps *out)
+{
+    size_t count = 0;
+    for (uint32_t id = 1; id <= last; id++)
+        count += differs(yr_catalog_by_id(catalog, id), yr_catalog_by_id(newer, id));
+    out->changes = yr_arena_alloc(arena, (count + 1) * sizeof *out->changes);
+    if (!out->changes) return false;
+    for (uint32_t id = 1; id <= last; id++) {
+        yr_branch *branch = yr_catalog_by_id(catalog, id);
+        const yr_branch *next = yr_catalog_by_id(newer, id);
+        yr_branch_record record;
+        if (!differs(branch, next)) continue;
+        yr_branch_record_of(next, &record);
+        if (!yr_catalog_prepare_change(catalog, branch, &record, &out->changes[out->change_count++]))
+            return false;
+    }
+    /* every name that is put needs a slot, also where one goes */
+    return grow_names(catalog, out->change_count + out->created_count);
+}
+
+bool yr_catalog_prepare_follow(yr_catalog *catalog, const yr_catalog *newer, yr_arena *arena,
+                               yr_catalog_steps *out)
+{
+    uint32_t known = yr_catalog_last_id(catalog), last = yr_catalog_last_id(newer);
+    *out = (yr_catalog_steps){.created_count = last - known};
+    out->created = yr_arena_alloc(arena, (out->created_count + 1) * sizeof *out->created);
+    if (!out->created) return false;
+    for (uint32_t id = known + 1; id <= last; id++) {
+        const yr_branch *branch = yr_catalog_by_id(newer, id);
+        yr_branch_record record;
+        yr_branch_record_of(branch, &record);
+        yr_branch *parent = record.parent == 0      ? NULL
+                            : record.parent > known ? out->created[record.parent - known - 1].created
+                                                    : yr_catalog_by_id(catalog, record.parent);
+        if (!prepare_create(catalog, id, &record, parent, branch->create_version,
+                            &out->created[id - known - 1]))
+            return false;
+    }
+    return prepare_changes(catalog, newer, known, arena, out);
+}
+
+/* Readers of older layers look into the filter as well: where it knows less than the one before, filtered_from says
+ * so first. */
+static void take_filter(yr_catalog *catalog, yr_branch *branch, yr_branch *newer, uint64_t flushed)
+{
+    yr_filter_ref old = atomic_load_explicit(&branch->filter, memory_order_relaxed);
+    yr_filter_ref next = atomic_exchange_explicit(&newer->filter, 0, memory_order_relaxed);
+    uint64_t from = atomic_load_explicit(&branch->filtered_from, memory_order_relaxed);
+    bool has_older = old || from || atomic_load_explicit(&newer->filtered_from, memory_order_relaxed);
+    if (has_older && flushed > from)
+        atomic_store_explicit(&branch->filtered_from, flushed,
+                              memory_order_relaxed);                    /* released by the next */
+    atomic_store_explicit(&branch->filter, next, memory_order_release); /* pairs with yr_branch_absent_from */
+    if (next) count_bytes(catalog, yr_branch_filter_bytes(yr_filter_at(next)));
+    if (!old) return;
+    count_bytes(catalog, (uint64_t)0 - yr_branch_filter_bytes(yr_filter_at(old)));
+    yr_retire(&catalog->retired, yr_filter_at(old), 0, release_filter);
+}
+
+static void take_facts(yr_branch *branch, const yr_branch *newer)
+{
+    uint64_t head = atomic_load_explicit(&newer->head, memory_order_relaxed);
+    atomic_store_explicit(&branch->own_keys, atomic_load_explicit(&newer->own_keys, memory_order_relaxed),
+                          memory_order_release); /* as yr_branch_note_key */
+    atomic_store_explicit(&branch->own_bytes, atomic_load_explicit(&newer->own_bytes, memory_order_relaxed),
+                          memory_order_relaxed);
+    if (head <= atomic_load_explicit(&branch->head, memory_order_relaxed)) return;
+    atomic_store_explicit(&branch->first, atomic_load_explicit(&newer->first, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&branch->head, head, memory_order_release); /* as yr_apply */
+}
+
+void yr_catalog_follow(yr_catalog *catalog, const yr_catalog *newer, const yr_catalog_steps *steps,
+                       uint64_t flushed)
+{
+    for (size_t i = 0; i < steps->change_count; i++) yr_catalog_apply(catalog, &steps->changes[i]);
+    for (size_t i = 0; i < steps->created_count; i++) {
+        yr_catalog_change deleted = steps->created[i];
+        yr_catalog_apply(catalog, &steps->created[i]);
+        if (!deleted.deleted_version) continue;
+        deleted.target = deleted.created;
+        deleted.created = NULL;
+        deleted.name = NULL;
+        yr_catalog_apply(catalog, &deleted);
+    }
+    for (uint32_t id = 1; id <= yr_catalog_last_id(catalog); id++) {
+        yr_branch *branch = yr_catalog_by_id(catalog, id), *next = yr_catalog_by_id(newer, id);
+        take_filter(catalog, branch, next, flushed);
+        take_facts(branch, next);
+    }
 }
 
 void yr_branch_record_of(const yr_branch *branch, yr_branch_record *record)

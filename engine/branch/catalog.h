@@ -118,6 +118,22 @@ bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_
                                yr_catalog_change *out);
 void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change);
 
+/* -- a reader that was behind: from the catalog it has to a newer one of the same store, which nobody reads yet -- */
+typedef struct yr_catalog_steps {
+    yr_catalog_change *changes; /* of branches that are known */
+    size_t change_count;
+    yr_catalog_change *created; /* in the order of ids */
+    size_t created_count;
+} yr_catalog_steps;
+
+/* Writer: get everything ready, in the arena. False when memory is out: nothing has changed. O(branches). */
+bool yr_catalog_prepare_follow(yr_catalog *catalog, const yr_catalog *newer, yr_arena *arena,
+                               yr_catalog_steps *out);
+/* Writer: cannot fail. The filters of `newer` become the catalog's own.
+ * flushed  what was written at or below it they may not know */
+void yr_catalog_follow(yr_catalog *catalog, const yr_catalog *newer, const yr_catalog_steps *steps,
+                       uint64_t flushed);
+
 /* Writer: count a key (and bytes) the branch wrote. key_hash is branch-independent. The filter of a branch
  * with a parent grows by calling `walk` for the hash of every key it has in memtables.
  * False when memory is out. */

@@ -6,7 +6,6 @@
 #include "engine/base/mem.h"
 #include "engine/db/handle.h"
 #include "engine/format/registry_format.h"
-#include "engine/maintain/load.h"
 
 #define SEARCH_BYTES_DEFAULT (UINT64_C(4) << 30)
 #define MEMORY_BUDGET_DEFAULT (UINT64_C(1) << 30)
@@ -160,26 +159,12 @@ static yore_status apply_record(void *arg, uint64_t lsn, yore_slice payload, yor
     return yr_store_replay(&db->store, payload, err);
 }
 
-/* The runs that the log goes on from. */
+/* The runs that the log goes on from. A reader may be called again: a writer has put newer files in place. */
 static yore_status begin(void *arg, const yr_store_state *state, yore_error *err)
 {
     yore_db *db = arg;
-    yr_run **runs;
-    uint32_t run_count;
-    yr_value_set *values;
-    yore_status status = yr_disk_open(&db->disk, state, &runs, &run_count, &values, err);
-    if (status < 0) return status;
-    const yr_store_start start = {.secret = state->hash_seed,
-                                  .runs = runs,
-                                  .run_count = run_count,
-                                  .values = values,
-                                  .last_version = state->flushed_version,
-                                  .last_time_ns = state->last_time_ns,
-                                  .last_data_time_ns = state->last_data_time_ns};
-    status = yr_store_begin(&db->store, &start, err);
-    yr_disk_free_runs(&db->disk, runs, run_count);
-    yr_value_set_unref(values);
-    return status == YORE_OK ? yr_load_catalog(&db->store, err) : status;
+    yore_status status = db->store.mem ? yr_store_rewind(&db->store, err) : YORE_OK;
+    return status == YORE_OK ? yr_db_begin(db, &db->store, state, NULL, err) : status;
 }
 
 /* MANIFEST is believed by now: are the segments of the same store? */
@@ -477,33 +462,6 @@ yore_status yore_sync(yore_db *db, yore_error *err)
     }
     yr_store_durable(&db->store, version);
     return YORE_OK;
-}
-
-/* A record that fails may have been applied in part, unpublished: what is visible stays right, but stands still. Any
- * other failure of a refresh has changed nothing and may pass. */
-static yore_status refresh_record(void *arg, uint64_t lsn, yore_slice payload, yore_error *err)
-{
-    yore_db *db = arg;
-    yore_status status = apply_record(db, lsn, payload, err);
-    db->refresh_failed = status < 0;
-    (void)yr_art_settle(db->store.mem->art); /* a scan would wait for the next read otherwise */
-    return status;
-}
-
-yore_status yore_refresh(yore_db *db, yore_error *err)
-{
-    yore_status status = yr_db_usable(db, err);
-    if (status < 0 || !db->store.read_only || !db->wal) return status;
-    yr_store_lead(&db->store);               /* replay writes the memtable: it takes the leader's place */
-    (void)yr_art_settle(db->store.mem->art); /* what open left: a refresh reads, syncs and may sleep */
-    if (db->refresh_failed) {
-        status = yr_fail(err, YORE_ERR_POISONED, "an earlier refresh of '%s' failed half way; open it again",
-                         db->path);
-    } else {
-        status = yr_wal_refresh(db->wal, refresh_record, db, err);
-    }
-    yr_store_unlead(&db->store);
-    return status;
 }
 
 yore_status yore_upgrade(const char *path, const yore_open_options *options, uint32_t *from, uint32_t *to,

@@ -48,7 +48,8 @@ struct yore_db {
     _Atomic(yr_companion *) companion; /* NULL: none; set once */
     yr_mutex stray_mutex;
     yr_pin_hold *stray_holds; /* see db_pin.c; under stray_mutex */
-    bool refresh_failed;      /* read-only handles; the leader's */
+    bool refresh_failed;      /* read-only handles; under maintainer.install, as the next one */
+    int64_t peeked_ns;        /* when the newest MANIFEST was last looked at */
     bool made_dir;            /* by this open */
     uint32_t fork_generation; /* of the process that opened it: a forked child must not write */
 };
@@ -89,6 +90,10 @@ void yr_db_unref(yore_db *db);
  * out. */
 void *yr_iter_create(yore_db *db, yr_layers *layers, size_t bytes);
 yore_status yr_iter_no_memory(yore_error *err);
+
+/* The layers and the catalog that a store begins with. open: see yr_disk_open. After a failure yr_store_rewind. */
+yore_status yr_db_begin(yore_db *db, yr_store *store, const yr_store_state *state, const yr_layers *open,
+                        yore_error *err);
 
 /* May this handle write? YORE_OK, YORE_ERR_READONLY, YORE_ERR_POISONED; YORE_ERR_MISUSE when it has been closed
  * or belongs to the process this one was forked from. */

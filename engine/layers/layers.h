@@ -25,6 +25,7 @@ typedef struct yr_layers {
     const yore_env *env;
     void *owner;          /* whose they are: for those who have nothing but the list */
     uint64_t secret;      /* seeds the key hash of every layer */
+    uint64_t shows;       /* a reader's, who was behind: they are for reading this version and later ones */
     yr_value_set *values; /* what rows of the runs refer to; NULL: there are no value files */
     yr_memtable *mems[YR_LAYERS_MEMS_MAX];
     yr_run *runs[];

@@ -78,20 +78,11 @@ yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, bool 
     return YORE_OK;
 }
 
-yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, bool in_memory,
-                             yr_run **out, yore_error *err)
+static bool is_value_file_meant(const yr_value_file *values, const yr_store_file *file)
 {
-    yr_segment **segments = yr_alloc_zero(disk->env, count * sizeof *segments);
-    yore_status status =
-        segments ? YORE_OK
-                 : yr_fail(err, YORE_ERR_NOMEM, "out of memory for a run of %" PRIu32 " files", count);
-    for (uint32_t i = 0; i < count && status == YORE_OK; i++) {
-        status = yr_disk_open_segment(disk, &files[i], in_memory, &segments[i], err);
-    }
-    if (status == YORE_OK) status = yr_run_create(disk->env, files[0].run_id, segments, count, out, err);
-    for (uint32_t i = 0; status < 0 && segments && i < count; i++) yr_segment_close(segments[i]);
-    yr_free(disk->env, segments, count * sizeof *segments);
-    return status;
+    const yr_value_footer *footer = yr_value_file_facts(values);
+    return footer->file_bytes == file->file_bytes &&
+           memcmp(footer->file_hash, file->file_hash, YR_FILE_HASH_BYTES) == 0;
 }
 
 yore_status yr_disk_open_value_file(yr_disk *disk, const yr_store_file *file, yr_value_file **out,
@@ -111,9 +102,7 @@ yore_status yr_disk_open_value_file(yr_disk *disk, const yr_store_file *file, yr
         disk->env->close(disk->env->ctx, handle);
         return status;
     }
-    const yr_value_footer *footer = yr_value_file_facts(values);
-    if (footer->file_bytes != file->file_bytes ||
-        memcmp(footer->file_hash, file->file_hash, YR_FILE_HASH_BYTES) != 0) {
+    if (!is_value_file_meant(values, file)) {
         yr_value_file_unref(values);
         return wrong_file(disk, name, err);
     }
@@ -135,22 +124,87 @@ static uint32_t run_length(const yr_store_state *state, uint32_t i)
     return n;
 }
 
-static yore_status open_runs(yr_disk *disk, const yr_store_state *state, uint32_t *at, yr_run **runs,
-                             yore_error *err)
+/* -- files that are open already -- */
+
+static yr_segment *find_open_segment(const yr_layers *open, const yr_store_file *file)
+{
+    for (uint32_t i = 0; open && i < open->run_count; i++) {
+        for (uint32_t k = 0; k < yr_run_file_count(open->runs[i]); k++) {
+            yr_segment *segment = yr_run_file(open->runs[i], k);
+            if (yr_segment_header(segment)->file_id == file->file_id &&
+                is_segment_meant(yr_segment_facts(segment), file))
+                return segment;
+        }
+    }
+    return NULL;
+}
+
+static bool is_same_run(const yr_run *run, const yr_store_file *files, uint32_t count)
+{
+    bool same = yr_run_id(run) == files[0].run_id && yr_run_file_count(run) == count;
+    for (uint32_t i = 0; same && i < count; i++) {
+        const yr_segment *segment = yr_run_file(run, i);
+        same = yr_segment_header(segment)->file_id == files[i].file_id &&
+               is_segment_meant(yr_segment_facts(segment), &files[i]);
+    }
+    return same;
+}
+
+static yr_run *find_open_run(const yr_layers *open, const yr_store_file *files, uint32_t count)
+{
+    for (uint32_t i = 0; open && i < open->run_count; i++) {
+        if (is_same_run(open->runs[i], files, count)) return open->runs[i];
+    }
+    return NULL;
+}
+
+static yore_status open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, bool in_memory,
+                            const yr_layers *open, yr_run **out, yore_error *err)
+{
+    yr_segment **segments = yr_alloc_zero(disk->env, count * sizeof *segments);
+    yore_status status =
+        segments ? YORE_OK
+                 : yr_fail(err, YORE_ERR_NOMEM, "out of memory for a run of %" PRIu32 " files", count);
+    for (uint32_t i = 0; i < count && status == YORE_OK; i++) {
+        yr_segment *known = find_open_segment(open, &files[i]);
+        if (known)
+            segments[i] = yr_segment_ref(known);
+        else
+            status = yr_disk_open_segment(disk, &files[i], in_memory, &segments[i], err);
+    }
+    if (status == YORE_OK) status = yr_run_create(disk->env, files[0].run_id, segments, count, out, err);
+    for (uint32_t i = 0; status < 0 && segments && i < count; i++) yr_segment_close(segments[i]);
+    yr_free(disk->env, segments, count * sizeof *segments);
+    return status;
+}
+
+yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, bool in_memory,
+                             yr_run **out, yore_error *err)
+{
+    return open_run(disk, files, count, in_memory, NULL, out, err);
+}
+
+static yore_status open_runs(yr_disk *disk, const yr_store_state *state, const yr_layers *open, uint32_t *at,
+                             yr_run **runs, yore_error *err)
 {
     yore_status status = YORE_OK;
     uint32_t n = 0;
     while (*at < state->file_count && state->files[*at].run_id && status == YORE_OK) {
+        const yr_store_file *files = &state->files[*at];
         uint32_t length = run_length(state, *at);
-        status = yr_disk_open_run(disk, &state->files[*at], length, false, &runs[n], err);
+        runs[n] = find_open_run(open, files, length);
+        if (runs[n])
+            yr_run_ref(runs[n]);
+        else
+            status = open_run(disk, files, length, false, open, &runs[n], err);
         *at += length;
         n++;
     }
     return status;
 }
 
-static yore_status open_values(yr_disk *disk, const yr_store_file *files, uint32_t count, yr_value_set **out,
-                               yore_error *err)
+static yore_status open_values(yr_disk *disk, const yr_store_file *files, uint32_t count,
+                               const yr_layers *open, yr_value_set **out, yore_error *err)
 {
     *out = NULL;
     if (count == 0) return YORE_OK;
@@ -158,7 +212,14 @@ static yore_status open_values(yr_disk *disk, const yr_store_file *files, uint32
     yore_status status =
         values ? YORE_OK : yr_fail(err, YORE_ERR_NOMEM, "out of memory for %" PRIu32 " value files", count);
     for (uint32_t i = 0; i < count && status == YORE_OK; i++) {
-        status = yr_disk_open_value_file(disk, &files[i], &values[i], err);
+        yr_value_file *known = open && open->values ? yr_value_set_find(open->values, files[i].file_id)
+                                                    : NULL;
+        if (known && is_value_file_meant(known, &files[i])) {
+            yr_value_file_ref(known);
+            values[i] = known;
+        } else {
+            status = yr_disk_open_value_file(disk, &files[i], &values[i], err);
+        }
     }
     if (status == YORE_OK) status = yr_value_set_create(disk->env, values, count, out, err);
     for (uint32_t i = 0; values && i < count; i++) yr_value_file_unref(values[i]);
@@ -166,8 +227,8 @@ static yore_status open_values(yr_disk *disk, const yr_store_file *files, uint32
     return status;
 }
 
-yore_status yr_disk_open(yr_disk *disk, const yr_store_state *state, yr_run ***runs, uint32_t *run_count,
-                         yr_value_set **values, yore_error *err)
+yore_status yr_disk_open(yr_disk *disk, const yr_store_state *state, const yr_layers *open, yr_run ***runs,
+                         uint32_t *run_count, yr_value_set **values, yore_error *err)
 {
     uint32_t count = 0, at = 0;
     *runs = NULL;
@@ -182,8 +243,9 @@ yore_status yr_disk_open(yr_disk *disk, const yr_store_state *state, yr_run ***r
     if (count && !*runs) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for %" PRIu32 " runs", count);
     *run_count = count;
     at = 0;
-    yore_status status = open_runs(disk, state, &at, *runs, err);
-    if (status == YORE_OK) status = open_values(disk, state->files + at, state->file_count - at, values, err);
+    yore_status status = open_runs(disk, state, open, &at, *runs, err);
+    if (status == YORE_OK)
+        status = open_values(disk, state->files + at, state->file_count - at, open, values, err);
     if (status < 0) {
         yr_disk_free_runs(disk, *runs, count);
         *runs = NULL;

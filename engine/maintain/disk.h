@@ -6,8 +6,7 @@
 #define YR_DISK_H
 
 #include "engine/format/manifest_format.h"
-#include "engine/segment/run.h"
-#include "engine/segment/value_set.h"
+#include "engine/layers/layers.h"
 
 typedef struct yr_disk {
     const yore_env *env;
@@ -35,9 +34,10 @@ yore_status yr_disk_open_value_file(yr_disk *disk, const yr_store_file *file, yr
                                     yore_error *err);
 
 /* Everything a state names. runs: an array from env of *run_count, newest first, to be freed by the caller, with one
- * reference each. values: with one reference, NULL when there are none. */
-yore_status yr_disk_open(yr_disk *disk, const yr_store_state *state, yr_run ***runs, uint32_t *run_count,
-                         yr_value_set **values, yore_error *err);
+ * reference each. values: with one reference, NULL when there are none.
+ * open  layers of the same store: what is open there is not opened again. May be NULL */
+yore_status yr_disk_open(yr_disk *disk, const yr_store_state *state, const yr_layers *open, yr_run ***runs,
+                         uint32_t *run_count, yr_value_set **values, yore_error *err);
 void yr_disk_free_runs(yr_disk *disk, yr_run **runs, uint32_t run_count);
 
 /* Give a file its name and make that durable; YORE_ERR_FULL or _IO. */

@@ -153,6 +153,7 @@ static void publish(change *c)
     const yr_layers *now = yr_store_layers(c->m->store);
     uint32_t mems = now->mem_count - (c->drops_memtable ? 1 : 0);
     yr_layers_fill(c->next, now->mems, mems, c->runs, c->values);
+    c->next->shows = now->shows;
     recount(c);
     yr_store_set_layers(c->m->store, c->next);
     c->next = NULL; /* the store's */

@@ -433,6 +433,8 @@ void yr_maintainer_start_reading(yr_maintainer *m)
 {
     yr_mutex_lock(&m->mutex);
     (void)start_thread(m, run_compactor, &m->compactor); /* without it segments are read from the file */
+    m->compact_asked = true; /* of a reader: to look at what there is */
+    yr_cond_broadcast(&m->cond);
     yr_mutex_unlock(&m->mutex);
 }
 

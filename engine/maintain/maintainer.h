@@ -67,7 +67,7 @@ typedef struct yr_maintainer {
 /* Nothing is started. The store has begun. */
 void yr_maintainer_init(yr_maintainer *maintainer, yr_store *store, yr_disk *disk, yr_wal *wal,
                         const yr_maintainer_options *options);
-/* For a store that is read, too, but not written. */
+/* For a store that is read, too, but not written. Again whenever it has other layers. */
 void yr_maintainer_start_reading(yr_maintainer *maintainer);
 /* Cancel what is under way and wait for the threads. Harmless when nothing was started. */
 void yr_maintainer_stop(yr_maintainer *maintainer);

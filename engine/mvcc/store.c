@@ -50,6 +50,36 @@ yore_status yr_store_begin(yr_store *store, const yr_store_start *start, yore_er
     return YORE_OK;
 }
 
+yore_status yr_store_rewind(yr_store *store, yore_error *err)
+{
+    yr_catalog *catalog = yr_catalog_create(store->env);
+    if (!catalog) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the branch catalog");
+    yr_catalog_destroy(store->catalog);
+    store->catalog = catalog;
+    /* relaxed: nobody else is there */
+    yr_layers_unref(atomic_exchange_explicit(&store->layers, NULL, memory_order_relaxed));
+    atomic_store_explicit(&store->visible, 0, memory_order_relaxed);
+    store->mem = NULL;
+    store->last_version = 0;
+    store->last_time_ns = YR_TIME_FIRST - 1;
+    store->last_data_time_ns = INT64_MIN;
+    return YORE_OK;
+}
+
+void yr_store_adopt(yr_store *store, yr_store *from)
+{
+    /* relaxed: nobody else knows it */
+    yr_layers *layers = atomic_exchange_explicit(&from->layers, NULL, memory_order_relaxed);
+    layers->shows = from->last_version;
+    store->mem = from->mem;
+    store->last_version = from->last_version;
+    store->last_time_ns = from->last_time_ns;
+    store->last_data_time_ns = from->last_data_time_ns;
+    yr_store_set_layers(store, layers); /* before `visible`: L2 */
+    atomic_store_explicit(&store->visible, from->last_version, memory_order_release); /* yr_store_visible */
+    from->mem = NULL;
+}
+
 yore_status yr_store_freeze(yr_store *store, uint64_t lsn, yore_error *err)
 {
     yr_layers *now = yr_store_layers(store);

@@ -84,6 +84,12 @@ typedef struct yr_store_start {
 /* A memtable above the runs; the caller keeps its references. Once, before anything is written or read. */
 yore_status yr_store_begin(yr_store *store, const yr_store_start *start, yore_error *err);
 
+/* After a begin that failed, or after which something failed: as before it. Nobody knows the store yet. */
+yore_status yr_store_rewind(yr_store *store, yore_error *err);
+/* Leader of a store that is only read: go on with the layers of `from`, which nobody else knows and which has all that
+ * this one has. The catalog has been brought forward. Cannot fail; `from` may only be deinitialised. */
+void yr_store_adopt(yr_store *store, yr_store *from);
+
 /* Leader: freeze the memtable and go on in a new one. lsn: of the newest log record, 0 without a log.
  * YORE_ERR_LIMIT when too many wait to be flushed, YORE_ERR_NOMEM: nothing changed. */
 yore_status yr_store_freeze(yr_store *store, uint64_t lsn, yore_error *err);
@@ -131,6 +137,15 @@ static inline yr_layers *yr_store_layers_ref(const yr_store *store)
     yr_layers *layers = yr_store_layers(store);
     yr_layers_ref(layers);
     yr_epoch_exit();
+    return layers;
+}
+/* The newest version, and layers with a reference that have it. Any thread. They may have been made for a version that
+ * is published in a moment: what is older may be gone from them. */
+static inline yr_layers *yr_store_now(const yr_store *store, uint64_t *visible)
+{
+    *visible = yr_store_visible(store);
+    yr_layers *layers = yr_store_layers_ref(store);
+    if (layers->shows > *visible) *visible = layers->shows;
     return layers;
 }
 /* Leader: publish other layers; takes over the caller's reference. The old ones go when no reader has them. */

@@ -333,6 +333,21 @@ yore_status yr_wal_restart(yr_wal *wal, yr_wal_begin begin, yr_wal_apply apply, 
     return status == YORE_END ? YORE_OK : status;
 }
 
+yore_status yr_wal_peek(yr_wal *wal, void (*look_at)(void *arg, const yr_store_state *state), void *arg,
+                        yore_error *err)
+{
+    yr_manifest manifest;
+    yore_status status = check_reader(wal, err);
+    if (status == YORE_OK) status = yr_manifest_load(&wal->place, &manifest, err);
+    if (status < 0) return status;
+    if (memcmp(manifest.uuid, wal->uuid, YR_UUID_BYTES) == 0)
+        look_at(arg, &manifest.state);
+    else
+        status = fail_other_store(&wal->place, err);
+    yr_manifest_deinit(&manifest, wal->place.env);
+    return status;
+}
+
 bool yr_wal_is_behind(const yr_wal *wal)
 {
     return wal->is_behind;
