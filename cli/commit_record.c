@@ -6,7 +6,7 @@
 
 const char *cli_commit_kind(uint32_t kind)
 {
-    static const char *const names[] = {"data", "init", "branch", "tag", "config"};
+    static const char *const names[] = {"data", "init", "branch", "tag", "config", "erase"};
     return kind >= 1 && kind <= CMD_COUNT(names) ? names[kind - 1] : "system";
 }
 

@@ -7,7 +7,7 @@
  *   yore/txn.h      transactions: put, del, incr, append, cas, commit
  *   yore/branch.h   branches and tags
  *   yore/backup.h   backups: make, verify, restore
- *   yore/upkeep.h   retention, collection, sizes of branches
+ *   yore/upkeep.h   retention, collection, erasing, compaction, sizes
  *   yore/search.h   search: ranked hits on any branch as of any moment
  *   yore/time.h     times and spans as text
  *   yore/env.h      the environment: files, clock, memory, threads

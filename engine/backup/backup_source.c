@@ -27,7 +27,7 @@ void yr_backup_source_deinit(yr_backup_source *source)
 }
 
 /* The next row of the change feed, when it is of `version`. YORE_END when the commit has no more: where history was
- * trimmed it may have fewer than it counts. */
+ * trimmed, or a key erased, it may have fewer than it counts. */
 static yore_status next_row(yr_backup_source *source, uint64_t version, const yore_row **out, yore_error *err)
 {
     if (source->row == source->row_count) {
@@ -37,7 +37,8 @@ static yore_status next_row(yr_backup_source *source, uint64_t version, const yo
         if (status < 0) return status;
     }
     if (source->row_count == 0 || source->rows[source->row].version != version) {
-        if (version < yr_catalog_trimmed(source->db->store.catalog)) return YORE_END;
+        const yr_catalog *catalog = source->db->store.catalog;
+        if (version < yr_catalog_trimmed(catalog) || version < yr_catalog_erased(catalog)) return YORE_END;
         return yr_fail(err, YORE_ERR_CORRUPT, "v%" PRIu64 " of '%s' has fewer rows than it counts", version,
                        source->db->path);
     }

@@ -28,6 +28,8 @@ struct yr_catalog {
     _Atomic uint64_t bytes;
     _Atomic uint64_t trimmed;
     _Atomic uint64_t changes;
+    _Atomic uint64_t erased;
+    _Atomic uint64_t erasures;
     yr_arena arena;         /* branches and names: they live as long as the store */
     yr_retire_list retired; /* outgrown filters */
     _Atomic(id_chunk *) ids[ID_TOP];
@@ -145,6 +147,28 @@ uint64_t yr_catalog_bytes(const yr_catalog *catalog)
 uint64_t yr_catalog_trimmed(const yr_catalog *catalog)
 {
     return atomic_load_explicit(&catalog->trimmed, memory_order_acquire); /* pairs with set_kept */
+}
+
+uint64_t yr_catalog_erased(const yr_catalog *catalog)
+{
+    return atomic_load_explicit(&catalog->erased,
+                                memory_order_acquire); /* pairs with yr_catalog_note_erased */
+}
+
+uint64_t yr_catalog_erasures(const yr_catalog *catalog)
+{
+    return atomic_load_explicit(&catalog->erasures,
+                                memory_order_acquire); /* pairs with yr_catalog_note_erased */
+}
+
+void yr_catalog_note_erased(yr_catalog *catalog, uint64_t version)
+{
+    uint64_t now = atomic_load_explicit(&catalog->erased, memory_order_relaxed);
+    /* release pairs with yr_catalog_erased */
+    while (now < version &&
+           !atomic_compare_exchange_weak_explicit(&catalog->erased, &now, version, memory_order_release,
+                                                  memory_order_relaxed)) {}
+    atomic_fetch_add_explicit(&catalog->erasures, 1, memory_order_release); /* yr_catalog_erasures */
 }
 
 uint64_t yr_catalog_changes(const yr_catalog *catalog)

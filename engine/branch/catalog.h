@@ -81,6 +81,12 @@ static inline const char *yr_branch_text(const yr_branch *branch)
 
 /* Of caps >= this, no branch that can be read has lost anything; 0 = nothing was ever trimmed. Grows only. */
 uint64_t yr_catalog_trimmed(const yr_catalog *catalog);
+/* The version of the last erasure, 0 = there was none: what earlier commits wrote may not be there any more. */
+uint64_t yr_catalog_erased(const yr_catalog *catalog);
+/* Any thread: keys were erased by commit `version`, or their bytes have gone now. yr_catalog_erasures counts that: what
+ * was made from rows is to be made again when it has changed. */
+void yr_catalog_note_erased(yr_catalog *catalog, uint64_t version);
+uint64_t yr_catalog_erasures(const yr_catalog *catalog);
 /* How many changes were applied: what was found out about branches is still so while it stays. */
 uint64_t yr_catalog_changes(const yr_catalog *catalog);
 

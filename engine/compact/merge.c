@@ -157,8 +157,11 @@ static yore_status emit(merge *m, const yr_segment_row *row, yore_error *err)
     m->result.rows_out++;
     m->result.row_bytes_out += row_bytes(row);
     if (m->options->is_dry_run) return YORE_OK;
+    yr_segment_row moved = *row;
     yore_status status = m->builder ? YORE_OK : file_begin(m, err);
-    if (status == YORE_OK) status = yr_segment_builder_add(m->builder, row, err);
+    if (status == YORE_OK && row->is_reference && m->options->move_value)
+        status = m->options->move_value(m->options->arg, &moved, err);
+    if (status == YORE_OK) status = yr_segment_builder_add(m->builder, &moved, err);
     return status;
 }
 

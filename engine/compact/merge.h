@@ -4,7 +4,8 @@
  *     ... write the MANIFEST with result.files instead of the inputs, then unlink those ...
  *     yr_merge_result_deinit(env, &result)
  *
- *   G1 What is not dropped comes out as it went in, byte for byte, references to value files too. What is dropped is
+ *   G1 What is not dropped comes out as it went in, byte for byte, references to value files too unless they are
+ *      moved (move_value). What is dropped is
  *      decided by the rules of keep.h alone.
  *   G2 The inputs are only read. Damage in any of them, or fewer rows or commits than they promise, stops the merge.
  *   G3 When it succeeds every output is written, synced, read back and compared, has its own name, and the directory is
@@ -51,10 +52,13 @@ typedef struct yr_merge_options {
     bool is_dry_run; /* only count what would go: nothing is made; dir, build and new_file_id are not used */
     yr_merge_questions questions;
     uint64_t (*new_file_id)(void *arg);
+    /* A row that stays and refers to a value file: may exchange row->value for another reference, which lasts until
+     * the next call. NULL: references stay as they are. Not called in a dry run. */
+    yore_status (*move_value)(void *arg, yr_segment_row *row, yore_error *err);
     /* About once a MiB of input; may wait, to leave the disk to others. YORE_OK, or what the job ends with
      * (YORE_ERR_CANCELLED). May be NULL. */
     yore_status (*progress)(void *arg, const yr_merge_progress *progress, yore_error *err);
-    void *arg; /* of the two above */
+    void *arg; /* of the three above */
 } yr_merge_options;
 
 typedef struct yr_merge_file {

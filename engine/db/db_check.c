@@ -151,6 +151,35 @@ yore_status yore_check(yore_db *db, uint32_t level, yore_check_report *out, yore
     return status;
 }
 
+static uint64_t relaxed(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed); /* a statistic */
+}
+
+static void fill_disk_stats(const yore_db *db, const yr_layers *layers, const totals *sum, yore_stats *out)
+{
+    const yr_maintainer_stats *stats = &db->maintainer.stats;
+    out->segments = sum->run_files;
+    out->runs = layers->run_count;
+    out->value_files = layers->values ? yr_value_set_count(layers->values) : 0;
+    for (uint32_t i = 0; i < out->value_files; i++)
+        out->value_file_bytes += yr_value_file_facts(yr_value_set_at(layers->values, i))->file_bytes;
+    if (!db->maintainer.store) return;
+    yr_block_cache_stats cache;
+    yr_block_cache_stats_get(db->disk.cache, &cache);
+    out->cache_bytes = cache.bytes;
+    out->cache_bytes_max = db->disk.cache_bytes;
+    out->cache_hits = cache.hits;
+    out->cache_misses = cache.misses;
+    out->flushes = relaxed(&stats->flushes);
+    out->flushed_bytes = relaxed(&stats->flushed_bytes);
+    out->compactions = relaxed(&stats->compactions);
+    out->compacted_bytes = relaxed(&stats->compacted_bytes);
+    out->files_retired = relaxed(&stats->files_retired);
+    out->stall_ns = relaxed(&stats->stall_ns);
+    out->stall_reason = atomic_load_explicit(&stats->stall_reason, memory_order_relaxed);
+}
+
 yore_status yore_stats_get(yore_db *db, yore_stats *out, yore_error *err)
 {
     const yr_store *store = &db->store;
@@ -182,6 +211,7 @@ yore_status yore_stats_get(yore_db *db, yore_stats *out, yore_error *err)
     out->memory_bytes = sum.memtable_bytes + yr_catalog_bytes(store->catalog);
     out->entry_bytes = sum.memtable_bytes - out->hash_bytes - out->tree_bytes;
     if (db->wal) yr_wal_stats(db->wal, &out->wal_files, &out->wal_bytes, &out->syncs);
+    fill_disk_stats(db, layers, &sum, out);
     yore_status status = yr_layers_commit_time(layers, visible, &out->time_ns, err);
     yr_layers_unref(layers);
     return status;

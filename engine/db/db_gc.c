@@ -121,6 +121,12 @@ static yore_gc_branch *branch_of(const gc_count *count, uint32_t id)
     return NULL;
 }
 
+static bool has_rules(void *arg, uint32_t branch)
+{
+    const gc_count *count = arg;
+    return yr_keep_find(count->set, branch)->branch == branch;
+}
+
 static yore_status count_row(void *arg, const yr_upkeep_row *row, yore_error *err)
 {
     gc_count *count = arg;
@@ -161,9 +167,11 @@ static yore_status count_rows(gc_plan *plan, const yore_gc_options *options, yor
     if (status == YORE_OK)
         status = yr_retention_rules(&plan->arena, plan->facts, plan->count, &pins, &commits, &set, err);
     if (status < 0 || set.count == 0) return status;
+    bool is_on_disk = db->maintainer.store != NULL; /* in memory nothing goes */
+    if (!is_on_disk && !options->dry_run) return YORE_OK;
     gc_count count = {
         .set = &set, .report = report, .plan = plan, .branches = branches, .branch = UINT32_MAX};
-    return yr_upkeep_rows(db, NULL, options->progress, options->progress_arg, count_row, &count, err);
+    return yr_upkeep_rows(db, has_rules, options->progress, options->progress_arg, count_row, &count, err);
 }
 
 /* -- telling -- */
@@ -204,17 +212,14 @@ static yore_status run(gc_plan *plan, const yore_gc_options *options, yore_gc_re
     if (status < 0) return status;
     report->version = plan->change_count && !options->dry_run ? where.version : 0;
     report->disk_before = report->disk_after = yr_upkeep_disk_bytes(plan->db);
-    if (options->dry_run) {
-        status = count_rows(plan, options, branches, report, err);
-    } else {
-        uint64_t versions, bytes;
-        yr_upkeep_totals(plan->db, &versions, &bytes);
-        status = yr_upkeep_compact(plan->db, options->progress, options->progress_arg, err);
-        yr_upkeep_totals(plan->db, &report->versions, &report->bytes);
-        report->versions = versions > report->versions ? versions - report->versions : 0;
-        report->bytes = bytes > report->bytes ? bytes - report->bytes : 0;
+    status = count_rows(plan, options, branches, report, err);
+    if (status == YORE_OK && !options->dry_run && report->versions) {
+        const yr_compact_all all = {.progress = options->progress, .arg = options->progress_arg};
+        status = yr_upkeep_compact(plan->db, &all, err);
         report->disk_after = yr_upkeep_disk_bytes(plan->db);
     }
+    if (status == YORE_OK && options->dry_run)
+        report->disk_after -= yr_upkeep_disk_share(plan->db, report->bytes);
     for (uint32_t i = 0; i < plan->change_count && status == YORE_OK && options->each; i++)
         options->each(options->each_arg, &branches[i]);
     return status;

@@ -5,6 +5,7 @@
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
 #include "engine/db/handle.h"
+#include "engine/db/upkeep_private.h"
 #include "engine/format/registry_format.h"
 
 #define SEARCH_BYTES_DEFAULT (UINT64_C(4) << 30)
@@ -230,6 +231,8 @@ static yore_status open_disk(yore_db *db, const yore_open_options *options, yore
     yr_maintainer_options maintain;
     uint64_t cache_bytes;
     share_out(options, &cache_bytes, &maintain);
+    maintain.keep_rules = yr_upkeep_keep_rules;
+    maintain.arg = db;
     status = yr_disk_init(&db->disk, db->env, db->dir, db->path, cache_bytes, err);
     if (status == YORE_OK) status = yr_wal_open(&log, begin, apply_record, db, &db->wal, &db->report, err);
     if (status == YORE_OK) status = check_uuid(db, err);

@@ -62,6 +62,65 @@ yore_status yr_retention_pins_of(yore_db *db, yr_arena *arena, yr_retention_pins
     return yr_retention_tags(db, arena, pins, err);
 }
 
+/* -- what compaction keeps -- */
+
+static yore_status take_erasure(const yore_row *row, yr_keep_erasure *out, yore_error *err)
+{
+    if (yr_erase_key_decode(row->key, &out->version) && yr_erase_record_decode(row->value, &out->record))
+        return YORE_OK;
+    return yr_fail(err, YORE_ERR_CORRUPT, "the record of an erasure cannot be read");
+}
+
+yore_status yr_upkeep_erasures(yore_db *db, yr_arena *arena, yr_keep_set *out, yore_error *err)
+{
+    yore_range range = YORE_RANGE_INIT;
+    range.primitive = YORE_SYSTEM;
+    range.prefix = yore_str("e");
+    range.without_times = true;
+    yr_layers *layers = yr_store_layers_ref(&db->store);
+    yr_view view = yr_store_view(&db->store, layers, &yr_registry_branch, yr_store_visible(&db->store), 0);
+    yr_keep_erasure *erasures = NULL;
+    uint32_t room = 0, count = 0;
+    yr_scan scan;
+    yore_row row;
+    size_t n = 1;
+    yore_status status = yr_scan_init(&scan, &view, &range, err);
+    while (status == YORE_OK && n) {
+        status = yr_scan_next(&scan, &row, sizeof row, 1, &n, err);
+        if (status < 0 || !n) break;
+        if (count == room) { /* what is outgrown stays in the arena: as much again at most */
+            room = room ? room * 2 : 16;
+            yr_keep_erasure *grown = yr_arena_alloc(arena, room * sizeof *grown);
+            if (grown && count) memcpy(grown, erasures, count * sizeof *grown);
+            erasures = grown;
+        }
+        status = erasures ? take_erasure(&row, &erasures[count++], err)
+                          : yr_fail(err, YORE_ERR_NOMEM, "out of memory for the erasures");
+    }
+    yr_scan_deinit(&scan);
+    yr_layers_unref(layers);
+    out->erasures = erasures;
+    out->erasure_count = status < 0 ? 0 : count;
+    return status;
+}
+
+yore_status yr_upkeep_keep_rules(void *arg, yr_arena *arena, yr_keep_set *out, yore_error *err)
+{
+    yore_db *db = arg;
+    *out = (yr_keep_set){0};
+    yore_status status = YORE_OK;
+    if (yr_catalog_trimmed(db->store.catalog)) {
+        yr_retention_pins pins = {.floor = UINT64_MAX};
+        const yr_retention_commits commits = yr_retention_commits_of(db);
+        uint32_t count = 0;
+        const yr_retention_branch *facts = yr_retention_facts(db, arena, &count);
+        if (!facts) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the branches");
+        status = yr_retention_pins_of(db, arena, &pins, err);
+        if (status == YORE_OK) status = yr_retention_rules(arena, facts, count, &pins, &commits, out, err);
+    }
+    return status == YORE_OK ? yr_upkeep_erasures(db, arena, out, err) : status;
+}
+
 yore_status yr_upkeep_shows_below(yore_db *db, const yr_branch *branch, uint32_t primitive, yore_slice key,
                                   bool *shows, yore_error *err)
 {
@@ -84,27 +143,39 @@ yore_status yr_upkeep_shows_below(yore_db *db, const yr_branch *branch, uint32_t
 
 /* -- sizes and compaction -- */
 
-void yr_upkeep_totals(yore_db *db, uint64_t *versions, uint64_t *bytes)
+static uint64_t disk_of(const yore_stats *stats)
 {
-    yore_stats stats = {.struct_size = sizeof stats};
-    *versions = *bytes = 0;
-    if (yore_stats_get(db, &stats, NULL) < 0) return;
-    *versions = stats.versions;
-    *bytes = stats.key_bytes + stats.value_bytes;
+    return stats->segment_bytes + stats->value_file_bytes + stats->wal_bytes;
 }
 
 uint64_t yr_upkeep_disk_bytes(yore_db *db)
 {
     yore_stats stats = {.struct_size = sizeof stats};
-    if (yore_stats_get(db, &stats, NULL) < 0) return 0;
-    return stats.segment_bytes + stats.value_file_bytes + stats.wal_bytes;
+    return yore_stats_get(db, &stats, NULL) < 0 ? 0 : disk_of(&stats);
 }
 
-yore_status yr_upkeep_compact(yore_db *db, yore_upkeep_progress progress, void *arg, yore_error *err)
+uint64_t yr_upkeep_disk_share(yore_db *db, uint64_t bytes)
 {
-    (void)progress;
-    (void)arg;
-    return yr_db_writable(db, err);
+    yore_stats stats = {.struct_size = sizeof stats};
+    if (yore_stats_get(db, &stats, NULL) < 0) return 0;
+    uint64_t held = stats.key_bytes + stats.value_bytes;
+    if (bytes >= held) return held ? disk_of(&stats) : 0;
+    return (uint64_t)((double)disk_of(&stats) * (double)bytes / (double)held);
+}
+
+yore_status yr_upkeep_compact(yore_db *db, const yr_compact_all *options, yore_error *err)
+{
+    yore_status status = yr_db_writable(db, err);
+    if (status < 0 || !db->maintainer.store) return status; /* a store in memory is as compact as it can be */
+    yr_maintainer_rules_changed(&db->maintainer);
+    status = yr_maintainer_flush(&db->maintainer, true, err);
+    if (status == YORE_OK) status = yr_maintainer_compact(&db->maintainer, options, err);
+    return status;
+}
+
+yore_status yore_compact(yore_db *db, yore_upkeep_progress progress, void *arg, yore_error *err)
+{
+    return yr_upkeep_compact(db, &(yr_compact_all){.progress = progress, .arg = arg}, err);
 }
 
 static void add_run(const yr_run *run, uint32_t branch, yore_branch_size *out)

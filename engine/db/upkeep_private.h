@@ -15,12 +15,18 @@ yr_retention_commits yr_retention_commits_of(yore_db *db);
 /* Tags, and what is open: all that pins points but forks. */
 yore_status yr_retention_pins_of(yore_db *db, yr_arena *arena, yr_retention_pins *pins, yore_error *err);
 
+/* What compaction must keep now: the maintainer's keep_rules; `db` is a yore_db. */
+yore_status yr_upkeep_keep_rules(void *db, yr_arena *arena, yr_keep_set *out, yore_error *err);
+/* The erasures there were, in the arena. */
+yore_status yr_upkeep_erasures(yore_db *db, yr_arena *arena, yr_keep_set *out, yore_error *err);
+
 /* One version of one key, as stored. */
 typedef struct yr_upkeep_row {
     yore_slice key; /* user key; valid for the call */
     uint64_t version;
     int64_t expiry_ns;
     uint64_t value_bytes; /* metadata included */
+    uint64_t value_file;  /* that the value is in; 0 = none */
     uint32_t branch;
     uint8_t primitive;
     uint8_t op;
@@ -39,9 +45,9 @@ yore_status yr_upkeep_shows_below(yore_db *db, const yr_branch *branch, uint32_t
                                   bool *shows, yore_error *err);
 
 /* Write memory to segments and merge all of them by what is to be kept now. */
-yore_status yr_upkeep_compact(yore_db *db, yore_upkeep_progress progress, void *arg, yore_error *err);
-/* Versions that are stored, and the bytes of their keys and values. */
-void yr_upkeep_totals(yore_db *db, uint64_t *versions, uint64_t *bytes);
+yore_status yr_upkeep_compact(yore_db *db, const yr_compact_all *options, yore_error *err);
 uint64_t yr_upkeep_disk_bytes(yore_db *db);
+/* About how many of them so many bytes of keys and values take. */
+uint64_t yr_upkeep_disk_share(yore_db *db, uint64_t bytes);
 
 #endif

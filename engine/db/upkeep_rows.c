@@ -108,11 +108,12 @@ static yore_status stand_in_run(source *s, yore_error *err)
     return status == YORE_END ? YORE_OK : status;
 }
 
-static uint64_t stored_bytes(const yr_segment_row *row)
+static void fill_value(const yr_segment_row *stored, yr_upkeep_row *row)
 {
     yr_value_ref ref;
-    if (row->is_reference && yr_value_ref_decode(row->value, &ref)) return ref.bytes + row->meta.size;
-    return row->value.size + row->meta.size;
+    bool is_elsewhere = stored->is_reference && yr_value_ref_decode(stored->value, &ref);
+    row->value_bytes = (is_elsewhere ? ref.bytes : stored->value.size) + stored->meta.size;
+    row->value_file = is_elsewhere ? ref.file_id : 0;
 }
 
 static yore_status give_rows(row_merge *m, source *s, yore_slice key, yr_upkeep_row *row, yore_error *err)
@@ -121,7 +122,7 @@ static yore_status give_rows(row_merge *m, source *s, yore_slice key, yr_upkeep_
     while (status == YORE_OK && yr_slice_equal(s->key, key)) {
         row->version = s->row.version;
         row->expiry_ns = s->row.expiry_ns;
-        row->value_bytes = stored_bytes(&s->row);
+        fill_value(&s->row, row);
         row->op = s->row.op;
         status = give(m, row, err);
         if (status == YORE_OK) status = stand_in_run(s, err);

@@ -14,6 +14,7 @@ yore_status yr_disk_init(yr_disk *disk, const yore_env *env, yore_dir *dir, cons
     disk->env = env;
     disk->dir = dir;
     disk->path = path;
+    disk->cache_bytes = cache_bytes;
     yore_status status = yr_block_cache_create(env, cache_bytes, &disk->cache, err);
     return status < 0 ? status : yr_decoders_create(env, &disk->decoders, err);
 }

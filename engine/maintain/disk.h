@@ -15,6 +15,7 @@ typedef struct yr_disk {
     uint8_t uuid[YR_UUID_BYTES];
     bool has_uuid;
     yr_block_cache *cache;
+    uint64_t cache_bytes; /* its budget */
     yr_decoders *decoders;
 } yr_disk;
 

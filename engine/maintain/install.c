@@ -87,10 +87,9 @@ static yore_status count_references(change *c, yore_error *err)
 }
 
 /* The value files that something still refers to; what nothing refers to leaves the draft. */
-static yore_status keep_used_values(change *c, yore_error *err)
+static yore_status keep_used_values(change *c, yr_value_set *all, yore_error *err)
 {
     const yore_env *env = c->m->store->env;
-    yr_value_set *all = c->now->values;
     uint32_t count = all ? yr_value_set_count(all) : 0, kept = 0;
     if (count == 0) return YORE_OK;
     c->usage = yr_alloc_zero(env, count * sizeof *c->usage);
@@ -318,12 +317,14 @@ static void replace_runs(change *c, uint32_t at, uint32_t count)
 }
 
 yore_status yr_install_merge(yr_maintainer *m, const yr_layers *layers, uint32_t first, uint32_t last,
-                             const yr_merge_result *result, uint16_t level, bool is_leading, yore_error *err)
+                             const yr_merge_result *result, const yr_store_file *values, uint16_t level,
+                             bool is_leading, yore_error *err)
 {
     change c;
+    yr_value_set *all = NULL;
     old_files old = {0};
     yr_store_file *files = describe(m, result, result->files[0].file_id, level);
-    yore_status status = change_begin(&c, m, result->file_count, err);
+    yore_status status = change_begin(&c, m, result->file_count + 1, err);
     if (status == YORE_OK && (!files || !list_old(m, layers, first, last, &old))) status = no_memory(err);
     if (status == YORE_OK) {
         bool in_memory = has_room_for_image(&c, result, old.image_bytes);
@@ -334,15 +335,21 @@ yore_status yr_install_merge(yr_maintainer *m, const yr_layers *layers, uint32_t
         c.merged_count = last - first + 1;
         replace_runs(&c, c.merged_at, c.merged_count);
         yr_draft_replace(&c.draft, old.ids, old.count, files, result->file_count);
-        status = keep_used_values(&c, err);
+        status = add_values(&c, values, err);
+        all = c.values;
+        c.values = NULL;
     }
+    if (status == YORE_OK) status = keep_used_values(&c, all, err);
     if (status == YORE_OK) status = take_effect(&c, is_leading, true, err);
     if (status == YORE_OK) {
         retire_old(m, &old);
         remove_unused_values(&c);
     } else {
         remove_outputs(m, result);
+        if (values->file_id && !yr_wal_is_poisoned(m->wal))
+            yr_disk_remove(m->disk, YR_FILE_VALUES, values->file_id, false);
     }
+    yr_value_set_unref(all);
     change_end(&c);
     yr_free(m->store->env, old.ids, old.count * sizeof *old.ids);
     yr_free(m->store->env, files, result->file_count * sizeof *files);
@@ -391,7 +398,7 @@ yore_status yr_install_rewrite(yr_maintainer *m, const yr_layers *layers, uint32
         c.merged_count = 1;
         replace_runs(&c, c.merged_at, 1);
         yr_draft_replace(&c.draft, &old_id, 1, files, result->file_count);
-        status = keep_used_values(&c, err);
+        status = keep_used_values(&c, c.now->values, err);
     }
     if (status == YORE_OK) status = take_effect(&c, is_leading, true, err);
     if (status == YORE_OK) {

@@ -13,9 +13,10 @@
 /* A run for the oldest frozen memtable. */
 yore_status yr_install_flush(yr_maintainer *m, yr_memtable *mem, const yr_flush_files *files, bool is_leading,
                              yore_error *err);
-/* A run for the runs [first, last] of `layers`. */
+/* A run for the runs [first, last] of `layers`, and a value file that it refers to (file_id 0: none). */
 yore_status yr_install_merge(yr_maintainer *m, const yr_layers *layers, uint32_t first, uint32_t last,
-                             const yr_merge_result *result, uint16_t level, bool is_leading, yore_error *err);
+                             const yr_merge_result *result, const yr_store_file *values, uint16_t level,
+                             bool is_leading, yore_error *err);
 /* One file (or none) for file `file` of run `run`. */
 yore_status yr_install_rewrite(yr_maintainer *m, const yr_layers *layers, uint32_t run, uint32_t file,
                                const yr_merge_result *result, uint16_t level, bool is_leading,

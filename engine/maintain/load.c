@@ -26,6 +26,8 @@ static const char *judge(const yr_catalog *catalog, const yr_branch_record *reco
     if (parent && parent->depth >= YORE_LINEAGE_DEPTH_MAX) return "its lineage is too deep";
     if (deleted != (record->deleted_version != 0) || record->deleted_version > version)
         return "it is deleted at no version";
+    if (record->trimmed_version > version || ((record->flags & YR_BRANCH_PURGED) && !deleted))
+        return "it is trimmed at no version";
     if (is_default != (id == YR_DEFAULT_BRANCH) || (is_default && deleted))
         return "`default` is another branch";
     return !deleted && yr_catalog_by_name(catalog, record->name) ? "its name is taken" : NULL;
@@ -96,6 +98,30 @@ static yore_status load_branches(yr_store *store, yr_layers *layers, yore_error 
     return status;
 }
 
+/* The last erasure. */
+static yore_status load_erased(yr_store *store, yr_layers *layers, yore_error *err)
+{
+    yore_range range = YORE_RANGE_INIT;
+    range.primitive = YORE_SYSTEM;
+    range.prefix = yore_str("e");
+    range.without_times = range.reverse = true;
+    yr_view view = yr_store_view(store, layers, &yr_registry_branch, store->last_version, 0);
+    yr_scan scan;
+    yore_row row;
+    size_t n = 0;
+    uint64_t version;
+    yore_status status = yr_scan_init(&scan, &view, &range, err);
+    if (status == YORE_OK) status = yr_scan_next(&scan, &row, sizeof row, 1, &n, err);
+    if (status == YORE_OK && n) {
+        if (yr_erase_key_decode(row.key, &version) && version <= store->last_version)
+            yr_catalog_note_erased(store->catalog, version);
+        else
+            status = yr_fail(err, YORE_ERR_CORRUPT, "the registry's record of an erasure is not valid");
+    }
+    yr_scan_deinit(&scan);
+    return status;
+}
+
 /* relaxed throughout: nobody else is there yet */
 static void add_facts(yr_branch *branch, const yr_run_branch *facts, uint64_t flushed)
 {
@@ -116,6 +142,7 @@ yore_status yr_load_catalog(yr_store *store, yore_error *err)
     yr_layers *layers = yr_store_layers(store);
     if (layers->run_count == 0) return YORE_OK;
     yore_status status = load_branches(store, layers, err);
+    if (status == YORE_OK) status = load_erased(store, layers, err);
     for (uint32_t i = 0; i < layers->run_count && status == YORE_OK; i++) {
         const yr_run *run = layers->runs[i];
         for (uint32_t k = 0; k < yr_run_branch_count(run) && status == YORE_OK; k++) {

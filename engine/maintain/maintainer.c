@@ -7,6 +7,8 @@
 #include "engine/compact/survey.h"
 #include "engine/maintain/install.h"
 #include "engine/maintain/pressure.h"
+#include "engine/maintain/value_move.h"
+#include "engine/segment/value_collect.h"
 
 enum {
     RETRY_NS = 100000000,    /* after a failure; doubled each time */
@@ -82,13 +84,18 @@ typedef struct job {
     yr_keep_set keep;
     bool has_keep;
     yr_compact_plan plan;
+    yr_compact_all asked; /* of a job that was asked for */
+    uint64_t total_bytes; /* of the keys and values of all runs */
+    yr_value_move move;
 } job;
 
 static yore_status on_progress(void *arg, const yr_merge_progress *progress, yore_error *err)
 {
     const job *j = arg;
-    (void)progress;
-    if (!atomic_load_explicit(&j->m->cancel, memory_order_relaxed)) return YORE_OK; /* a hint */
+    const yr_compact_all *asked = &j->asked;
+    bool is_stopped = asked->progress && asked->progress(asked->arg, progress->bytes_in, j->total_bytes);
+    if (!is_stopped && !atomic_load_explicit(&j->m->cancel, memory_order_relaxed))
+        return YORE_OK; /* a hint */
     return yr_fail(err, YORE_ERR_CANCELLED, "the merge of segments was interrupted");
 }
 
@@ -142,6 +149,12 @@ static yore_status shows_below(void *arg, uint32_t id, yore_slice tree_key, bool
     return YORE_OK;
 }
 
+static yore_status move_value(void *arg, yr_segment_row *row, yore_error *err)
+{
+    job *j = arg;
+    return yr_value_move_row(&j->move, row, err);
+}
+
 static yr_merge_options merge_options(job *j)
 {
     const yr_maintainer *m = j->m;
@@ -155,6 +168,7 @@ static yr_merge_options merge_options(job *j)
                                 .is_bottom = j->plan.is_bottom,
                                 .questions = {has_older, shows_below, j},
                                 .new_file_id = job_file_id,
+                                .move_value = move_value,
                                 .progress = on_progress,
                                 .arg = j};
     memcpy(options.build.uuid, m->disk->uuid, YR_UUID_BYTES);
@@ -172,9 +186,17 @@ static yore_status run_job(job *j, bool is_leading, yore_error *err)
         is_merge ? yr_merge_runs(&options, j->layers->runs + plan->first, plan->last - plan->first + 1,
                                  &result, err)
                  : yr_merge_one_file(&options, j->layers->runs[plan->first], plan->file, &result, err);
-    if (status < 0) return status;
-    status = is_merge ? yr_install_merge(m, j->layers, plan->first, plan->last, &result, plan->level,
-                                         is_leading, err)
+    if (status == YORE_OK) {
+        status = yr_value_move_finish(&j->move, err);
+        if (status < 0) yr_merge_result_remove(&options, &result);
+        if (status < 0) yr_merge_result_deinit(m->store->env, &result);
+    }
+    if (status < 0) {
+        yr_value_move_undo(&j->move);
+        return status;
+    }
+    status = is_merge ? yr_install_merge(m, j->layers, plan->first, plan->last, &result, &j->move.made,
+                                         plan->level, is_leading, err)
                       : yr_install_rewrite(m, j->layers, plan->first, plan->file, &result, plan->level,
                                            is_leading, err);
     if (status == YORE_OK) {
@@ -202,6 +224,7 @@ static yore_status job_begin(job *j, yr_maintainer *m, yore_error *err)
 
 static void job_end(job *j)
 {
+    yr_value_move_deinit(&j->move);
     yr_layers_unref(j->layers);
     yr_arena_deinit(&j->arena);
     yr_mutex_unlock(&j->m->merging);
@@ -526,16 +549,91 @@ yore_status yr_maintainer_flush(yr_maintainer *m, bool drop_log, yore_error *err
     return status < 0 ? status : YORE_OK;
 }
 
-yore_status yr_maintainer_compact(yr_maintainer *m, yore_error *err)
+static uint64_t bytes_of(const yr_layers *layers)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < layers->run_count; i++) {
+        for (uint32_t k = 0; k < yr_run_branch_count(layers->runs[i]); k++) {
+            const yr_run_branch *branch = yr_run_branch_at(layers->runs[i], k);
+            bytes += branch->key_bytes + branch->value_bytes;
+        }
+    }
+    return bytes;
+}
+
+/* What the segments of all runs refer to in each value file. */
+static yore_status survey_values(const yr_layers *layers, yr_value_usage *usage, uint32_t count,
+                                 yore_error *err)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const yr_value_file *file = yr_value_set_at(layers->values, i);
+        usage[i] = (yr_value_usage){.file_id = yr_value_file_header(file)->file_id,
+                                    .file_bytes = yr_value_file_facts(file)->file_bytes,
+                                    .value_bytes = yr_value_file_facts(file)->value_bytes};
+    }
+    for (uint32_t i = 0; i < layers->run_count; i++) {
+        for (uint32_t k = 0; k < yr_run_file_count(layers->runs[i]); k++) {
+            yr_segment *segment = yr_run_file(layers->runs[i], k);
+            for (uint32_t n = 0; n < yr_segment_value_file_count(segment); n++) {
+                yr_segment_value_file used;
+                yore_status status = yr_segment_value_file_get(segment, n, &used, err);
+                if (status < 0) return status;
+                (void)yr_value_usage_add(usage, count, used.file_id, used.count, used.bytes);
+            }
+        }
+    }
+    return YORE_OK;
+}
+
+static bool is_asked(const yr_compact_all *asked, uint64_t file_id)
+{
+    if (asked->value_files_since && file_id >= asked->value_files_since) return true;
+    for (uint32_t i = 0; i < asked->value_file_count; i++)
+        if (asked->value_files[i] == file_id) return true;
+    return false;
+}
+
+/* The value files that are given up with a merge of everything. */
+static yore_status choose_values(job *j, yore_error *err)
+{
+    const yr_layers *layers = j->layers;
+    uint32_t count = layers->values ? yr_value_set_count(layers->values) : 0, n = 0;
+    j->move = (yr_value_move){.disk = j->m->disk,
+                              .values = layers->values,
+                              .last_version = yr_layers_flushed(layers),
+                              .new_file_id = job_file_id,
+                              .arg = j};
+    if (count == 0) return YORE_OK;
+    yr_value_usage *usage = yr_arena_alloc(&j->arena, count * sizeof *usage);
+    enum yr_value_fate *fates = yr_arena_alloc(&j->arena, count * sizeof *fates);
+    uint64_t *files = yr_arena_alloc(&j->arena, count * sizeof *files);
+    if (!usage || !fates || !files) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a plan of merges");
+    yore_status status = survey_values(layers, usage, count, err);
+    if (status < 0) return status;
+    yr_value_plan plan;
+    yr_value_collect(usage, count, &(yr_value_policy){0}, fates, &plan);
+    for (uint32_t i = 0; i < count; i++) {
+        if (fates[i] == YR_VALUES_REWRITE || is_asked(&j->asked, usage[i].file_id))
+            files[n++] = usage[i].file_id;
+    }
+    j->move.files = files;
+    j->move.file_count = n;
+    return YORE_OK;
+}
+
+yore_status yr_maintainer_compact(yr_maintainer *m, const yr_compact_all *options, yore_error *err)
 {
     job j;
     bool is_threaded = wake_flusher(m);
     if (!is_threaded) yr_store_lead(m->store);
     yore_status status = job_begin(&j, m, err);
     if (status == YORE_OK) {
+        j.asked = *options;
+        j.total_bytes = bytes_of(j.layers);
         j.plan = plan_all(j.layers);
-        if (j.plan.kind != YR_COMPACT_NOTHING) status = run_job(&j, !is_threaded, err);
+        status = choose_values(&j, err);
     }
+    if (status == YORE_OK && j.plan.kind != YR_COMPACT_NOTHING) status = run_job(&j, !is_threaded, err);
     job_end(&j);
     if (!is_threaded) yr_store_unlead(m->store);
     return status;

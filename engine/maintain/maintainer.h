@@ -80,8 +80,18 @@ void yr_maintainer_after_group(yr_maintainer *maintainer);
 /* Flush everything that is visible now, and wait. The caller does not lead.
  * drop_log: go on in a new log file, so that nothing of the old ones is left to replay. */
 yore_status yr_maintainer_flush(yr_maintainer *maintainer, bool drop_log, yore_error *err);
+typedef struct yr_compact_all {
+    /* NULL, or called about once a MiB; non-zero stops it: YORE_ERR_CANCELLED. */
+    int (*progress)(void *arg, uint64_t bytes, uint64_t total);
+    void *arg;
+    /* Value files to give up, in any order, besides those of which more than half is garbage. */
+    const uint64_t *value_files;
+    uint32_t value_file_count;
+    uint64_t value_files_since; /* and all with this number or a greater one; 0 = none */
+} yr_compact_all;
+
 /* Merge all runs into one under the rules as they are, whatever the policy thinks. */
-yore_status yr_maintainer_compact(yr_maintainer *maintainer, yore_error *err);
+yore_status yr_maintainer_compact(yr_maintainer *maintainer, const yr_compact_all *options, yore_error *err);
 /* The rules have changed: files may hold garbage they did not hold before. */
 void yr_maintainer_rules_changed(yr_maintainer *maintainer);
 

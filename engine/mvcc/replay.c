@@ -103,7 +103,10 @@ static yore_status replay_registry_row(yr_store *store, const yr_row *row, uint6
     if (yr_branch_key_decode(row->key, &id) && id != YR_REGISTRY_BRANCH) {
         return replay_branch(store, row, id, version, err);
     }
-    if (key[0] == 'e' && is_legal_erase(store, row, version)) return YORE_OK;
+    if (key[0] == 'e' && is_legal_erase(store, row, version)) {
+        yr_catalog_note_erased(store->catalog, version);
+        return YORE_OK;
+    }
     if (key[0] == 't' && is_legal_tag(store, row, name, version)) return YORE_OK;
     bool is_named = name.size >= 1 && name.size <= YORE_BRANCH_NAME_MAX;
     if (key[0] == 'c' && is_named) return YORE_OK;

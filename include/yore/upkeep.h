@@ -1,4 +1,4 @@
-/* Looking after a store: how long history is kept, what is collected, how large branches are.
+/* Looking after a store: how long history is kept, what is collected, erased for good, rewritten, measured.
  *
  * Nothing is forgotten unless somebody says so. A branch keeps all of its history until yore_branch_retention_set says
  * less; yore_gc then moves the oldest point that can be read, with a commit, and gives back the space of what lies
@@ -137,6 +137,61 @@ typedef struct yore_gc_report {
  * Threads any; one at a time works, others wait.   Blocks on the disk, never readers.   Cost O(store). */
 YORE_API YORE_NODISCARD yore_status yore_gc(yore_db *db, const yore_gc_options *options, yore_gc_report *out,
                                             yore_error *err);
+
+/* Write everything in memory to segments and merge them as far as that helps reads and space.
+ * progress  NULL = none.
+ * Returns as yore_gc. A store in memory has nothing to compact: YORE_OK.
+ * Threads any; one at a time works.   Blocks on the disk, never readers.   Cost O(store). */
+YORE_API YORE_NODISCARD yore_status yore_compact(yore_db *db, yore_upkeep_progress progress, void *arg,
+                                                 yore_error *err);
+
+/* -- erasing: removing every version -- */
+
+typedef struct yore_erase_options {
+    uint32_t struct_size;
+    bool prefix;       /* every key that begins with the given bytes, of its primitive */
+    bool all_branches; /* on every branch, deleted ones too; else only the versions the branch itself wrote */
+    bool dry_run;      /* count and change nothing */
+    bool reserved;
+    yore_upkeep_progress progress; /* NULL = none */
+    void *progress_arg;
+} yore_erase_options;
+
+#define YORE_ERASE_OPTIONS_INIT                                            \
+    {                                                                      \
+        sizeof(yore_erase_options), false, false, false, false, NULL, NULL \
+    }
+
+typedef struct yore_erase_report {
+    uint32_t struct_size;
+    uint32_t branches; /* that had any of the keys */
+    uint64_t version;  /* the commit that said so; 0 = there was nothing to erase, or a dry run */
+    uint64_t keys;     /* of all branches */
+    uint64_t versions; /* puts and deletes */
+    uint64_t bytes;    /* of keys and values in them */
+} yore_erase_report;
+
+#define YORE_ERASE_REPORT_INIT                   \
+    {                                            \
+        sizeof(yore_erase_report), 0, 0, 0, 0, 0 \
+    }
+
+/* Erase keys: every version of them, at every point in history, and their bytes in the store's files.
+ * Reads then find the keys absent at every point before the erasure, as if never written. Later commits may write them
+ * again. When the call returns YORE_OK the bytes are in no file of the store any more (but may be in the disk's free
+ * space, in backups, in copies, and in handles and snapshots that were open: they keep what they show until they are
+ * closed). The registry remembers a hash of the key, not the key, so that a restored backup chain erases it again.
+ * branch   a live branch, or "id:17". Ignored with all_branches.
+ * key      the key, or with options->prefix the prefix (which may be empty); never YORE_SYSTEM.
+ * options  NULL = this one key on this branch.
+ * out      may be NULL. struct_size set by the caller.
+ * Returns YORE_OK; YORE_ERR_REFUSED when a parent of the branch shows one of the keys too, since the parent's value
+ *         would rise: erase it there, or on all branches; YORE_ERR_NO_BRANCH, YORE_ERR_LIMIT, YORE_ERR_CANCELLED (the
+ *         keys may be readable until it is run again); else as yore_gc.
+ * Threads any; one at a time works.   Blocks on the disk.   Cost O(store). */
+YORE_API YORE_NODISCARD yore_status yore_erase(yore_db *db, yore_slice branch, yore_key key,
+                                               const yore_erase_options *options, yore_erase_report *out,
+                                               yore_error *err);
 
 /* -- sizes -- */
 

@@ -20,6 +20,7 @@ yore_status yr_search_settings_get(const yore_db *db, uint64_t version, yr_searc
     memset(out, 0, sizeof *out);
     yr_buf_init(&prefixes, db->env, SIZE_MAX);
     yore_status status = yr_setting_prefixes(db, "search.index", version, &prefixes, err);
+    out->index.erasures = yr_catalog_erasures(db->store.catalog);
     out->index.prefixes_version = yr_prefix_table_since(yore_bytes(prefixes.data, prefixes.size));
     yr_buf_deinit(&prefixes);
     if (status == YORE_OK) status = yr_setting_get(db, "search.language", version, out->index.language, err);
@@ -36,7 +37,7 @@ yore_status yr_search_settings_get(const yore_db *db, uint64_t version, yr_searc
 bool yr_index_settings_equal(const yr_index_settings *a, const yr_index_settings *b)
 {
     return a->indexes_text == b->indexes_text && a->prefixes_version == b->prefixes_version &&
-           strcmp(a->language, b->language) == 0;
+           a->erasures == b->erasures && strcmp(a->language, b->language) == 0;
 }
 
 /* -- the thread -- */

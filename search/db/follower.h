@@ -28,6 +28,7 @@ typedef struct yr_index_settings {
     char language[YR_SETTING_SIZE];
     bool indexes_text;         /* search.index is not "none" */
     uint64_t prefixes_version; /* since when its values by key prefix are what they are; 0 = there are none */
+    uint64_t erasures;         /* yr_catalog_erasures: what was erased must not be found */
 } yr_index_settings;
 bool yr_index_settings_equal(const yr_index_settings *a, const yr_index_settings *b);
 

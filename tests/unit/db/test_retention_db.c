@@ -29,12 +29,14 @@ typedef struct write {
     uint32_t branch, key;
     uint64_t version;
     bool is_delete;
+    bool is_erased;
 } write;
 
 typedef struct world {
     yr_sim *sim;
     yore_db *db;
     yr_rng rng;
+    uint64_t every;                /* commits between flushes; 0 = by size */
     branch branches[BRANCHES + 1]; /* by id */
     uint32_t branch_count;
     write writes[VERSIONS];
@@ -60,6 +62,7 @@ static void open_db(world *w)
     options.sync = YORE_SYNC_OS;
     options.memory_bytes_max = 64 << 20;
     options.wal_bytes_min = 16384;
+    options.maintain_every = (uint32_t)w->every;
     ok(yore_open("db", &options, &w->db, &err));
 }
 
@@ -88,7 +91,7 @@ static uint64_t shown(const world *w, uint32_t id, uint64_t cap, uint32_t key)
         const write *best = NULL;
         for (uint32_t i = 0; i < w->write_count; i++) {
             const write *at = &w->writes[i];
-            if (at->branch == id && at->key == key && at->version <= cap) best = at;
+            if (at->branch == id && at->key == key && at->version <= cap && !at->is_erased) best = at;
         }
         if (best) return best->is_delete ? 0 : best->version;
         if (w->branches[id].fork < cap) cap = w->branches[id].fork;
@@ -265,6 +268,53 @@ static void do_collect(world *w)
     if (real.version) assert_int_equal(real.version, ++w->version);
 }
 
+static void do_compact(world *w)
+{
+    yore_check_report report = {.struct_size = sizeof report};
+    ok(yore_compact(w->db, NULL, NULL, &err));
+    ok(yore_check(w->db, YORE_CHECK_DEEP, &report, &err));
+}
+
+/* What a parent shows through the fork would show instead. */
+static bool would_rise(const world *w, uint32_t id, uint32_t key)
+{
+    for (uint32_t i = 0; i < w->write_count; i++) {
+        const write *at = &w->writes[i];
+        if (at->branch == id && at->key == key && !at->is_erased)
+            return w->branches[id].parent && shown(w, w->branches[id].parent, w->branches[id].fork, key) != 0;
+    }
+    return false;
+}
+
+static void do_erase(world *w)
+{
+    char name[8], text[16];
+    yore_erase_options options = YORE_ERASE_OPTIONS_INIT;
+    yore_erase_report report = YORE_ERASE_REPORT_INIT;
+    uint32_t id = any_branch(w), key = any(w, KEYS), erased = 0;
+    options.all_branches = any(w, 2) != 0;
+    options.prefix = any(w, 4) == 0; /* all keys: they begin with k */
+    snprintf(name, sizeof name, options.prefix ? "k" : "k%u", key);
+    bool refused = false;
+    for (uint32_t k = 0; k < KEYS && !options.all_branches; k++)
+        refused = refused || ((options.prefix || k == key) && would_rise(w, id, k));
+    yore_status status = yore_erase(w->db, id_name(id, text), yore_str_key(name), &options, &report, &err);
+    if (status == YORE_ERR_REFUSED && !refused) fail_msg("%s", err.message);
+    if (status == YORE_ERR_REFUSED) return;
+    ok(status);
+    assert_false(refused && !w->branches[id].is_deleted); /* nothing of a purged one can rise */
+    for (uint32_t i = 0; i < w->write_count; i++) {
+        write *at = &w->writes[i];
+        if (!options.all_branches && at->branch != id) continue;
+        if (!options.prefix && at->key != key) continue;
+        erased += !at->is_erased;
+        at->is_erased = true;
+    }
+    assert_true(report.versions <= erased); /* what was trimmed is not there any more */
+    assert_int_equal(report.version != 0, report.versions != 0);
+    w->version += report.version != 0;
+}
+
 static void do_reopen(world *w)
 {
     yore_close(w->db);
@@ -277,6 +327,7 @@ static void run_world(uint64_t seed)
     memset(&w, 0, sizeof w);
     w.rng.state = seed;
     w.sim = yr_sim_create(seed);
+    w.every = any(&w, 3) ? 0 : 1 + any(&w, 6);
     open_db(&w);
     w.branch_count = 1;
     w.version = 1;
@@ -288,6 +339,10 @@ static void run_world(uint64_t seed)
         case 3: do_delete(&w); break;
         case 4: do_reopen(&w); break;
         case 5: do_collect(&w); break;
+        case 6: do_compact(&w); break;
+        case 7:
+            if (any(&w, 4) == 0) do_erase(&w);
+            break;
         default: do_write(&w); break;
         }
         if (any(&w, 4) == 0) expect_all(&w);
@@ -430,6 +485,72 @@ static void test_the_size_of_a_branch_is_what_it_wrote_itself(void **state)
     yore_close(db);
 }
 
+/* How many files of the store have these bytes. */
+static uint32_t files_with(yr_sim *sim, const void *bytes, size_t size)
+{
+    uint32_t found = 0;
+    const char *name;
+    for (uint32_t i = 0; (name = yr_sim_dir_name(sim, "db", i)) != NULL; i++) {
+        char path[80];
+        snprintf(path, sizeof path, "db/%s", name);
+        int64_t length = yr_sim_file_size(sim, path);
+        if (length < (int64_t)size) continue;
+        uint8_t *all = malloc((size_t)length);
+        assert_non_null(all);
+        assert_true(yr_sim_file_read(sim, path, all, (size_t)length, 0));
+        bool has = false;
+        for (size_t at = 0; at + size <= (size_t)length && !has; at++)
+            has = memcmp(all + at, bytes, size) == 0;
+        found += has;
+        free(all);
+    }
+    return found;
+}
+
+static void put_bytes(yore_db *db, const char *key, const uint8_t *bytes, size_t size)
+{
+    ok(yore_db_put(db, yore_str(""), yore_str_key(key), yore_bytes(bytes, size), NULL, &err));
+}
+
+static void test_erased_bytes_are_in_no_file_of_the_store(void **state)
+{
+    (void)state;
+    enum { SMALL = 48, LARGE = 100000 };
+    static uint8_t bytes[LARGE], others[LARGE];
+    world w = {.sim = yr_sim_create(5), .rng = {5}};
+    for (size_t i = 0; i < LARGE; i++) {
+        bytes[i] = (uint8_t)yr_rng_next(&w.rng);
+        others[i] = (uint8_t)yr_rng_next(&w.rng);
+    }
+    open_db(&w);
+    put_bytes(w.db, "secret", bytes, SMALL);
+    put_bytes(w.db, "large", others, LARGE);
+    put_bytes(w.db, "secret/large", bytes, LARGE); /* in one value file with the other */
+    ok(yore_compact(w.db, NULL, NULL, &err));
+    put_bytes(w.db, "secret", bytes, SMALL); /* in the log only */
+    assert_true(files_with(w.sim, bytes, SMALL) >= 3);
+    yore_erase_options options = YORE_ERASE_OPTIONS_INIT;
+    yore_erase_report report = YORE_ERASE_REPORT_INIT;
+    options.prefix = true;
+    ok(yore_erase(w.db, yore_str(""), yore_str_key("secret"), &options, &report, &err));
+    assert_int_equal(report.keys, 2);
+    assert_int_equal(report.versions, 3);
+    assert_int_equal(files_with(w.sim, bytes, SMALL), 0);
+    assert_int_equal(files_with(w.sim, "secret", 6), 0);
+    yore_pin pin = YORE_PIN_INIT;
+    ok(yore_db_get(w.db, yore_str(""), yore_str_key("large"), &pin, &err));
+    assert_int_equal(pin.value.size, LARGE);
+    assert_memory_equal(pin.value.data, others, LARGE);
+    yore_unpin(&pin);
+    assert_int_equal(yore_db_get(w.db, yore_str(""), yore_str_key("secret"), &pin, &err), YORE_NOT_FOUND);
+    put_bytes(w.db, "secret", others, SMALL); /* it may be written again, and stays then */
+    ok(yore_compact(w.db, NULL, NULL, &err));
+    ok(yore_db_get(w.db, yore_str(""), yore_str_key("secret"), &pin, &err));
+    yore_unpin(&pin);
+    yore_close(w.db);
+    yr_sim_destroy(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_a_transaction_older_than_what_is_kept_conflicts),
         cmocka_unit_test(test_rules_that_keep_nothing_are_refused),
         cmocka_unit_test(test_the_size_of_a_branch_is_what_it_wrote_itself),
+        cmocka_unit_test(test_erased_bytes_are_in_no_file_of_the_store),
         cmocka_unit_test(test_what_can_be_read_never_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
