@@ -263,15 +263,10 @@ static yore_status find_moment(yore_db *db, const yore_at *at, yr_point_found *o
     }
 }
 
-yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err)
+static yore_status find_point(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err)
 {
-    static const yore_at now = YORE_AT_INIT;
-    if (!at) at = &now;
-    if (at->struct_size != sizeof *at) {
-        return yr_fail(err, YORE_ERR_MISUSE, "the point is not initialised with YORE_AT_INIT");
-    }
-    *out = (yr_point_found){.visible = yr_store_visible(&db->store)};
-    out->layers = yr_store_layers_ref(&db->store);
+    *out = (yr_point_found){0};
+    out->layers = yr_store_now(&db->store, &out->visible);
     bool tag_names_branch = at->kind == YORE_AT_TAG && !at->branch[0] && !at->branch_id;
     yore_status status = tag_names_branch ? YORE_OK : find_branch(db, at, out, err);
     if (status == YORE_OK)
@@ -279,6 +274,24 @@ yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore
     if (status == YORE_OK) status = yr_trim_check(db, out->branch, out->cap, err);
     if (status < 0) yr_layers_unref(out->layers);
     return status;
+}
+
+yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err)
+{
+    static const yore_at now = YORE_AT_INIT;
+    if (!at) at = &now;
+    if (at->struct_size != sizeof *at) {
+        return yr_fail(err, YORE_ERR_MISUSE, "the point is not initialised with YORE_AT_INIT");
+    }
+    yore_status status = find_point(db, at, out, err);
+    if (status != YORE_ERR_TRIMMED || !db->store.read_only || out->cap < out->visible ||
+        yr_db_usable(db, NULL) < 0)
+        return status;
+    /* A refresh under way has told the catalog what was trimmed, and has not published the versions it was trimmed up
+     * to yet: what was the newest a moment ago is not any more. */
+    yr_store_lead(&db->store);
+    yr_store_unlead(&db->store);
+    return find_point(db, at, out, err);
 }
 
 yore_status yr_where_fill(const yr_layers *layers, uint64_t visible, const yr_branch *branch,

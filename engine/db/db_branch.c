@@ -146,8 +146,8 @@ yore_status yore_branch_create(yore_db *db, yore_slice name, const yore_branch_o
 static yore_status describe(const yore_db *db, const yr_branch *branch, yore_branch_info *out,
                             yore_error *err)
 {
-    uint64_t visible = yr_store_visible(&db->store), head;
-    yr_layers *layers = yr_store_layers_ref(&db->store);
+    uint64_t visible, head;
+    yr_layers *layers = yr_store_now(&db->store, &visible);
     yore_status status = yr_lineage_head_at(layers, visible, branch, visible, NULL, &head, err);
     *out = (yore_branch_info){
         .struct_size = sizeof *out,

@@ -172,8 +172,8 @@ static yore_status open_changes(yore_db *db, yr_layers *layers, uint64_t first, 
 yore_status yore_changes(yore_db *db, uint64_t after_version, const yore_range *range, yore_iter **out,
                          yore_error *err)
 {
-    uint64_t visible = yr_store_visible(&db->store);
-    yr_layers *layers = yr_store_layers_ref(&db->store);
+    uint64_t visible;
+    yr_layers *layers = yr_store_now(&db->store, &visible);
     if (range && range->since_version > after_version) after_version = range->since_version;
     if (after_version > visible) after_version = visible;
     if (!(range && range->with_gaps) && after_version + 1 < yr_catalog_trimmed(db->store.catalog)) {

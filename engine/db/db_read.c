@@ -151,8 +151,8 @@ yore_status yore_db_get(yore_db *db, yore_slice branch_name, yore_key key, yore_
     if (status < 0) return status;
     const yr_branch *branch = yr_db_branch(db, branch_name, err);
     if (!branch) return YORE_ERR_NO_BRANCH;
-    uint64_t visible = yr_store_visible(&db->store);
-    yr_pin_source reader = {.db = db, .layers = yr_store_layers_ref(&db->store)};
+    uint64_t visible;
+    yr_pin_source reader = {.db = db, .layers = yr_store_now(&db->store, &visible)};
     int64_t now = db->env->wall_ns(db->env->ctx), latest;
     status = yr_layers_commit_time(reader.layers, visible, &latest, err);
     if (status == YORE_OK) {

@@ -104,8 +104,8 @@ yore_status yore_tag_next(yore_db *db, yore_slice after, yore_tag_info *out, yor
     range.primitive = YORE_SYSTEM;
     range.prefix = yore_str("t");
     range.from = yore_bytes(from, yr_registry_key('t', after, from));
-    uint64_t visible = yr_store_visible(&db->store);
-    yr_layers *layers = yr_store_layers_ref(&db->store);
+    uint64_t visible;
+    yr_layers *layers = yr_store_now(&db->store, &visible);
     yr_view view = yr_store_view(&db->store, layers, &yr_registry_branch, visible, 0);
     yr_scan scan;
     yore_row row;

@@ -44,8 +44,8 @@ yore_status yore_begin(yore_db *db, yore_slice branch_name, const yore_txn_optio
     }
     yore_txn *txn = yr_alloc_zero(db->env, sizeof *txn);
     if (!txn) return no_memory(err);
-    uint64_t visible = yr_store_visible(&db->store);
-    yr_layers *layers = yr_store_layers_ref(&db->store);
+    uint64_t visible;
+    yr_layers *layers = yr_store_now(&db->store, &visible);
     int64_t now = db->env->wall_ns(db->env->ctx), latest;
     status = yr_layers_commit_time(layers, visible, &latest, err);
     if (status < 0) {
@@ -428,8 +428,8 @@ yore_status yore_txn_get(yore_txn *txn, yore_key key, yore_pin *out, yore_error 
 /* Where a commit landed. It stands whatever a look at other commits' times may meet. */
 static void fill_where(yore_db *db, const yr_branch *branch, uint64_t version, yore_where *where)
 {
-    uint64_t visible = yr_store_visible(&db->store);
-    yr_layers *layers = yr_store_layers_ref(&db->store);
+    uint64_t visible;
+    yr_layers *layers = yr_store_now(&db->store, &visible);
     int64_t time_ns = 0;
     yore_status ignored = yr_layers_commit_time(layers, version, &time_ns, NULL);
     ignored = yr_where_fill(layers, visible, branch, version, version, time_ns, where, NULL);

@@ -11,8 +11,8 @@
 static yore_status at_time(void *arg, int64_t time_ns, uint64_t *version, yore_error *err)
 {
     const yore_db *db = arg;
-    uint64_t visible = yr_store_visible(&db->store);
-    yr_layers *layers = yr_store_layers_ref(&db->store);
+    uint64_t visible;
+    yr_layers *layers = yr_store_now(&db->store, &visible);
     yore_status status = yr_layers_version_at(layers, visible, time_ns, version, err);
     yr_layers_unref(layers);
     return status;
@@ -233,8 +233,8 @@ yore_status yore_branch_size_next(yore_db *db, uint32_t after_id, yore_branch_si
     yore_status status = yr_db_settle(db, err);
     if (status < 0) return status;
     const yr_branch *branch = yr_catalog_by_id(catalog, after_id + 1);
-    uint64_t visible = yr_store_visible(&db->store);
-    yr_layers *layers = yr_store_layers_ref(&db->store);
+    uint64_t visible;
+    yr_layers *layers = yr_store_now(&db->store, &visible);
     *out = (yore_branch_size){.struct_size = sizeof *out, .id = branch->id};
     snprintf(out->name, sizeof out->name, "%s", yr_branch_text(branch));
     for (uint32_t i = 0; i < layers->mem_count && status == YORE_OK; i++)
