@@ -1,6 +1,7 @@
 /* Digests of commits, and the verifier of recovered disks. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/base/hash.h"
 #include "tests/crash/store_scripts.h"
@@ -16,36 +17,94 @@ static uint64_t mix_slice(uint64_t digest, yore_slice bytes)
     return mix(digest, bytes.size ? bytes.data : "", bytes.size);
 }
 
-static bool digest_commit(yore_db *db, uint64_t version, uint64_t *digest)
+/* without_times: the same for every clock. */
+static bool digest_commit(yore_db *db, uint64_t version, bool without_times, uint64_t *digest)
 {
     yore_commit_info info = {.struct_size = sizeof info};
     yore_iter *iter;
     yore_row row;
     size_t n;
     if (yore_commit_get(db, version, &info, NULL) != YORE_OK) return false;
-    const int64_t numbers[] = {(int64_t)info.version, info.time_ns,           info.source_time_ns, info.kind,
+    const int64_t numbers[] = {(int64_t)info.version, without_times ? 0 : info.time_ns,
+                               info.source_time_ns,   info.kind,
                                info.branch_id,        (int64_t)info.key_count};
     uint64_t d = mix(*digest, numbers, sizeof numbers);
     d = mix(d, info.parents, info.parent_count * sizeof info.parents[0]);
     d = mix_slice(mix_slice(mix_slice(d, info.note), info.author), info.source);
     yore_commit_release(&info);
     if (yore_commit_rows(db, version, &iter, NULL) != YORE_OK) return false;
-    while (yore_next(iter, &row, sizeof row, 1, &n, NULL) == YORE_OK) {
-        const int64_t fields[] = {row.expiry_ns, row.branch_id, row.primitive, row.op, row.type};
+    yore_status status;
+    while ((status = yore_next(iter, &row, sizeof row, 1, &n, NULL)) == YORE_OK) {
+        int64_t expiry = without_times ? row.expiry_ns != 0 : row.expiry_ns;
+        const int64_t fields[] = {expiry, row.branch_id, row.primitive, row.op, row.type};
         d = mix(d, fields, sizeof fields);
         d = mix_slice(mix_slice(mix_slice(d, row.key), row.value), row.meta);
     }
     yore_iter_close(iter);
     *digest = d;
-    return true;
+    return status == YORE_END;
 }
 
 bool script_digest(yore_db *db, uint64_t from, uint64_t to, uint64_t *digest)
 {
     for (uint64_t v = from + 1; v <= to; v++) {
-        if (!digest_commit(db, v, digest)) return false;
+        if (!digest_commit(db, v, false, digest)) return false;
     }
     return true;
+}
+
+bool script_content(yore_db *db, uint64_t version, uint64_t *content)
+{
+    return digest_commit(db, version, true, content);
+}
+
+/* A scan, and a get of each of its keys. */
+static bool view_branch(yore_db *db, uint32_t branch_id, uint64_t version, uint64_t *view)
+{
+    yore_at at = YORE_AT_INIT;
+    yore_snap *snap;
+    yore_iter *iter;
+    yore_row row;
+    size_t n;
+    yore_status status;
+    bool same = true;
+    at.kind = YORE_AT_VERSION; /* not now: what expires does so by the clock then */
+    at.branch_id = branch_id;
+    at.version = version;
+    if (yore_snap_open(db, &at, &snap, NULL, NULL) != YORE_OK) return false;
+    status = yore_scan(snap, NULL, &iter, NULL);
+    if (status == YORE_OK) {
+        while ((status = yore_next(iter, &row, sizeof row, 1, &n, NULL)) == YORE_OK) {
+            const uint64_t numbers[] = {branch_id, row.version, row.branch_id};
+            yore_pin pin = YORE_PIN_INIT;
+            *view = mix_slice(mix_slice(mix(*view, numbers, sizeof numbers), row.key), row.value);
+            yore_key key = {.primitive = YORE_KV, .user = row.key};
+            same = same && yore_get(snap, key, &pin, NULL) == YORE_OK && pin.version == row.version &&
+                   mix_slice(0, pin.value) == mix_slice(0, row.value);
+            yore_unpin(&pin);
+        }
+        yore_iter_close(iter);
+    }
+    yore_snap_close(snap);
+    return same && status == YORE_END;
+}
+
+bool script_view(yore_db *db, uint64_t version, uint64_t *view)
+{
+    yore_branch_info branch = {.struct_size = sizeof branch};
+    yore_status status;
+    *view = 0;
+    for (uint32_t id = 0; (status = yore_branch_next(db, id, &branch, NULL)) == YORE_OK; id = branch.id) {
+        *view = mix(*view, branch.name, strlen(branch.name));
+        if (!branch.deleted_version && !view_branch(db, branch.id, version, view)) return false;
+    }
+    return status == YORE_END;
+}
+
+/* Does the session after the crash flush and merge? Sometimes. */
+static uint32_t writes_segments(const script_run *run, const yr_crash_point *point)
+{
+    return run->maintain && point->op % 4 == 0 ? 1 : 0;
 }
 
 static bool complain(const script_run *run, const yr_crash_point *point, const char *what,
@@ -57,24 +116,21 @@ static bool complain(const script_run *run, const yr_crash_point *point, const c
     return false;
 }
 
-/* The recovered store holds a prefix of the script's commits, long enough. */
-static bool judge(const script_run *run, yore_db *db, const yr_crash_point *point, uint64_t *version)
+/* The recovered store holds a prefix of the script's commits, and shows what it showed then. */
+static bool judge(const script_run *run, yore_db *db, const yr_crash_point *point, uint64_t version)
 {
-    yore_stats stats = {.struct_size = sizeof stats};
-    uint64_t digest = 0;
-    if (yore_stats_get(db, &stats, NULL) != YORE_OK) return complain(run, point, "no stats", NULL);
-    *version = stats.version;
-    if (stats.version < point->acked) return complain(run, point, "an acknowledged commit is lost", NULL);
-    if (stats.version > run->version) return complain(run, point, "a commit nobody made", NULL);
-    if (!script_digest(db, 0, stats.version, &digest))
-        return complain(run, point, "a commit cannot be read", NULL);
-    if (digest != run->digests[stats.version])
+    uint64_t digest = 0, view;
+    if (version > run->version) return complain(run, point, "a commit nobody made", NULL);
+    if (!script_digest(db, 0, version, &digest)) return complain(run, point, "a commit cannot be read", NULL);
+    if (digest != run->digests[version])
         return complain(run, point, "not a prefix of the commits made", NULL);
+    if (!script_view(db, version, &view) || view != run->views[version])
+        return complain(run, point, "scans and gets show something else", NULL);
     return true;
 }
 
 /* Write on after recovery, close, open again: the store must still be whole. */
-static bool go_on(const script_run *run, const yore_open_options *options, yore_db **db,
+static bool go_on(const script_run *run, yore_open_options *options, yore_db **db,
                   const yr_crash_point *point, uint64_t version)
 {
     yore_error err = YORE_ERROR_INIT;
@@ -86,6 +142,7 @@ static bool go_on(const script_run *run, const yore_open_options *options, yore_
     }
     yore_close(*db);
     *db = NULL;
+    if (run->memo && !state_memo_add_image(run->memo, run->disk, version)) return true; /* as before */
     if (yore_open("db", options, db, &err) != YORE_OK)
         return complain(run, point, "no second recovery:", &err);
     if (yore_stats_get(*db, &stats, &err) != YORE_OK || stats.version != version + 1) {
@@ -97,37 +154,63 @@ static bool go_on(const script_run *run, const yore_open_options *options, yore_
     return true;
 }
 
-bool script_verify(void *arg, yr_sim *disk, const yr_crash_point *point)
+/* *version: what was recovered, 0 when there was no store. */
+static bool recover(script_run *run, yr_sim *disk, const yr_crash_point *point, uint64_t *version)
 {
-    const script_run *run = arg;
     yore_error err = YORE_ERROR_INIT;
     yore_db *db = NULL;
     yore_open_options options = YORE_OPEN_OPTIONS_INIT;
     options.env = yr_sim_env(disk);
     options.memory_bytes_max = 64 << 20;
+    options.memory_budget = 16 << 20;
     options.wal_bytes_min = 8192;
+    options.maintain_every = writes_segments(run, point);
     options.create = point->acked ==
                      0; /* a cut while creating may leave no store; creating again must work */
     if (yore_open("db", &options, &db, &err) != YORE_OK)
         return complain(run, point, "cannot be opened:", &err);
-    uint64_t version;
     yore_stats stats = {.struct_size = sizeof stats};
-    bool fresh = point->acked == 0 && yore_stats_get(db, &stats, NULL) == YORE_OK && stats.version == 1;
-    bool ok = fresh || judge(run, db, point, &version);
-    if (ok && !fresh && !run->nested) ok = go_on(run, &options, &db, point, version);
-    if (ok && yore_check(db, YORE_CHECK_DEEP, NULL, &err) != YORE_OK)
+    bool ok = yore_stats_get(db, &stats, NULL) == YORE_OK || complain(run, point, "no stats", NULL);
+    bool fresh = point->acked == 0 && stats.version == 1; /* perhaps made just now */
+    *version = stats.version;
+    run->disk = disk;
+    ok = ok && (fresh || judge(run, db, point, stats.version));
+    if (ok && !fresh && !run->nested) ok = go_on(run, &options, &db, point, stats.version);
+    if (ok && db && yore_check(db, YORE_CHECK_DEEP, NULL, &err) != YORE_OK)
         ok = complain(run, point, "check:", &err);
     yore_close(db);
     return ok;
 }
 
-void script_trace(const store_script *script, script_run *run, yr_sim_trace *trace)
+bool script_verify(void *arg, yr_sim *disk, const yr_crash_point *point)
+{
+    script_run *run = arg;
+    state_files files;
+    uint64_t version = 0, known = 0;
+    yr_sim_set_wall_ns(disk, run->end_ns + point->depth * INT64_C(1000000000));
+    yr_sim_set_seed(disk, 1000 + (uint64_t)point->depth);
+    uint64_t how = writes_segments(run, point) * 2 + (point->acked == 0);
+    bool has_files = run->memo && state_files_note(&files, disk, "db", how);
+    bool is_known = has_files && state_memo_find(run->memo, &files, &known);
+    if (is_known && !yr_sim_is_tracing(disk)) {
+        version = known;
+    } else {
+        run->recovered++;
+        if (!recover(run, disk, point, &version)) return false;
+        if (has_files) state_memo_add(run->memo, &files, disk, version);
+        if (is_known && version != known) return complain(run, point, "recovered in two ways", NULL);
+    }
+    return version >= point->acked || complain(run, point, "an acknowledged commit is lost", NULL);
+}
+
+void script_trace(const store_script *script, uint32_t maintain, script_run *run, yr_sim_trace *trace)
 {
     yr_sim *sim = yr_sim_create(99);
-    *run = (script_run){.sim = sim, .sync = YORE_SYNC_COMMIT, .script = script->name};
+    *run = (script_run){.sim = sim, .sync = YORE_SYNC_COMMIT, .maintain = maintain, .script = script->name};
     yr_sim_trace_begin(sim);
     script->run(run);
     yr_sim_trace_take(sim, trace);
+    run->end_ns = yr_sim_env(sim)->wall_ns(yr_sim_env(sim)->ctx) + INT64_C(1000000000);
     yore_close(run->db);
     run->db = NULL;
     run->sim = NULL;

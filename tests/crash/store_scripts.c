@@ -18,6 +18,18 @@
 
 /* -- what scripts are made of -- */
 
+static void note(script_run *run, uint64_t version)
+{
+    uint64_t *digest = &run->digests[version];
+    *digest = run->digests[version - 1];
+    if (!script_digest(run->db, version - 1, version, digest) ||
+        !script_view(run->db, version, &run->views[version]) ||
+        !script_content(run->db, version, &run->content)) {
+        fprintf(stderr, "%s: v%" PRIu64 " cannot be read\n", run->script, version);
+        exit(1);
+    }
+}
+
 void script_open(script_run *run, yore_open_options *options)
 {
     yore_open_options defaults = YORE_OPEN_OPTIONS_INIT;
@@ -27,12 +39,13 @@ void script_open(script_run *run, yore_open_options *options)
     options->env = yr_sim_env(run->sim);
     options->create = true;
     options->sync = run->sync;
+    options->maintain_every = run->maintain;
     options->memory_bytes_max = 64 << 20;
     if (!options->wal_bytes_min) options->wal_bytes_min = 8192;
     NEED(yore_open("db", options, &run->db, &err), err);
     if (!fresh) return;
+    note(run, 1);
     run->version = 1;
-    if (!script_digest(run->db, 0, 1, &run->digests[1])) exit(1);
     run->acked = 1;
     /* One script is about creation. The others begin behind it, or its many states would be all they show. */
     if (!run->traces_creation) {
@@ -61,9 +74,7 @@ void script_committed(script_run *run, uint64_t version)
                 version);
         exit(1);
     }
-    uint64_t digest = run->digests[run->version];
-    if (!script_digest(run->db, run->version, version, &digest)) exit(1);
-    run->digests[version] = digest;
+    note(run, version);
     run->version = version;
     if (run->sync == YORE_SYNC_COMMIT) script_synced(run);
 }

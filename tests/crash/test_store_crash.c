@@ -3,6 +3,7 @@
  *   --density N   random subsets of the pieces in doubt, per cut
  *   --nested N    states inside recovery, per script at most
  *   --script S    only this one
+ *   --maintain N  flush after every N commits and merge all then, 0..5; without it all of these
  *   --planted     (planted-bug build) each bug of the crash board must be found
  */
 #include <inttypes.h>
@@ -12,13 +13,19 @@
 #include "engine/base/planted.h"
 #include "tests/crash/store_scripts.h"
 
+enum { MAINTAIN_MAX = 5 };
+
 typedef struct crash_run {
     uint32_t density;
     uint64_t nested;
     const char *only;
+    uint32_t maintain_min, maintain_max;
     bool quiet;
     bool stop_at_violation;
 } crash_run;
+
+static uint64_t recovered; /* disks, of all explorations */
+static uint64_t content;   /* of the script that is being explored, without flushes; 0 = not known */
 
 static void add(yr_crash_report *total, const yr_crash_report *report)
 {
@@ -29,14 +36,18 @@ static void add(yr_crash_report *total, const yr_crash_report *report)
 }
 
 /* One script, cut everywhere; then again with cuts inside recovery. */
-static void explore(const store_script *script, size_t index, const crash_run *how, yr_crash_report *total)
+static void explore(const store_script *script, uint32_t maintain, uint64_t seed, const crash_run *how,
+                    yr_crash_report *total)
 {
     static script_run run;
     yr_sim_trace trace;
-    script_trace(script, &run, &trace);
+    char name[64];
+    snprintf(name, sizeof name, maintain ? "%s, flush %u" : "%s", script->name, maintain);
+    script_trace(script, maintain, &run, &trace);
+    run.memo = state_memo_create();
     for (int depth = 0; depth < (how->nested ? 2 : 1); depth++) {
-        yr_crash_options options = {.name = script->name,
-                                    .seed = 40 + index,
+        yr_crash_options options = {.name = name,
+                                    .seed = seed,
                                     .random_count = how->density,
                                     .depth = depth,
                                     .nested_every = 16,
@@ -46,10 +57,18 @@ static void explore(const store_script *script, size_t index, const crash_run *h
         run.nested = depth > 0;
         run.quiet = how->quiet;
         yr_crash_explore(&trace, &options, script_verify, &run, &report);
-        if (!how->quiet) yr_crash_report_print(script->name, &report, stdout);
+        if (!how->quiet) yr_crash_report_print(name, &report, stdout);
         add(total, &report);
     }
+    recovered += run.recovered;
+    state_memo_destroy(run.memo);
     yr_sim_trace_deinit(&trace);
+    /* a flush and a merge change nothing that can be seen */
+    if (maintain == 0) content = run.content;
+    if (content && run.content != content) {
+        fprintf(stderr, "%s: other commits than without flushes\n", name);
+        total->violations++;
+    }
 }
 
 static yr_crash_report explore_all(const crash_run *how)
@@ -57,8 +76,11 @@ static yr_crash_report explore_all(const crash_run *how)
     yr_crash_report total = {0};
     for (size_t i = 0; i < store_scripts_count; i++) {
         if (how->only && strcmp(how->only, store_scripts[i].name) != 0) continue;
-        explore(&store_scripts[i], i, how, &total);
-        if (how->stop_at_violation && total.violations) break;
+        content = 0;
+        for (uint32_t maintain = how->maintain_min; maintain <= how->maintain_max; maintain++) {
+            explore(&store_scripts[i], maintain, 40 + i, how, &total);
+            if (how->stop_at_violation && total.violations) return total;
+        }
     }
     return total;
 }
@@ -93,13 +115,15 @@ static int run_board(void)
 
 int main(int argc, char **argv)
 {
-    crash_run how = {.density = 8, .nested = 400};
+    crash_run how = {.density = 8, .nested = 400, .maintain_max = MAINTAIN_MAX};
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
         if (more && strcmp(argv[i], "--density") == 0)
             how.density = (uint32_t)strtoul(argv[++i], NULL, 10);
         else if (more && strcmp(argv[i], "--nested") == 0)
             how.nested = strtoull(argv[++i], NULL, 10);
+        else if (more && strcmp(argv[i], "--maintain") == 0)
+            how.maintain_min = how.maintain_max = (uint32_t)strtoul(argv[++i], NULL, 10);
         else if (more && strcmp(argv[i], "--script") == 0)
             how.only = argv[++i];
 #ifdef YORE_PLANTED_BUGS
@@ -112,9 +136,9 @@ int main(int argc, char **argv)
         }
     }
     yr_crash_report total = explore_all(&how);
-    printf("%zu scripts, %" PRIu64 " distinct crash states (%" PRIu64 " different disks), %" PRIu64
-           " violations, %.1f s\n",
-           how.only ? (size_t)1 : store_scripts_count, total.distinct, total.images, total.violations,
-           total.seconds);
+    printf("%zu scripts, %" PRIu64 " distinct crash states (%" PRIu64 " different disks, %" PRIu64
+           " recovered), %" PRIu64 " violations, %.1f s\n",
+           how.only ? (size_t)1 : store_scripts_count, total.distinct, total.images, recovered,
+           total.violations, total.seconds);
     return total.violations ? 1 : 0;
 }

@@ -288,6 +288,7 @@ static int sim_open(void *ctx, yore_dir *dir, const char *name, uint32_t flags, 
     yore_file *file = yr_sim_need(malloc(sizeof *file));
     *file = (struct yore_file){.ino = ino, .is_writable = (flags & YORE_OPEN_WRITE) != 0};
     node_of(sim, ino)->opens++;
+    node_of(sim, ino)->was_opened = true;
     sim->out.handles++;
     *out = file;
     return 0;
@@ -863,6 +864,21 @@ void yr_sim_set_tick_ns(yr_sim *sim, int64_t ns)
 void yr_sim_set_process_id(yr_sim *sim, int64_t pid)
 {
     sim->pid = pid;
+}
+
+void yr_sim_set_seed(yr_sim *sim, uint64_t seed)
+{
+    sim->rng.state = seed;
+}
+
+bool yr_sim_was_opened(const yr_sim *sim, uint32_t ino)
+{
+    return ino < sim->node_count && sim->nodes[ino].was_opened;
+}
+
+bool yr_sim_is_tracing(const yr_sim *sim)
+{
+    return sim->is_tracing;
 }
 
 void yr_sim_set_hook(yr_sim *sim, yr_sim_hook hook, void *arg)

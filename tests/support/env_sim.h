@@ -89,6 +89,8 @@ void yr_sim_advance_ns(yr_sim *sim, int64_t ns);
 /* What every look at a clock adds to it; 1,000 at first. */
 void yr_sim_set_tick_ns(yr_sim *sim, int64_t ns);
 void yr_sim_set_process_id(yr_sim *sim, int64_t pid);
+/* Start the random numbers over. */
+void yr_sim_set_seed(yr_sim *sim, uint64_t seed);
 /* Called before every file operation (with its YR_SIM_OP_ kind), and at every named point (kind 0, its name);
  * the place to look at a store in the middle of a commit. Not called for what it does itself. */
 typedef void (*yr_sim_hook)(void *arg, yr_sim *sim, uint32_t kind, const char *point);
@@ -116,6 +118,9 @@ bool yr_sim_file_zero(yr_sim *sim, const char *path, uint64_t off, uint64_t size
 bool yr_sim_file_create(yr_sim *sim, const char *path); /* empty; directories on the way are made */
 bool yr_sim_file_remove(yr_sim *sim, const char *path);
 bool yr_sim_file_rename(yr_sim *sim, const char *from, const char *to);
+/* Has anybody opened a node (sim_disk.h) since the reset? Until then nothing can depend on what is in it. */
+bool yr_sim_was_opened(const yr_sim *sim, uint32_t ino);
+bool yr_sim_is_tracing(const yr_sim *sim);
 /* The index-th name in a directory, in no particular order; NULL past the end. */
 const char *yr_sim_dir_name(const yr_sim *sim, const char *dir, uint32_t index);
 

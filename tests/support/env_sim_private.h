@@ -9,6 +9,7 @@
 typedef struct open_node {
     uint32_t opens;
     bool is_unlinked;
+    bool was_opened;
     const yore_file *locker;
 } open_node;
 

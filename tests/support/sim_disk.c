@@ -179,6 +179,12 @@ uint64_t yr_sim_image_hash(const yr_sim_image *image)
     return dir_hash(image, node_at(image, YR_SIM_ROOT), 0);
 }
 
+uint64_t yr_sim_image_file_hash(const yr_sim_image *image, uint32_t ino)
+{
+    YR_ASSERT(ino < image->count && !node_at(image, ino)->is_dir);
+    return file_hash(image->nodes[ino]);
+}
+
 void yr_sim_image_add_at(yr_sim_image *image, uint32_t ino, bool is_dir)
 {
     if (ino >= image->capacity) {

@@ -50,6 +50,7 @@ void yr_sim_image_deinit(yr_sim_image *image);
 void yr_sim_image_clone(yr_sim_image *to, const yr_sim_image *from);
 /* The same for everything that can be reached by a name, whatever the node numbers. */
 uint64_t yr_sim_image_hash(const yr_sim_image *image);
+uint64_t yr_sim_image_file_hash(const yr_sim_image *image, uint32_t ino);
 
 uint32_t yr_sim_image_add(yr_sim_image *image, bool is_dir);
 /* Put a node of this number there (numbers come from the traced disk). */
