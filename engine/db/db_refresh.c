@@ -135,7 +135,7 @@ static yore_status take_place(catch_up *c, yore_error *err)
     return status;
 }
 
-/* Leader. On failure the handle is as it was, and behind. */
+/* Leader. On failure the handle reads what it read, and has to start again. */
 static yore_status start_again(yore_db *db, yore_error *err)
 {
     catch_up c = {.db = db, .fresh = yr_alloc_lines(db->env, sizeof *c.fresh)};
@@ -228,6 +228,7 @@ yore_status yore_refresh(yore_db *db, yore_error *err)
         again = status == YORE_END || (status == YORE_OK && pays(db));
     }
     if (again) {
+        db->refresh_failed = true; /* from here on the log is not where the layers are */
         status = start_again(db, err);
         if (status == YORE_OK) db->refresh_failed = false;
         for (int i = 0; i < COLLECTS; i++) (void)yr_retire_collect(&db->store.retired);
