@@ -22,6 +22,7 @@
 #include <yore/branch.h>
 #include <yore/db.h>
 #include <yore/env.h>
+#include <yore/salvage.h>
 #include <yore/search.h>
 #include <yore/snap.h>
 #include <yore/status.h>

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "engine/base/error.h"
+#include "engine/base/yr_assert.h"
 #include "engine/branch/name.h"
 #include "engine/mvcc/apply.h"
 
@@ -51,16 +52,14 @@ static const char *judge_branch(const yr_store *store, const yr_branch_record *r
     return namesake && namesake != known ? "two live branches have one name" : NULL;
 }
 
+/* Of a row that was judged. */
 static yore_status replay_branch(yr_store *store, const yr_row *row, uint32_t id, uint64_t version,
                                  yore_error *err)
 {
     yr_branch_record record;
-    if (row->op != YORE_OP_PUT || !yr_branch_record_decode(row->value, &record)) {
-        return bad_commit(err, "a branch record cannot be read", version);
-    }
+    bool is_record = yr_branch_record_decode(row->value, &record);
+    YR_ASSERT(is_record); /* it was judged */
     yr_branch *known = yr_catalog_by_id(store->catalog, id);
-    const char *problem = judge_branch(store, &record, id, known, version);
-    if (problem) return bad_commit(err, problem, version);
     yr_catalog_change change;
     bool ready = known ? yr_catalog_prepare_change(store->catalog, known, &record, &change)
                        : yr_catalog_prepare_create(store->catalog, id, &record, version, &change);
@@ -94,24 +93,34 @@ static bool is_legal_prefix_table(const yr_row *row, uint64_t version)
            yr_prefix_table_since(row->value) >= 1 && yr_prefix_table_since(row->value) <= version;
 }
 
+const char *yr_replay_judge_row(const yr_store *store, const yr_row *row, uint64_t version)
+{
+    uint32_t id;
+    yr_branch_record record;
+    const char *key = row->key.data;
+    yore_slice name = yore_bytes(key + 1, row->key.size - 1);
+    if (yr_branch_key_decode(row->key, &id) && id != YR_REGISTRY_BRANCH) {
+        if (row->op != YORE_OP_PUT || !yr_branch_record_decode(row->value, &record))
+            return "a branch record cannot be read";
+        return judge_branch(store, &record, id, yr_catalog_by_id(store->catalog, id), version);
+    }
+    if (key[0] == 'e' && is_legal_erase(store, row, version)) return NULL;
+    if (key[0] == 't' && is_legal_tag(store, row, name, version)) return NULL;
+    bool is_named = name.size >= 1 && name.size <= YORE_BRANCH_NAME_MAX;
+    if (key[0] == 'c' && is_named) return NULL;
+    if (key[0] == 'p' && is_named && is_legal_prefix_table(row, version)) return NULL;
+    return "a registry row cannot be read";
+}
+
 /* A registry row changes the catalog too; tags and settings are read from the rows themselves. */
 static yore_status replay_registry_row(yr_store *store, const yr_row *row, uint64_t version, yore_error *err)
 {
     uint32_t id;
-    const char *key = row->key.data;
-    yore_slice name = yore_bytes(key + 1, row->key.size - 1);
-    if (yr_branch_key_decode(row->key, &id) && id != YR_REGISTRY_BRANCH) {
-        return replay_branch(store, row, id, version, err);
-    }
-    if (key[0] == 'e' && is_legal_erase(store, row, version)) {
-        yr_catalog_note_erased(store->catalog, version);
-        return YORE_OK;
-    }
-    if (key[0] == 't' && is_legal_tag(store, row, name, version)) return YORE_OK;
-    bool is_named = name.size >= 1 && name.size <= YORE_BRANCH_NAME_MAX;
-    if (key[0] == 'c' && is_named) return YORE_OK;
-    if (key[0] == 'p' && is_named && is_legal_prefix_table(row, version)) return YORE_OK;
-    return bad_commit(err, "a registry row cannot be read", version);
+    uint64_t erased;
+    const char *problem = yr_replay_judge_row(store, row, version);
+    if (problem) return bad_commit(err, problem, version);
+    if (yr_erase_key_decode(row->key, &erased)) yr_catalog_note_erased(store->catalog, version);
+    return yr_branch_key_decode(row->key, &id) ? replay_branch(store, row, id, version, err) : YORE_OK;
 }
 
 /* -- frames -- */

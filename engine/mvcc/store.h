@@ -124,6 +124,8 @@ bool yr_store_unsettled(const yr_store *store); /* would it have anything to do?
 /* replay.c: apply one record of the log, whose bytes are judged first. The caller leads, or nobody else is
  * there yet. Publishes. */
 yore_status yr_store_replay(yr_store *store, yore_slice payload, yore_error *err);
+/* What replay would have against a registry row of commit `version`, which is next; NULL: nothing. */
+const char *yr_replay_judge_row(const yr_store *store, const yr_row *row, uint64_t version);
 
 /* The layers of now: inside an epoch section, or by the leader. */
 static inline yr_layers *yr_store_layers(const yr_store *store)

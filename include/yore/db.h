@@ -137,7 +137,7 @@ typedef struct yore_stats {
  * Returns YORE_OK; YORE_ERR_MISUSE.   Threads any.   Blocks never.   Cost O(1). */
 YORE_API YORE_NODISCARD yore_status yore_stats_get(yore_db *db, yore_stats *out, yore_error *err);
 
-#define YORE_CHECK_QUICK 1u /* structures in memory, log headers */
+#define YORE_CHECK_QUICK 1u /* structures in memory, and what files say of themselves */
 #define YORE_CHECK_DEEP 2u  /* everything is read again and compared */
 
 typedef struct yore_check_report {
@@ -151,15 +151,46 @@ typedef struct yore_check_report {
     uint64_t wal_records;
     uint64_t wal_bytes;
     uint64_t tail_bytes_cut; /* bytes of a torn tail that opening set aside */
+    uint64_t segments;
+    uint64_t segment_bytes;
+    uint64_t value_files;
+    uint64_t value_file_bytes;
+    uint64_t rows;   /* of segments, registry records included */
+    uint64_t values; /* of them in value files */
 } yore_check_report;
 
-/* Verify the store: both indexes hold the same entries, chains are ordered, the commit table and the
- * registry agree, every log record checks out.
+typedef struct yore_check_options {
+    uint32_t struct_size;
+    uint32_t level; /* YORE_CHECK_... */
+    /* Called for every problem, from the calling thread; NULL = only the first one is told, in `err`. */
+    void (*problem)(void *arg, const yore_error *problem);
+    void *problem_arg;
+    /* Called now and then: `done` of `total` bytes. Non-zero stops: YORE_ERR_CANCELLED. NULL = none. */
+    int (*progress)(void *arg, uint64_t done, uint64_t total);
+    void *progress_arg;
+} yore_check_options;
+
+#define YORE_CHECK_OPTIONS_INIT                                             \
+    {                                                                       \
+        sizeof(yore_check_options), YORE_CHECK_DEEP, NULL, NULL, NULL, NULL \
+    }
+
+/* Verify the store. Always: both indexes of what is in memory hold the same entries, chains are ordered, commits and
+ * the registry agree; the layers follow each other without a gap; MANIFEST and the segments and value files it names
+ * say the same of each other. Deep: every byte and every row of these files, every reference to a value, every log
+ * record, both copies of MANIFEST. A problem does not end it.
  * level    YORE_CHECK_QUICK or YORE_CHECK_DEEP.
- * Returns YORE_OK; YORE_ERR_CORRUPT with the first problem in `err`; YORE_ERR_IO.
- * Threads any; writers wait.   Blocks on reading the log (deep).   Cost O(store). */
+ * out      may be NULL: what was there, and how many problems.
+ * Returns YORE_OK; YORE_ERR_CORRUPT or YORE_ERR_IO with the first problem in `err`; YORE_ERR_NOMEM.
+ * Threads any; writers wait while memory is looked at.   Blocks on reading (deep: all).   Cost O(memory), deep
+ * O(store). */
 YORE_API YORE_NODISCARD yore_status yore_check(yore_db *db, uint32_t level, yore_check_report *out,
                                                yore_error *err);
+/* The same, telling every problem and how far it is.
+ * options  NULL = a deep check.
+ * Returns as yore_check; YORE_ERR_CANCELLED; YORE_ERR_MISUSE for options that were not initialised. */
+YORE_API YORE_NODISCARD yore_status yore_check_run(yore_db *db, const yore_check_options *options,
+                                                   yore_check_report *out, yore_error *err);
 
 /* Rewrite a store of an older format in this version's format. A store that is current is left alone.
  * from, to  format numbers (major * 1000 + minor) before and after; either may be NULL.

@@ -25,6 +25,7 @@ BELOW = {
     "engine/maintain": ["engine/mvcc", "engine/compact"],
     "engine/db": ["engine/maintain", "engine/retention"],
     "engine/backup": ["engine/db", "engine/segment"],
+    "engine/salvage": ["engine/backup"],
     "search/analysis": ["engine/base"],
     "search/query": ["search/analysis"],
     "search/snippet": ["search/query"],
