@@ -50,6 +50,7 @@ static char large[LARGE_BYTES];
 
 static void die(const char *what, const char *why)
 {
+    fflush(stdout);
     fprintf(stderr, "%s: %s\n", what, why);
     _exit(1);
 }
