@@ -17,4 +17,14 @@ _Noreturn void yr_assert_fail(const char *what, const char *file, int line);
 #define YR_LIKELY(x) __builtin_expect(!!(x), 1)
 #define YR_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* A buffer that is written before it is read: not worth filling with zeros at every call, as hardened builds do. */
+#ifdef __has_attribute
+#if __has_attribute(uninitialized)
+#define YR_SCRATCH __attribute__((uninitialized))
+#endif
+#endif
+#ifndef YR_SCRATCH
+#define YR_SCRATCH
+#endif
+
 #endif

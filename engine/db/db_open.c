@@ -11,7 +11,7 @@
 #define SEARCH_BYTES_DEFAULT (UINT64_C(4) << 30)
 #define MEMORY_BUDGET_DEFAULT (UINT64_C(1) << 30)
 #define MEMORY_BUDGET_MIN (UINT64_C(16) << 20)
-#define MEMTABLE_BYTES_MAX (UINT64_C(64) << 20)
+#define MEMTABLE_BYTES_MAX (UINT64_C(1) << 30)
 #define FILE_BYTES_MAX (UINT64_C(256) << 20)
 #ifndef YR_EAGER
 #define YR_EAGER 0u /* a build for tests flushes after so many commits */
@@ -191,13 +191,13 @@ static void share_out(const yore_open_options *options, uint64_t *cache_bytes, y
 {
     uint64_t budget = options->memory_budget ? options->memory_budget : MEMORY_BUDGET_DEFAULT;
     if (budget < MEMORY_BUDGET_MIN) budget = MEMORY_BUDGET_MIN;
-    uint64_t memtable = budget / 10 < MEMTABLE_BYTES_MAX ? budget / 10 : MEMTABLE_BYTES_MAX;
+    uint64_t memtable = budget / 8 < MEMTABLE_BYTES_MAX ? budget / 8 : MEMTABLE_BYTES_MAX;
     if (options->memory_bytes_max && memtable > options->memory_bytes_max / 2)
         memtable = options->memory_bytes_max / 2;
     if (options->memtable_bytes) memtable = options->memtable_bytes;
-    *cache_bytes = budget / 4;
+    *cache_bytes = budget / 8;
     *out = (yr_maintainer_options){.memtable_bytes = memtable,
-                                   .image_bytes_max = budget / 4,
+                                   .image_bytes_max = budget / 8 * 3,
                                    .file_bytes = budget / 4 < FILE_BYTES_MAX ? budget / 4 : FILE_BYTES_MAX,
                                    .every = options->maintain_every};
     if (YR_EAGER && !out->every) out->every = YR_EAGER;

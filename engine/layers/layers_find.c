@@ -29,24 +29,45 @@ static yore_status take_hit(const yr_layers *layers, yr_segment_hit *hit, uint32
     return status;
 }
 
-/* Out of line: most reads end in a memtable, and should not pay for the room a tree key takes. */
-static __attribute__((noinline)) yore_status find_in_runs(const yr_layers *layers, const yr_lookup *key,
-                                                          uint32_t branch, uint64_t cap, uint64_t absent_from,
-                                                          yr_found *out, yore_error *err)
+/* Where a key is looked for, run by run. */
+typedef struct run_search {
+    const yr_layers *layers;
+    uint32_t branch;
+    uint64_t cap, absent_from;
+} run_search;
+
+static inline yore_status search_runs(const run_search *at, const yr_lookup *key, uint8_t *bytes, yr_found *out,
+                                      yore_error *err)
 {
-    uint8_t bytes[YR_SEGMENT_TREE_KEY_MAX];
-    yore_slice tree_key = tree_key_of(key, branch, bytes);
-    uint64_t hash = yr_branch_hash(key->key_hash, branch);
+    yore_slice tree_key = tree_key_of(key, at->branch, bytes);
+    uint64_t hash = yr_branch_hash(key->key_hash, at->branch);
     yr_segment_hit hit;
-    for (uint32_t i = 0; i < layers->run_count; i++) {
-        yr_run *run = layers->runs[i];
+    for (uint32_t i = 0; i < at->layers->run_count; i++) {
+        yr_run *run = at->layers->runs[i];
         uint64_t after = yr_run_after(run);
-        if (cap <= after || after >= absent_from || !yr_run_has_branch(run, branch)) continue;
-        yore_status status = yr_run_find(run, tree_key, hash, cap, &hit, err);
-        if (status == YORE_OK) status = take_hit(layers, &hit, branch, out, err);
+        if (at->cap <= after || after >= at->absent_from || !yr_run_has_branch(run, at->branch)) continue;
+        yore_status status = yr_run_find(run, tree_key, hash, at->cap, &hit, err);
+        if (status == YORE_OK) status = take_hit(at->layers, &hit, at->branch, out, err);
         if (status != YORE_NOT_FOUND) return status;
     }
     return YORE_NOT_FOUND;
+}
+
+/* Out of line: it has room for the longest key on the stack. */
+static __attribute__((noinline)) yore_status search_runs_long(const run_search *at, const yr_lookup *key,
+                                                              yr_found *out, yore_error *err)
+{
+    YR_SCRATCH uint8_t bytes[YR_SEGMENT_TREE_KEY_MAX];
+    return search_runs(at, key, bytes, out, err);
+}
+
+static yore_status find_in_runs(const yr_layers *layers, const yr_lookup *key, uint32_t branch, uint64_t cap,
+                                uint64_t absent_from, yr_found *out, yore_error *err)
+{
+    YR_SCRATCH uint8_t bytes[256];
+    const run_search at = {layers, branch, cap, absent_from};
+    if (YR_TREE_KEY_PREFIX + key->user_key.size > sizeof bytes) return search_runs_long(&at, key, out, err);
+    return search_runs(&at, key, bytes, out, err);
 }
 
 yore_status yr_layers_find(const yr_layers *layers, const yr_lookup *key, uint32_t branch, uint64_t cap,

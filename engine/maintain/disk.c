@@ -52,7 +52,7 @@ static bool is_segment_meant(const yr_segment_footer *footer, const yr_store_fil
            memcmp(footer->file_hash, file->file_hash, YR_FILE_HASH_BYTES) == 0;
 }
 
-yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, bool in_memory, yr_segment **out,
+yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, const _Atomic bool *load, yr_segment **out,
                                  yore_error *err)
 {
     char name[YR_FILE_NAME_BYTES];
@@ -65,7 +65,7 @@ yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, bool 
                                              .file_id = file->file_id};
     yore_status status = open_file(disk, file, name, &handle, err);
     if (status < 0) return status;
-    status = in_memory ? yr_segment_load(&options, handle, name, NULL, &segment, err)
+    status = load ? yr_segment_load(&options, handle, name, load, &segment, err)
                        : yr_segment_open(&options, handle, name, &segment, err);
     if (status < 0) {
         disk->env->close(disk->env->ctx, handle);
@@ -159,7 +159,7 @@ static yr_run *find_open_run(const yr_layers *open, const yr_store_file *files, 
     return NULL;
 }
 
-static yore_status open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, bool in_memory,
+static yore_status open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, const _Atomic bool *load,
                             const yr_layers *open, yr_run **out, yore_error *err)
 {
     yr_segment **segments = yr_alloc_zero(disk->env, count * sizeof *segments);
@@ -171,7 +171,7 @@ static yore_status open_run(yr_disk *disk, const yr_store_file *files, uint32_t 
         if (known)
             segments[i] = yr_segment_ref(known);
         else
-            status = yr_disk_open_segment(disk, &files[i], in_memory, &segments[i], err);
+            status = yr_disk_open_segment(disk, &files[i], load, &segments[i], err);
     }
     if (status == YORE_OK) status = yr_run_create(disk->env, files[0].run_id, segments, count, out, err);
     for (uint32_t i = 0; status < 0 && segments && i < count; i++) yr_segment_close(segments[i]);
@@ -179,10 +179,10 @@ static yore_status open_run(yr_disk *disk, const yr_store_file *files, uint32_t 
     return status;
 }
 
-yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, bool in_memory,
+yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, const _Atomic bool *load,
                              yr_run **out, yore_error *err)
 {
-    return open_run(disk, files, count, in_memory, NULL, out, err);
+    return open_run(disk, files, count, load, NULL, out, err);
 }
 
 static yore_status open_runs(yr_disk *disk, const yr_store_state *state, const yr_layers *open, uint32_t *at,
@@ -197,7 +197,7 @@ static yore_status open_runs(yr_disk *disk, const yr_store_state *state, const y
         if (runs[n])
             yr_run_ref(runs[n]);
         else
-            status = open_run(disk, files, length, false, open, &runs[n], err);
+            status = open_run(disk, files, length, NULL, open, &runs[n], err);
         *at += length;
         n++;
     }

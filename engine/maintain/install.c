@@ -5,6 +5,8 @@
 #include "engine/maintain/state.h"
 #include "engine/segment/value_collect.h"
 
+static const _Atomic bool never = false; /* loading what was just written is not cancelled */
+
 static yore_status no_memory(yore_error *err)
 {
     return yr_fail(err, YORE_ERR_NOMEM, "out of memory while putting new segments in place");
@@ -159,14 +161,14 @@ static void publish(change *c)
     (void)yr_retire_collect(&c->m->store->retired);
 }
 
-static yore_status take_effect(change *c, bool is_leading, bool changes_files, yore_error *err)
+static yore_status take_effect(change *c, bool is_leading, yore_error *err)
 {
     yr_store *store = c->m->store;
     c->next = yr_layers_reserve(store->env, store->owner, c->run_count);
     if (!c->next) return no_memory(err);
     /* What is flushed must not be ahead of the log's proven end, or numbers of lost records would be used again. */
-    yore_status status = changes_files ? yr_wal_sync(c->m->wal, err) : YORE_OK;
-    if (status == YORE_OK && changes_files) status = yr_wal_edit(c->m->wal, &c->draft.state, err);
+    yore_status status = yr_wal_sync(c->m->wal, err);
+    if (status == YORE_OK) status = yr_wal_edit(c->m->wal, &c->draft.state, err);
     if (status < 0) return status;
     if (!is_leading) yr_store_lead(store);
     publish(c);
@@ -209,7 +211,7 @@ yore_status yr_install_flush(yr_maintainer *m, yr_memtable *mem, const yr_flush_
     yore_status status = change_begin(&c, m, 2, err);
     bool in_memory = status == YORE_OK &&
                      yr_image_bytes(c.now) + files->segment.file_bytes <= m->options.image_bytes_max;
-    if (status == YORE_OK) status = yr_disk_open_run(m->disk, &files->segment, 1, in_memory, &c.fresh, err);
+    if (status == YORE_OK) status = yr_disk_open_run(m->disk, &files->segment, 1, in_memory ? &never : NULL, &c.fresh, err);
     if (status == YORE_OK) status = add_values(&c, &files->values, err);
     if (status == YORE_OK) {
         yr_store_state *state = &c.draft.state;
@@ -221,7 +223,7 @@ yore_status yr_install_flush(yr_maintainer *m, yr_memtable *mem, const yr_flush_
         c.drops_memtable = true;
         c.runs[c.run_count++] = c.fresh;
         for (uint32_t i = 0; i < c.now->run_count; i++) c.runs[c.run_count++] = c.now->runs[i];
-        status = take_effect(&c, is_leading, true, err);
+        status = take_effect(&c, is_leading, err);
     }
     if (status < 0 && !yr_wal_is_poisoned(m->wal)) {
         yr_disk_remove(m->disk, YR_FILE_SEGMENT, files->segment.file_id, false);
@@ -328,7 +330,7 @@ yore_status yr_install_merge(yr_maintainer *m, const yr_layers *layers, uint32_t
     if (status == YORE_OK && (!files || !list_old(m, layers, first, last, &old))) status = no_memory(err);
     if (status == YORE_OK) {
         bool in_memory = has_room_for_image(&c, result, old.image_bytes);
-        status = yr_disk_open_run(m->disk, files, result->file_count, in_memory, &c.fresh, err);
+        status = yr_disk_open_run(m->disk, files, result->file_count, in_memory ? &never : NULL, &c.fresh, err);
     }
     if (status == YORE_OK) {
         c.merged_at = place_of(c.now, layers->runs[first]);
@@ -340,7 +342,7 @@ yore_status yr_install_merge(yr_maintainer *m, const yr_layers *layers, uint32_t
         c.values = NULL;
     }
     if (status == YORE_OK) status = keep_used_values(&c, all, err);
-    if (status == YORE_OK) status = take_effect(&c, is_leading, true, err);
+    if (status == YORE_OK) status = take_effect(&c, is_leading, err);
     if (status == YORE_OK) {
         retire_old(m, &old);
         remove_unused_values(&c);
@@ -367,7 +369,7 @@ static yore_status exchange_file(yr_maintainer *m, yr_run *run, uint32_t file, c
         if (i != file) {
             segments[n++] = yr_segment_ref(yr_run_file(run, i));
         } else if (fresh) {
-            status = yr_disk_open_segment(m->disk, fresh, in_memory, &segments[n], err);
+            status = yr_disk_open_segment(m->disk, fresh, in_memory ? &never : NULL, &segments[n], err);
             if (status == YORE_OK) n++;
         }
     }
@@ -400,7 +402,7 @@ yore_status yr_install_rewrite(yr_maintainer *m, const yr_layers *layers, uint32
         yr_draft_replace(&c.draft, &old_id, 1, files, result->file_count);
         status = keep_used_values(&c, c.now->values, err);
     }
-    if (status == YORE_OK) status = take_effect(&c, is_leading, true, err);
+    if (status == YORE_OK) status = take_effect(&c, is_leading, err);
     if (status == YORE_OK) {
         retire_old(m, &old);
         remove_unused_values(&c);
@@ -409,23 +411,5 @@ yore_status yr_install_rewrite(yr_maintainer *m, const yr_layers *layers, uint32
     }
     change_end(&c);
     yr_free(m->store->env, files, result->file_count * sizeof *files);
-    return status;
-}
-
-yore_status yr_install_image(yr_maintainer *m, const yr_layers *layers, uint32_t run, yr_run *loaded,
-                             bool is_leading, yore_error *err)
-{
-    change c;
-    yore_status status = change_begin(&c, m, 0, err);
-    uint32_t at = place_of(c.now, layers->runs[run]);
-    if (status == YORE_OK && at < c.now->run_count) {
-        yr_run_ref(loaded);
-        c.fresh = loaded;
-        replace_runs(&c, at, 1);
-        if (c.now->values) yr_value_set_ref(c.now->values);
-        c.values = c.now->values;
-        status = take_effect(&c, is_leading, false, err);
-    }
-    change_end(&c);
     return status;
 }

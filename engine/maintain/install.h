@@ -21,10 +21,6 @@ yore_status yr_install_merge(yr_maintainer *m, const yr_layers *layers, uint32_t
 yore_status yr_install_rewrite(yr_maintainer *m, const yr_layers *layers, uint32_t run, uint32_t file,
                                const yr_merge_result *result, uint16_t level, bool is_leading,
                                yore_error *err);
-/* The same run with a segment read from memory; nothing on disk changes. */
-yore_status yr_install_image(yr_maintainer *m, const yr_layers *layers, uint32_t run, yr_run *loaded,
-                             bool is_leading, yore_error *err);
-
 /* Bytes of hot segments in memory. */
 uint64_t yr_image_bytes(const yr_layers *layers);
 

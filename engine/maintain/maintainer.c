@@ -275,7 +275,7 @@ static yore_status compact_once(yr_maintainer *m, bool is_leading, yore_error *e
     } else if (status == YORE_OK) {
         status = survey(&j, &runs, err);
         const yr_compact_options options = {.budget_bytes = UINT64_MAX / 4,
-                                            .hot_bytes = m->options.image_bytes_max / 2};
+                                            .hot_bytes = m->options.image_bytes_max};
         if (status == YORE_OK) j.plan = yr_compact_next(runs, j.layers->run_count, &options);
     }
     if (status == YORE_OK)
@@ -287,19 +287,19 @@ static yore_status compact_once(yr_maintainer *m, bool is_leading, yore_error *e
 /* -- images: hot segments that are read often are held in memory -- */
 
 /* The first hot file that is not, and fits. False when there is none. */
-static bool find_unloaded(const yr_maintainer *m, const yr_layers *layers, uint32_t *run)
+static bool find_unloaded(const yr_maintainer *m, const yr_layers *layers, uint32_t *run, uint32_t *file)
 {
     uint64_t left = m->options.image_bytes_max, held = yr_image_bytes(layers);
     left = held < left ? left - held : 0;
     for (uint32_t i = 0; i < layers->run_count; i++) {
-        const yr_run *at = layers->runs[i];
-        if (yr_run_file_count(at) != 1) continue; /* files of large runs come and go one by one */
-        const yr_segment *segment = yr_run_file(at, 0);
-        const yr_segment_footer *facts = yr_segment_facts(segment);
-        if (facts->form != YR_SEGMENT_HOT || yr_segment_image_bytes(segment) || facts->file_bytes > left)
-            continue;
-        *run = i;
-        return true;
+        for (uint32_t k = 0; k < yr_run_file_count(layers->runs[i]); k++) {
+            const yr_segment *segment = yr_run_file(layers->runs[i], k);
+            const yr_segment_footer *facts = yr_segment_facts(segment);
+            if (facts->form != YR_SEGMENT_HOT || yr_segment_image_bytes(segment) || facts->file_bytes > left) continue;
+            *run = i;
+            *file = k;
+            return true;
+        }
     }
     return false;
 }
@@ -307,11 +307,11 @@ static bool find_unloaded(const yr_maintainer *m, const yr_layers *layers, uint3
 static yore_status load_one(yr_maintainer *m, yore_error *err)
 {
     yr_layers *layers = yr_store_layers_ref(m->store);
-    uint32_t at;
+    uint32_t at, k;
     yore_status status = YORE_END;
-    if (find_unloaded(m, layers, &at)) {
-        yr_run *run = layers->runs[at], *loaded;
-        const yr_segment *segment = yr_run_file(run, 0);
+    if (find_unloaded(m, layers, &at, &k)) {
+        yr_run *run = layers->runs[at];
+        yr_segment *segment = yr_run_file(run, k), *loaded;
         const yr_segment_footer *facts = yr_segment_facts(segment);
         yr_store_file file = {.file_id = yr_segment_header(segment)->file_id,
                               .run_id = yr_run_id(run),
@@ -321,11 +321,8 @@ static yore_status load_one(yr_maintainer *m, yore_error *err)
                               .kind = YR_FILE_SEGMENT,
                               .level = facts->level};
         memcpy(file.file_hash, facts->file_hash, YR_FILE_HASH_BYTES);
-        status = yr_disk_open_run(m->disk, &file, 1, true, &loaded, err);
-        if (status == YORE_OK) {
-            status = yr_install_image(m, layers, at, loaded, false, err);
-            yr_run_unref(loaded);
-        }
+        status = yr_disk_open_segment(m->disk, &file, &m->cancel, &loaded, err);
+        if (status == YORE_OK && !yr_run_promote(run, k, loaded)) yr_segment_close(loaded);
     }
     yr_layers_unref(layers);
     return status;
@@ -341,8 +338,8 @@ static bool is_read_often(const yr_maintainer *m)
 static bool wants_loading(const yr_maintainer *m)
 {
     yr_layers *layers = yr_store_layers_ref(m->store);
-    uint32_t at;
-    bool wants = find_unloaded(m, layers, &at);
+    uint32_t run, file;
+    bool wants = find_unloaded(m, layers, &run, &file);
     yr_layers_unref(layers);
     return wants;
 }
@@ -416,7 +413,6 @@ static void run_compactor(void *arg)
             bool loading = may_load && wants_loading(m);
             bool loads = loading && is_read_often(m);
             if (loads) may_load = load_one(m, NULL) >= 0; /* a damaged one is for the read that meets it */
-            if (loads) collect(m);
             yr_mutex_lock(&m->mutex);
             if (m->stop || m->compact_asked || loads) continue;
             if (loading)

@@ -223,6 +223,7 @@ static void run_free(yr_run *run)
     yr_free(env, run->key_ends, run->file_count * sizeof *run->key_ends); /* NULL when made for salvage */
     yr_free(env, run->words, run->file_count * sizeof *run->words);
     yr_free(env, run->files, run->file_count * sizeof *run->files);
+    yr_free(env, run->loaded, run->file_count * sizeof *run->loaded);
     yr_free(env, run, sizeof *run);
 }
 
@@ -232,15 +233,18 @@ static yore_status run_make(const yore_env *env, uint64_t run_id, yr_segment **f
     YR_ASSERT(n > 0);
     yr_run *run = yr_alloc_zero(env, sizeof *run);
     yr_segment **own_files = yr_alloc(env, n * sizeof *own_files);
-    if (!run || !own_files) {
+    _Atomic(yr_segment *) *loaded = yr_alloc_zero(env, n * sizeof *loaded);
+    if (!run || !own_files || !loaded) {
         yr_free(env, run, sizeof *run);
         yr_free(env, own_files, n * sizeof *own_files);
+        yr_free(env, loaded, n * sizeof *loaded);
         return no_memory(files[0], err);
     }
     memcpy(own_files, files, n * sizeof *own_files);
     run->env = env;
     run->id = run_id;
     run->files = own_files;
+    run->loaded = loaded;
     run->file_count = n;
     run->after = files[0]->footer.after_version;
     run->last = files[0]->footer.last_version;
@@ -281,7 +285,10 @@ void yr_run_unref(yr_run *run)
 {
     /* release: what this owner did with it is over; acquire, by the last: so is what all others did */
     if (!run || atomic_fetch_sub_explicit(&run->refs, 1, memory_order_acq_rel) > 1) return;
-    for (uint32_t i = 0; i < run->file_count; i++) yr_segment_close(run->files[i]);
+    for (uint32_t i = 0; i < run->file_count; i++) {
+        yr_segment_close(atomic_load_explicit(&run->loaded[i], memory_order_relaxed)); /* nobody else is left */
+        yr_segment_close(run->files[i]);
+    }
     run_free(run);
 }
 
@@ -310,7 +317,15 @@ uint32_t yr_run_file_count(const yr_run *run)
 yr_segment *yr_run_file(const yr_run *run, uint32_t i)
 {
     YR_ASSERT(i < run->file_count);
-    return run->files[i];
+    return yr_run_reads(run, i);
+}
+
+bool yr_run_promote(yr_run *run, uint32_t i, yr_segment *loaded)
+{
+    yr_segment *none = NULL;
+    /* release pairs with yr_run_reads: what was read is complete. The other one stays open: cursors may be in it. */
+    return atomic_compare_exchange_strong_explicit(&run->loaded[i], &none, loaded, memory_order_release,
+                                                   memory_order_relaxed);
 }
 
 bool yr_run_has_branch(const yr_run *run, uint32_t branch)
@@ -357,23 +372,23 @@ const yr_run_branch *yr_run_branch_find(const yr_run *run, uint32_t branch)
 yore_status yr_run_find(yr_run *run, yore_slice tree_key, uint64_t hash, uint64_t cap, yr_segment_hit *hit,
                         yore_error *err)
 {
-    return yr_segment_find(run->files[yr_run_locate(run, tree_key)], tree_key, hash, cap, hit, err);
+    return yr_segment_find(yr_run_reads(run, yr_run_locate(run, tree_key)), tree_key, hash, cap, hit, err);
 }
 
 void yr_run_prefetch(const yr_run *run, yore_slice tree_key, uint64_t hash)
 {
-    yr_segment_prefetch(run->files[yr_run_locate(run, tree_key)], hash);
+    yr_segment_prefetch(yr_run_reads(run, yr_run_locate(run, tree_key)), hash);
 }
 
 void yr_run_prefetch_record(const yr_run *run, yore_slice tree_key, uint64_t hash)
 {
-    yr_segment_prefetch_record(run->files[yr_run_locate(run, tree_key)], hash);
+    yr_segment_prefetch_record(yr_run_reads(run, yr_run_locate(run, tree_key)), hash);
 }
 
 yore_status yr_run_versions_open(yr_run *run, yore_slice tree_key, uint64_t hash, uint64_t cap,
                                  yr_run_versions *versions, yore_error *err)
 {
-    yr_segment *file = run->files[yr_run_locate(run, tree_key)];
+    yr_segment *file = yr_run_reads(run, yr_run_locate(run, tree_key));
     return yr_segment_versions_open(file, tree_key, hash, cap, versions, err);
 }
 

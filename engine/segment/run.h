@@ -42,7 +42,12 @@ uint64_t yr_run_id(const yr_run *run);
 uint64_t yr_run_after(const yr_run *run);
 uint64_t yr_run_last(const yr_run *run);
 uint32_t yr_run_file_count(const yr_run *run);
+/* As it is read by now. */
 yr_segment *yr_run_file(const yr_run *run, uint32_t i);
+/* From now on read file i from `loaded`, the same file opened with yr_segment_load, which becomes the run's: whoever
+ * reads the run already, or through an old list of layers, gets the use of it, too. Any thread. False when it has been
+ * done already: it stays the caller's then. */
+bool yr_run_promote(yr_run *run, uint32_t i, yr_segment *loaded);
 
 /* What a run has of one branch: sums over files and primitives, and its oldest and newest commit (0 = none). */
 typedef struct yr_run_branch {

@@ -22,7 +22,7 @@ yore_status yr_run_changes_open(yr_run *run, uint64_t after, yr_run_changes *cha
     if (!changes->files || !changes->next)
         status = yr_fail(err, YORE_ERR_NOMEM, "no memory to read changes of %u segments", n);
     for (uint32_t i = 0; i < n && status == YORE_OK; i++) {
-        status = yr_segment_changes_open(run->files[i], after, &changes->files[i], err);
+        status = yr_segment_changes_open(yr_run_reads(run, i), after, &changes->files[i], err);
         if (status == YORE_OK) status = next_load(changes, i, err);
     }
     if (status < 0) yr_run_changes_close(changes);

@@ -12,23 +12,23 @@
 yore_status yr_run_commit_find(yr_run *run, uint64_t version, bool is_exact, yr_segment_commit *commit,
                                yore_error *err)
 {
-    return yr_segment_commit_find(run->files[0], version, is_exact, commit, err);
+    return yr_segment_commit_find(yr_run_reads(run, 0), version, is_exact, commit, err);
 }
 
 yore_status yr_run_commit_time(yr_run *run, uint64_t version, int64_t *time_ns, yore_error *err)
 {
-    return yr_segment_commit_time(run->files[0], version, time_ns, err);
+    return yr_segment_commit_time(yr_run_reads(run, 0), version, time_ns, err);
 }
 
 yore_status yr_run_commit_times(yr_run *run, const uint64_t *versions, int64_t *times, size_t n,
                                 yore_error *err)
 {
-    return yr_segment_commit_times(run->files[0], versions, times, n, err);
+    return yr_segment_commit_times(yr_run_reads(run, 0), versions, times, n, err);
 }
 
 yore_status yr_run_version_at(yr_run *run, int64_t time_ns, uint64_t *version, yore_error *err)
 {
-    return yr_segment_version_at(run->files[0], time_ns, version, err);
+    return yr_segment_version_at(yr_run_reads(run, 0), time_ns, version, err);
 }
 
 /* -- heads -- */
@@ -111,7 +111,7 @@ static yore_status walk_down(head_walk *walk, yore_error *err)
 yore_status yr_run_head_at(yr_run *run, uint32_t branch, uint64_t version, uint64_t *head, yore_error *err)
 {
     const yr_run_branch *known = yr_run_branch_find(run, branch);
-    yr_segment *segment = run->files[0];
+    yr_segment *segment = yr_run_reads(run, 0);
     *head = 0;
     if (!known || known->first_commit == 0 || version < known->first_commit) return YORE_OK;
     *head = known->last_commit;

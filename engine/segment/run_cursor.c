@@ -6,7 +6,7 @@
 void yr_run_cursor_init(yr_run_cursor *cursor, yr_run *run, uint64_t cap, yore_slice prefix)
 {
     *cursor = (yr_run_cursor){.run = run, .cap = cap, .prefix = prefix};
-    yr_segment_cursor_init(&cursor->at, run->files[0], cap, prefix);
+    yr_segment_cursor_init(&cursor->at, yr_run_reads(run, 0), cap, prefix);
 }
 
 void yr_run_cursor_deinit(yr_run_cursor *cursor)
@@ -18,7 +18,7 @@ static void file_set(yr_run_cursor *cursor, uint32_t file)
 {
     if (cursor->file == file) return;
     yr_segment_cursor_deinit(&cursor->at);
-    yr_segment_cursor_init(&cursor->at, cursor->run->files[file], cursor->cap, cursor->prefix);
+    yr_segment_cursor_init(&cursor->at, yr_run_reads(cursor->run, file), cursor->cap, cursor->prefix);
     cursor->file = file;
 }
 

@@ -13,6 +13,7 @@ struct yr_run {
     uint64_t after;
     uint64_t last;
     yr_segment **files;
+    _Atomic(yr_segment *) *loaded; /* of file_count: the same files in memory, NULL at first; see yr_run_promote */
     uint32_t file_count;
     yr_run_branch *branches; /* by id */
     uint32_t branch_count;
@@ -27,6 +28,14 @@ struct yr_run {
     uint32_t key_skip;     /* bytes that all first keys share */
     _Atomic uint32_t refs; /* relaxed up, acquire and release down: the last one sees what all did */
 };
+
+/* A file as it is read by now: from memory, once it has been loaded. */
+static inline yr_segment *yr_run_reads(const yr_run *run, uint32_t i)
+{
+    /* acquire pairs with yr_run_promote */
+    yr_segment *loaded = atomic_load_explicit(&run->loaded[i], memory_order_acquire);
+    return loaded ? loaded : run->files[i];
+}
 
 /* The file that a key is in if it is in any: the last one that begins at or below it. */
 uint32_t yr_run_locate(const yr_run *run, yore_slice tree_key);

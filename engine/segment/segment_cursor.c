@@ -232,7 +232,7 @@ static bool is_above_prefix(yore_slice tree_key, yore_slice prefix)
  * the prefix without its trailing 0xFF bytes and with one added to the last that remains. */
 static yore_status place_prefix_end(yr_segment_cursor *cursor, yore_error *err)
 {
-    uint8_t bytes[YR_SEGMENT_TREE_KEY_MAX];
+    YR_SCRATCH uint8_t bytes[YR_SEGMENT_TREE_KEY_MAX];
     size_t n = cursor->prefix.size < sizeof bytes ? cursor->prefix.size : sizeof bytes; /* no key is longer */
     if (n) memcpy(bytes, cursor->prefix.data, n);
     while (n && bytes[n - 1] == 255) n--;
