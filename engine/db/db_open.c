@@ -13,6 +13,7 @@
 #define MEMORY_BUDGET_MIN (UINT64_C(16) << 20)
 #define MEMTABLE_BYTES_MAX (UINT64_C(1) << 30)
 #define FILE_BYTES_MAX (UINT64_C(256) << 20)
+#define LOG_BYTES_MAX (UINT64_C(64) << 20)
 #ifndef YR_EAGER
 #define YR_EAGER 0u /* a build for tests flushes after so many commits */
 #endif
@@ -78,13 +79,26 @@ static yore_status first_payload(yore_db *db, yore_slice *payload, yore_error *e
 
 /* -- on disk -- */
 
+static uint64_t budget_of(const yore_open_options *options)
+{
+    uint64_t budget = options->memory_budget ? options->memory_budget : MEMORY_BUDGET_DEFAULT;
+    return budget < MEMORY_BUDGET_MIN ? MEMORY_BUDGET_MIN : budget;
+}
+
+/* Log files are mapped, and two of them at a time: they count as memory. */
+static uint64_t log_bytes(const yore_open_options *options)
+{
+    uint64_t bytes = budget_of(options) / 16;
+    return bytes < LOG_BYTES_MAX ? bytes : LOG_BYTES_MAX;
+}
+
 static yr_wal_options wal_options(const yore_db *db, const yore_open_options *options)
 {
     return (yr_wal_options){.env = db->env,
                             .dir = db->dir,
                             .path = db->path,
                             .bytes_min = options->wal_bytes_min,
-                            .bytes_max = options->wal_bytes_max,
+                            .bytes_max = options->wal_bytes_max ? options->wal_bytes_max : log_bytes(options),
                             .read_only = options->read_only,
                             .mapped = options->sync != YORE_SYNC_COMMIT};
 }
@@ -189,8 +203,7 @@ static yore_status check_uuid(yore_db *db, yore_error *err)
  * jobs under way. */
 static void share_out(const yore_open_options *options, uint64_t *cache_bytes, yr_maintainer_options *out)
 {
-    uint64_t budget = options->memory_budget ? options->memory_budget : MEMORY_BUDGET_DEFAULT;
-    if (budget < MEMORY_BUDGET_MIN) budget = MEMORY_BUDGET_MIN;
+    uint64_t budget = budget_of(options);
     uint64_t memtable = budget / 8 < MEMTABLE_BYTES_MAX ? budget / 8 : MEMTABLE_BYTES_MAX;
     if (options->memory_bytes_max && memtable > options->memory_bytes_max / 2)
         memtable = options->memory_bytes_max / 2;

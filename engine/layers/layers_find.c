@@ -36,8 +36,8 @@ typedef struct run_search {
     uint64_t cap, absent_from;
 } run_search;
 
-static inline yore_status search_runs(const run_search *at, const yr_lookup *key, uint8_t *bytes, yr_found *out,
-                                      yore_error *err)
+static inline yore_status search_runs(const run_search *at, const yr_lookup *key, uint8_t *bytes,
+                                      yr_found *out, yore_error *err)
 {
     yore_slice tree_key = tree_key_of(key, at->branch, bytes);
     uint64_t hash = yr_branch_hash(key->key_hash, at->branch);

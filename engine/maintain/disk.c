@@ -52,8 +52,8 @@ static bool is_segment_meant(const yr_segment_footer *footer, const yr_store_fil
            memcmp(footer->file_hash, file->file_hash, YR_FILE_HASH_BYTES) == 0;
 }
 
-yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, const _Atomic bool *load, yr_segment **out,
-                                 yore_error *err)
+yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, const _Atomic bool *load,
+                                 yr_segment **out, yore_error *err)
 {
     char name[YR_FILE_NAME_BYTES];
     yore_file *handle;
@@ -66,7 +66,7 @@ yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, const
     yore_status status = open_file(disk, file, name, &handle, err);
     if (status < 0) return status;
     status = load ? yr_segment_load(&options, handle, name, load, &segment, err)
-                       : yr_segment_open(&options, handle, name, &segment, err);
+                  : yr_segment_open(&options, handle, name, &segment, err);
     if (status < 0) {
         disk->env->close(disk->env->ctx, handle);
         return status;
@@ -159,8 +159,8 @@ static yr_run *find_open_run(const yr_layers *open, const yr_store_file *files, 
     return NULL;
 }
 
-static yore_status open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, const _Atomic bool *load,
-                            const yr_layers *open, yr_run **out, yore_error *err)
+static yore_status open_run(yr_disk *disk, const yr_store_file *files, uint32_t count,
+                            const _Atomic bool *load, const yr_layers *open, yr_run **out, yore_error *err)
 {
     yr_segment **segments = yr_alloc_zero(disk->env, count * sizeof *segments);
     yore_status status =
@@ -179,8 +179,8 @@ static yore_status open_run(yr_disk *disk, const yr_store_file *files, uint32_t 
     return status;
 }
 
-yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, const _Atomic bool *load,
-                             yr_run **out, yore_error *err)
+yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count,
+                             const _Atomic bool *load, yr_run **out, yore_error *err)
 {
     return open_run(disk, files, count, load, NULL, out, err);
 }

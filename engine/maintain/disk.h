@@ -26,11 +26,11 @@ yore_status yr_disk_init(yr_disk *disk, const yore_env *env, yore_dir *dir, cons
 void yr_disk_deinit(yr_disk *disk);
 
 /* One segment. load: read whole into memory, which is for hot ones, unless *load turns true; NULL: not at all. */
-yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, const _Atomic bool *load, yr_segment **out,
-                                 yore_error *err);
+yore_status yr_disk_open_segment(yr_disk *disk, const yr_store_file *file, const _Atomic bool *load,
+                                 yr_segment **out, yore_error *err);
 /* The files of one run, in key order, as a run with one reference. */
-yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count, const _Atomic bool *load,
-                             yr_run **out, yore_error *err);
+yore_status yr_disk_open_run(yr_disk *disk, const yr_store_file *files, uint32_t count,
+                             const _Atomic bool *load, yr_run **out, yore_error *err);
 yore_status yr_disk_open_value_file(yr_disk *disk, const yr_store_file *file, yr_value_file **out,
                                     yore_error *err);
 

@@ -211,7 +211,8 @@ yore_status yr_install_flush(yr_maintainer *m, yr_memtable *mem, const yr_flush_
     yore_status status = change_begin(&c, m, 2, err);
     bool in_memory = status == YORE_OK &&
                      yr_image_bytes(c.now) + files->segment.file_bytes <= m->options.image_bytes_max;
-    if (status == YORE_OK) status = yr_disk_open_run(m->disk, &files->segment, 1, in_memory ? &never : NULL, &c.fresh, err);
+    if (status == YORE_OK)
+        status = yr_disk_open_run(m->disk, &files->segment, 1, in_memory ? &never : NULL, &c.fresh, err);
     if (status == YORE_OK) status = add_values(&c, &files->values, err);
     if (status == YORE_OK) {
         yr_store_state *state = &c.draft.state;
@@ -330,7 +331,8 @@ yore_status yr_install_merge(yr_maintainer *m, const yr_layers *layers, uint32_t
     if (status == YORE_OK && (!files || !list_old(m, layers, first, last, &old))) status = no_memory(err);
     if (status == YORE_OK) {
         bool in_memory = has_room_for_image(&c, result, old.image_bytes);
-        status = yr_disk_open_run(m->disk, files, result->file_count, in_memory ? &never : NULL, &c.fresh, err);
+        status =
+            yr_disk_open_run(m->disk, files, result->file_count, in_memory ? &never : NULL, &c.fresh, err);
     }
     if (status == YORE_OK) {
         c.merged_at = place_of(c.now, layers->runs[first]);

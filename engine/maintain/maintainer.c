@@ -295,7 +295,8 @@ static bool find_unloaded(const yr_maintainer *m, const yr_layers *layers, uint3
         for (uint32_t k = 0; k < yr_run_file_count(layers->runs[i]); k++) {
             const yr_segment *segment = yr_run_file(layers->runs[i], k);
             const yr_segment_footer *facts = yr_segment_facts(segment);
-            if (facts->form != YR_SEGMENT_HOT || yr_segment_image_bytes(segment) || facts->file_bytes > left) continue;
+            if (facts->form != YR_SEGMENT_HOT || yr_segment_image_bytes(segment) || facts->file_bytes > left)
+                continue;
             *run = i;
             *file = k;
             return true;
@@ -452,7 +453,7 @@ void yr_maintainer_start_reading(yr_maintainer *m)
 {
     yr_mutex_lock(&m->mutex);
     (void)start_thread(m, run_compactor, &m->compactor); /* without it segments are read from the file */
-    m->compact_asked = true; /* of a reader: to look at what there is */
+    m->compact_asked = true;                             /* of a reader: to look at what there is */
     yr_cond_broadcast(&m->cond);
     yr_mutex_unlock(&m->mutex);
 }
@@ -537,7 +538,10 @@ yore_status yr_maintainer_flush(yr_maintainer *m, bool drop_log, yore_error *err
     bool is_threaded = wake_flusher(m);
     yr_store_lead(store);
     yore_status status = YORE_OK;
-    if (drop_log && store->wal && !yr_wal_is_poisoned(m->wal)) status = yr_wal_rotate(m->wal, err);
+    if (drop_log && store->wal && !yr_wal_is_poisoned(m->wal)) {
+        status = yr_wal_prepare_small(m->wal, err);
+        if (status == YORE_OK) status = yr_wal_rotate(m->wal, err);
+    }
     if (status == YORE_OK && !is_empty(store->mem)) status = yr_store_freeze(store, last_lsn(m), err);
     if (is_threaded) yr_store_unlead(store);
     while (status == YORE_OK) status = flush_oldest(m, !is_threaded, err);

@@ -286,7 +286,8 @@ void yr_run_unref(yr_run *run)
     /* release: what this owner did with it is over; acquire, by the last: so is what all others did */
     if (!run || atomic_fetch_sub_explicit(&run->refs, 1, memory_order_acq_rel) > 1) return;
     for (uint32_t i = 0; i < run->file_count; i++) {
-        yr_segment_close(atomic_load_explicit(&run->loaded[i], memory_order_relaxed)); /* nobody else is left */
+        yr_segment_close(
+            atomic_load_explicit(&run->loaded[i], memory_order_relaxed)); /* nobody else is left */
         yr_segment_close(run->files[i]);
     }
     run_free(run);

@@ -13,7 +13,8 @@ struct yr_run {
     uint64_t after;
     uint64_t last;
     yr_segment **files;
-    _Atomic(yr_segment *) *loaded; /* of file_count: the same files in memory, NULL at first; see yr_run_promote */
+    _Atomic(yr_segment *)
+        *loaded; /* of file_count: the same files in memory, NULL at first; see yr_run_promote */
     uint32_t file_count;
     yr_run_branch *branches; /* by id */
     uint32_t branch_count;

@@ -116,6 +116,9 @@ typedef struct yr_wal_pause {
 /* Get the next file ready when enough of the current one is used. Any thread (the background thread's work).
  * pause  may be NULL. */
 yore_status yr_wal_prepare(yr_wal *wal, const yr_wal_pause *pause, yore_error *err);
+/* Have a next file of the least size, in place of a larger one that was made ahead: before a rotation that may be the
+ * last for long, since opening looks at all of the last file. The leader's. YORE_ERR_FULL: nothing changed. */
+yore_status yr_wal_prepare_small(yr_wal *wal, yore_error *err);
 /* Would yr_wal_prepare do anything? Any thread. */
 bool yr_wal_wants_prepare(const yr_wal *wal);
 /* Tell readers in other processes how far they may look: the lsn of the last acknowledged group, rising. The

@@ -278,6 +278,17 @@ yore_status yr_wal_prepare(yr_wal *wal, const yr_wal_pause *pause, yore_error *e
     return status < 0 ? status : sync_behind(wal, err);
 }
 
+yore_status yr_wal_prepare_small(yr_wal *wal, yore_error *err)
+{
+    yore_status status = YORE_OK;
+    yr_mutex_lock(&wal->prepare_mutex);
+    const yr_wal_file *next = atomic_load_explicit(&wal->prepared, memory_order_relaxed);
+    if (!next || next->bytes > wal->options.bytes_min)
+        status = make_next(wal, wal->options.bytes_min, NULL, err);
+    yr_mutex_unlock(&wal->prepare_mutex);
+    return status;
+}
+
 void yr_wal_set_mapped(yr_wal *wal, bool mapped)
 {
     if (wal->options.read_only) return;

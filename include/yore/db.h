@@ -38,7 +38,7 @@ typedef struct yore_open_options {
     uint32_t wait_ms;          /* how long to wait for another writer; 0 = not at all */
     uint64_t memory_bytes_max; /* address space of the memory store; 0 = 16 GiB, which is the most */
     uint64_t wal_bytes_min; /* size of the first WAL file; 0 = 1 MiB. Later ones double up to the maximum */
-    uint64_t wal_bytes_max; /* 0 = 64 MiB */
+    uint64_t wal_bytes_max; /* 0 = by the budget, 64 MiB at most */
     uint64_t search_bytes_max; /* memory of the search index; 0 = 4 GiB. Past it a search is YORE_ERR_LIMIT */
     const yore_env *env;       /* NULL = yore_env_default(); must outlive the store */
     uint64_t memory_budget;    /* of the whole store but the search index; 0 = 1 GiB. Least: 16 MiB */
