@@ -2,7 +2,8 @@
  * closed at random moments.
  *
  * The writer moves amounts between accounts whose sum never changes, writes and deletes pairs of keys that always have
- * the same value (some of them in value files), counts its commits in a key, and makes, renames and deletes branches.
+ * the same value (some of them in value files), counts its commits in a key, makes, renames and deletes branches, and
+ * gives up history.
  * So every snapshot of every branch can be judged by itself. Each reader refreshes and reopens, compares what it reads
  * at a version with what it read there before, reads snapshots that it has kept open again, and must see everything
  * that was acknowledged before it asked. Half of them read with one thread while another refreshes.
@@ -40,7 +41,7 @@ enum {
 
 typedef struct shared {
     _Atomic uint64_t acked; /* newest version the writer was told of */
-    _Atomic uint64_t snapshots, refreshes, opens, switches;
+    _Atomic uint64_t snapshots, refreshes, opens, switches, trimmed;
     _Atomic uint32_t stop;
 } shared;
 
@@ -180,6 +181,23 @@ static void change_branches(writer *w)
     if (where.version) atomic_store(&all->acked, where.version);
 }
 
+/* Give up history, and the space of it: files are rewritten without what snapshots of readers still show. */
+static void collect(writer *w)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_where where = YORE_WHERE_INIT;
+    yore_retention keep = YORE_RETENTION_INIT;
+    yore_gc_options options = YORE_GC_OPTIONS_INIT;
+    yore_gc_report report = YORE_GC_REPORT_INIT;
+    keep.kind = YORE_RETENTION_VERSIONS;
+    keep.versions = 20 + yr_rng_below(&w->rng, 200);
+    options.now = true;
+    must("retention", yore_branch_retention_set(w->db, yore_str("default"), &keep, &where, &err), &err);
+    atomic_store(&all->acked, where.version);
+    must("collection", yore_gc(w->db, &options, &report, &err), &err);
+    if (report.version) atomic_store(&all->acked, report.version);
+}
+
 static void open_options(yr_rng *rng, yore_open_options *options)
 {
     static const uint32_t every[] = {0, 0, 5, 40};
@@ -208,6 +226,7 @@ static void run_writer(uint64_t seed)
         uint32_t count = i % 4 == 0 ? list_children(w.db, names, CHILDREN_MAX) : 0;
         commit_one(&w, count ? names[yr_rng_below(&w.rng, count)] : "");
         if (i % 40 == 7) change_branches(&w);
+        if (i % 150 == 90) collect(&w);
     }
     yore_close(w.db);
     _exit(0);
@@ -309,7 +328,11 @@ static yore_snap *open_snap(reader *r, const yore_at *at, yore_where *where)
     yore_error err = YORE_ERROR_INIT;
     yore_snap *snap;
     yore_status status = yore_snap_open(r->db, at, &snap, where, &err);
-    if (status == YORE_ERR_NO_BRANCH && at && at->branch[0])
+    if (at && status == YORE_ERR_TRIMMED) {
+        atomic_fetch_add(&all->trimmed, 1);
+        return NULL;
+    }
+    if (at && at->branch[0] && status == YORE_ERR_NO_BRANCH)
         return NULL; /* it was deleted or renamed in between */
     must("snapshot", status, &err);
     return snap;
@@ -335,6 +358,7 @@ static void read_past(reader *r)
     uint64_t back = yr_rng_below(&r->rng, 2) ? yr_rng_below(&r->rng, 50) : yr_rng_below(&r->rng, r->seen);
     at.version = r->seen > r->first + back ? r->seen - back : r->first;
     yore_snap *snap = open_snap(r, &at, &where);
+    if (!snap) return;
     judged then = judge(snap, "a snapshot of the past");
     memo *known = &r->memos[at.version % MEMO];
     if (known->version == at.version && known->digest != then.digest)
@@ -549,9 +573,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < READERS; i++) (void)has_ended(readers[i], 0);
     last_look();
     printf("%" PRIu64 " writers, %" PRIu64 " killed, v%" PRIu64 "; %" PRIu64 " opens, %" PRIu64
-           " refreshes, %" PRIu64 " of them to newer segments, %" PRIu64 " snapshots\n",
+           " refreshes, %" PRIu64 " of them to newer segments, %" PRIu64 " snapshots, %" PRIu64
+           " of what was trimmed\n",
            writers, kills, atomic_load(&all->acked), atomic_load(&all->opens), atomic_load(&all->refreshes),
-           atomic_load(&all->switches), atomic_load(&all->snapshots));
+           atomic_load(&all->switches), atomic_load(&all->snapshots), atomic_load(&all->trimmed));
     if (!kills || !atomic_load(&all->switches)) die("the test", "has tested nothing");
     snprintf(command, sizeof command, "rm -rf '%s'", dir);
     return system(command) != 0;
