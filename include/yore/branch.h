@@ -44,7 +44,7 @@ typedef struct yore_branch_info {
     uint64_t create_version;
     int64_t created_ns; /* wall clock when it was made */
     int64_t head_time_ns;
-    uint64_t own_keys;  /* entries of its own key space */
+    uint64_t own_keys;  /* of its own key space; a key that several layers have counts in each */
     uint64_t own_bytes; /* bytes of their values and metadata, all versions */
     uint64_t children;  /* live children */
     int64_t ttl_ns;
@@ -68,12 +68,13 @@ YORE_API YORE_NODISCARD yore_status yore_branch_create(yore_db *db, yore_slice n
 
 /* Describe a branch by name, or by "id:17" also a deleted one.
  * out      struct_size set by the caller.
- * Returns YORE_OK; YORE_ERR_NO_BRANCH (hint names the nearest).   Threads any.   Blocks never.   Cost O(children). */
+ * Returns YORE_OK; YORE_ERR_NO_BRANCH (hint names the nearest).   Threads any.   Blocks on reads (snap.h).
+ * Cost O(children). */
 YORE_API YORE_NODISCARD yore_status yore_branch_info_get(yore_db *db, yore_slice name, yore_branch_info *out,
                                                          yore_error *err);
 
 /* Describe the next branch after `after_id` in id order, deleted and hidden ones included.
- * Returns YORE_OK, YORE_END.   Threads any.   Blocks never.   Cost O(1) a branch. */
+ * Returns YORE_OK, YORE_END.   Threads any.   Blocks on reads.   Cost O(1) a branch. */
 YORE_API YORE_NODISCARD yore_status yore_branch_next(yore_db *db, uint32_t after_id, yore_branch_info *out,
                                                      yore_error *err);
 
@@ -127,7 +128,7 @@ YORE_API YORE_NODISCARD yore_status yore_tag_delete(yore_db *db, yore_slice name
                                                     yore_error *err);
 
 /* Describe the first tag whose name is greater than `after` in byte order (empty = the first).
- * Returns YORE_OK, YORE_END.   Threads any.   Blocks never.   Cost O(key). */
+ * Returns YORE_OK, YORE_END.   Threads any.   Blocks on reads.   Cost O(key). */
 YORE_API YORE_NODISCARD yore_status yore_tag_next(yore_db *db, yore_slice after, yore_tag_info *out,
                                                   yore_error *err);
 

@@ -26,7 +26,7 @@ extern "C" {
 #define YORE_SYNC_COMMIT 1u /* on stable storage before the call returns */
 #define YORE_SYNC_GROUP 2u  /* survives kill -9 at once, power loss after at most 100 ms */
 #define YORE_SYNC_OS 3u     /* survives kill -9, not power loss */
-#define YORE_SYNC_NONE 4u   /* not logged at all: gone when the store is closed */
+#define YORE_SYNC_NONE 4u   /* not logged: gone when the store is closed, but for what was flushed */
 
 typedef struct yore_open_options {
     uint32_t struct_size;
@@ -35,15 +35,17 @@ typedef struct yore_open_options {
     bool create;      /* create the store when there is none */
     bool must_create; /* with create: fail with YORE_ERR_EXISTS when there is one */
     bool reserved_flag;
-    uint32_t wait_ms;          /* how long to wait for another writer; 0 = not at all */
-    uint64_t memory_bytes_max; /* address space of the memory store; 0 = 16 GiB, which is the most */
+    uint32_t wait_ms; /* how long to wait for another writer; 0 = not at all */
+    uint64_t
+        memory_bytes_max;   /* address space of a memtable, or of a ":memory:" store; 0 = 16 GiB, the most */
     uint64_t wal_bytes_min; /* size of the first WAL file; 0 = 1 MiB. Later ones double up to the maximum */
-    uint64_t wal_bytes_max; /* 0 = by the budget, 64 MiB at most */
+    uint64_t wal_bytes_max; /* 0 = 1/16 of the budget, 64 MiB at most */
     uint64_t search_bytes_max; /* memory of the search index; 0 = 4 GiB. Past it a search is YORE_ERR_LIMIT */
     const yore_env *env;       /* NULL = yore_env_default(); must outlive the store */
-    uint64_t memory_budget;    /* of the whole store but the search index; 0 = 1 GiB. Least: 16 MiB */
-    uint64_t
-        memtable_bytes; /* memory is written to a segment at this size; 0 = by the budget, 64 MiB at most */
+    /* Memory of the whole store but the search index; 0 = 1 GiB, at least 16 MiB. Beyond it may go what calls hold: a
+     * transaction's own writes, values that are pinned. A ":memory:" store has no budget. */
+    uint64_t memory_budget;
+    uint64_t memtable_bytes; /* memory goes to a segment at this size; 0 = 1/8 of the budget, 1 GiB at most */
     uint32_t
         maintain_every; /* for tests: flush after so many commits, and merge after every flush; 0 = as needed */
     uint32_t reserved;
@@ -62,14 +64,17 @@ typedef struct yore_open_options {
  * Returns YORE_OK; YORE_ERR_NO_STORE, YORE_ERR_NOT_STORE, YORE_ERR_EXISTS, YORE_ERR_LOCKED (names the
  *         holder), YORE_ERR_FORMAT, YORE_ERR_CORRUPT (names file and offset), YORE_ERR_READONLY,
  *         YORE_ERR_FULL, YORE_ERR_IO, YORE_ERR_NOMEM.
- * Threads any.   Blocks on the lock up to wait_ms, then on reading the log.   Cost O(bytes in the log). */
+ * Threads any.   Blocks on the lock up to wait_ms, then on reading.   Cost O(what the log has and segments have not,
+ * files, branches): however large the store is; a clean close leaves less than 1,000 commits and
+ * 256 KiB in the log. */
 YORE_API YORE_NODISCARD yore_status yore_open(const char *path, const yore_open_options *options,
                                               yore_db **out, yore_error *err);
 
 /* Close a store. Snapshots, iterators and kept pins made from it stay readable until they are closed
  * themselves; transactions become unusable (commit gives YORE_ERR_MISUSE). NULL is allowed.
+ * Memory is written to a segment unless it is little (under 1,000 commits and 256 KiB), so that the next open is short.
  * Returns nothing: never fails; call yore_sync first to hear of a failing disk.
- * Threads one; no other call on `db` may run.   Blocks on one sync.   Cost O(1). */
+ * Threads one; no other call on `db` may run.   Blocks on that, and a sync.   Cost O(what is in memory). */
 YORE_API void yore_close(yore_db *db);
 
 /* Put every acknowledged commit on stable storage, whatever its durability.
@@ -77,9 +82,10 @@ YORE_API void yore_close(yore_db *db);
 YORE_API YORE_NODISCARD yore_status yore_sync(yore_db *db, yore_error *err);
 
 /* A read-only handle sees the commits that were there when it was opened; this brings it up to the
- * writer's newest published commit. On a writing handle it does nothing.
+ * writer's newest published commit. On a writing handle it does nothing. Snapshots that are open stay as they are.
  * Returns YORE_OK; YORE_ERR_CORRUPT, YORE_ERR_IO, YORE_ERR_NOMEM.
- * Threads any.   Blocks on reading the log's new part.   Cost O(new commits). */
+ * Threads any.   Blocks on reading the log's new part, or what new segments say of themselves.   Cost O(new commits),
+ * or as yore_open when the writer was too far ahead. */
 YORE_API YORE_NODISCARD yore_status yore_refresh(yore_db *db, yore_error *err);
 
 typedef struct yore_stats {
@@ -90,12 +96,12 @@ typedef struct yore_stats {
     uint64_t version;      /* newest visible commit */
     int64_t time_ns;       /* its time */
     uint64_t branches;     /* live branches */
-    uint64_t keys;         /* entries over all branches */
+    uint64_t keys;         /* over all branches; a key that several layers have counts in each */
     uint64_t versions;     /* puts and deletes over all of them */
     uint64_t commits;      /* data and system commits */
-    uint64_t key_bytes;    /* user key bytes held */
+    uint64_t key_bytes;    /* of user keys, counted as keys are */
     uint64_t value_bytes;  /* of values and metadata, all versions */
-    uint64_t memory_bytes; /* memory store in use, indexes included */
+    uint64_t memory_bytes; /* memtables, indexes included, and branches */
     uint64_t entry_bytes;  /* of which: entries, values, history arrays, commit records */
     uint64_t hash_bytes;   /* of which: the hash index */
     uint64_t tree_bytes;   /* of which: the radix tree */
@@ -134,7 +140,7 @@ typedef struct yore_stats {
 
 /* Fill `out` with counters of the store.
  * out      struct_size set by the caller.
- * Returns YORE_OK; YORE_ERR_MISUSE.   Threads any.   Blocks never.   Cost O(1). */
+ * Returns YORE_OK; YORE_ERR_MISUSE.   Threads any.   Blocks on reads (snap.h).   Cost O(files). */
 YORE_API YORE_NODISCARD yore_status yore_stats_get(yore_db *db, yore_stats *out, yore_error *err);
 
 #define YORE_CHECK_QUICK 1u /* structures in memory, and what files say of themselves */
@@ -188,7 +194,8 @@ YORE_API YORE_NODISCARD yore_status yore_check(yore_db *db, uint32_t level, yore
                                                yore_error *err);
 /* The same, telling every problem and how far it is.
  * options  NULL = a deep check.
- * Returns as yore_check; YORE_ERR_CANCELLED; YORE_ERR_MISUSE for options that were not initialised. */
+ * Returns as yore_check; YORE_ERR_CANCELLED; YORE_ERR_MISUSE for options that were not initialised.
+ * Threads, Blocks, Cost as yore_check. */
 YORE_API YORE_NODISCARD yore_status yore_check_run(yore_db *db, const yore_check_options *options,
                                                    yore_check_report *out, yore_error *err);
 
@@ -212,7 +219,7 @@ YORE_API uint32_t yore_format_version(void);
 /* Read a setting as of `at` (NULL = now).
  * value    NUL-terminated copy; YORE_ERR_LIMIT when `size` is too small.
  * Returns YORE_OK; YORE_NOT_FOUND when it was never set (the default holds).
- * Threads any.   Blocks never.   Cost O(1). */
+ * Threads any.   Blocks on reads (snap.h).   Cost O(1). */
 YORE_API YORE_NODISCARD yore_status yore_config_get(yore_db *db, const char *name, const yore_at *at,
                                                     char *value, size_t size, yore_error *err);
 
@@ -248,14 +255,14 @@ typedef struct yore_config_value {
 /* What is in force for a key, or for the keys that begin with it but for longer prefixes, as of `at` (NULL = now).
  * out      struct_size set by the caller; the value and the prefix that it was set for.
  * Returns YORE_OK; YORE_NOT_FOUND when nothing that holds for the key was set (the default holds).
- * Threads any.   Blocks never.   Cost O(prefixes of the setting). */
+ * Threads any.   Blocks on reads.   Cost O(prefixes of the setting). */
 YORE_API YORE_NODISCARD yore_status yore_config_get_prefix(yore_db *db, const char *name, yore_slice key,
                                                            const yore_at *at, yore_config_value *out,
                                                            yore_error *err);
 
 /* The prefixes that a setting has values for, in byte order: the first one after `after` (empty = the first), as of
  * `at` (NULL = now).
- * Returns YORE_OK; YORE_END.   Threads any.   Blocks never.   Cost O(prefixes of the setting). */
+ * Returns YORE_OK; YORE_END.   Threads any.   Blocks on reads.   Cost O(prefixes of the setting). */
 YORE_API YORE_NODISCARD yore_status yore_config_next_prefix(yore_db *db, const char *name, yore_slice after,
                                                             const yore_at *at, yore_config_value *out,
                                                             yore_error *err);

@@ -10,6 +10,9 @@
  *     if (status == YORE_OK) use(pin.value);
  *     yore_unpin(&pin);
  *     yore_snap_close(snap);
+ *
+ * What is not in memory is read from the store's files. "Blocks on reads" means that and nothing else: never a writer.
+ * Such calls may also return YORE_ERR_CORRUPT (names file and offset), YORE_ERR_IO and YORE_ERR_NOMEM.
  */
 #ifndef YORE_SNAP_H
 #define YORE_SNAP_H
@@ -29,13 +32,13 @@ extern "C" {
  * out           its `branch` on entry is the branch a spec without one means (empty = "default").
  * Returns YORE_OK; YORE_ERR_SPEC (message names the nearest form, err->offset the place),
  *         YORE_ERR_NO_BRANCH, YORE_ERR_NO_TAG.
- * Threads any.   Blocks never.   Cost O(length). */
+ * Threads any.   Blocks on reads.   Cost O(length), and a look at its tag. */
 YORE_API YORE_NODISCARD yore_status yore_at_parse(yore_db *db, const char *spec, int64_t now_ns,
                                                   int32_t utc_offset_s, yore_at *out, yore_error *err);
 
 /* Find where a point is, without opening a snapshot.
  * Returns YORE_OK; YORE_ERR_NO_BRANCH, YORE_ERR_NO_TAG, YORE_ERR_TIME_RANGE, YORE_ERR_TRIMMED.
- * Threads any.   Blocks never.   Cost O(log versions + lineage depth). */
+ * Threads any.   Blocks on reads.   Cost O(log versions + lineage depth). */
 YORE_API YORE_NODISCARD yore_status yore_at_resolve(yore_db *db, const yore_at *at, yore_where *out,
                                                     yore_error *err);
 
@@ -44,7 +47,7 @@ YORE_API YORE_NODISCARD yore_status yore_at_resolve(yore_db *db, const yore_at *
  * out       set only on YORE_OK; close it with yore_snap_close. It may outlive the store's handle.
  * resolved  may be NULL; where the point turned out to be.
  * Returns YORE_OK; YORE_ERR_NO_BRANCH, YORE_ERR_NO_TAG, YORE_ERR_TIME_RANGE, YORE_ERR_TRIMMED, YORE_ERR_NOMEM.
- * Threads any.   Blocks never.   Cost O(log versions + lineage depth). */
+ * Threads any.   Blocks on reads.   Cost O(log versions + lineage depth). */
 YORE_API YORE_NODISCARD yore_status yore_snap_open(yore_db *db, const yore_at *at, yore_snap **out,
                                                    yore_where *resolved, yore_error *err);
 
@@ -56,26 +59,27 @@ YORE_API void yore_snap_close(yore_snap *snap);
  * key      1..YORE_KEY_BYTES_MAX bytes; borrowed for the call.
  * out      set only on YORE_OK; borrows `snap`. Release it with yore_unpin (a pin that was not kept costs nothing).
  * Returns YORE_OK, YORE_NOT_FOUND (never written, deleted or expired); YORE_ERR_LIMIT, YORE_ERR_MISUSE.
- * Threads one at a time on one snap; any number of snaps.   Blocks never.
- * Cost O(key + log versions + lineage depth). */
+ * Threads one at a time on one snap; any number of snaps.   Blocks on reads.
+ * Cost O(key + log versions + lineage depth), a hop that has the key one look in each layer that may have it. */
 YORE_API YORE_NODISCARD yore_status yore_get(yore_snap *snap, yore_key key, yore_pin *out, yore_error *err);
 
 /* Read many keys, overlapping their memory latencies.
  * keys, n  any number.
  * out      n pins, set where each[i] == YORE_OK.
- * each     n statuses: YORE_OK, YORE_NOT_FOUND or YORE_ERR_LIMIT.
- * Returns YORE_OK; YORE_ERR_MISUSE.   Threads as yore_get.   Blocks never.   Cost as n gets, less the waiting. */
+ * each     n statuses: YORE_OK, YORE_NOT_FOUND, YORE_ERR_LIMIT, or what reading that key failed with.
+ * Returns YORE_OK; YORE_ERR_MISUSE.   Threads as yore_get.   Blocks on reads.   Cost as n gets, less the waiting. */
 YORE_API YORE_NODISCARD yore_status yore_get_many(yore_snap *snap, const yore_key *keys, size_t n,
                                                   yore_pin *out, yore_status *each, yore_error *err);
 
 /* When the commit that wrote the pinned value was made. Not part of the pin, because looking it up is a
  * cache miss that most readers have no use for.
- * Returns the time in ns UTC; 0 for a transaction's own write, which has none yet.
- * Threads as the snapshot.   Blocks never.   Cost O(1). */
+ * Returns the time in ns UTC; 0 for a transaction's own write, which has none yet, and when it cannot be read.
+ * Threads as the snapshot.   Blocks on reads.   Cost O(1). */
 YORE_API int64_t yore_pin_time(const yore_pin *pin);
 
 /* Make a pin owned: valid after its snapshot and its store are closed, until yore_unpin.
- * Returns YORE_OK; YORE_ERR_NOMEM.   Threads as the snapshot.   Blocks never.   Cost one atomic add. */
+ * It holds what it was read from: the files too, which keep their space on the disk for as long.
+ * Returns YORE_OK; YORE_ERR_MISUSE for a pin that holds nothing.   Threads as the snapshot.   Blocks never.   Cost O(1). */
 YORE_API YORE_NODISCARD yore_status yore_pin_keep(yore_pin *pin, yore_error *err);
 
 /* Release a pin. A zeroed or already released pin is allowed.
@@ -109,7 +113,7 @@ typedef struct yore_range {
  * out      set only on YORE_OK; close it with yore_iter_close. It keeps the snapshot's data alive.
  * Returns YORE_OK; YORE_ERR_NOMEM, YORE_ERR_MISUSE.
  * Threads as yore_get.   Blocks for a commit group under way at most, never for a disk.
- * Cost O(key) to start, O(lineage depth) a row. */
+ * Cost O(key) to start, O(lineage depth + layers) a row. */
 YORE_API YORE_NODISCARD yore_status yore_scan(yore_snap *snap, const yore_range *range, yore_iter **out,
                                               yore_error *err);
 
@@ -119,7 +123,7 @@ YORE_API YORE_NODISCARD yore_status yore_scan(yore_snap *snap, const yore_range 
  * range    `limit` and `since_version` apply; NULL = all.
  * Where history was trimmed the listing ends with the version that the oldest kept state shows.
  * Returns YORE_OK; YORE_NOT_FOUND for a key that was never written there; as yore_snap_open.
- * Threads any.   Blocks never.   Cost O(versions). */
+ * Threads any.   Blocks on reads.   Cost O(versions). */
 YORE_API YORE_NODISCARD yore_status yore_history(yore_db *db, const yore_at *upto, yore_key key,
                                                  const yore_range *range, yore_iter **out, yore_error *err);
 
@@ -127,7 +131,7 @@ YORE_API YORE_NODISCARD yore_status yore_history(yore_db *db, const yore_at *upt
  * Rows of one version are one commit, in key order. System commits appear as rows of YORE_SYSTEM.
  * Returns YORE_OK; YORE_ERR_TRIMMED when some of them may be gone (range->with_gaps gives those that are not),
  *         YORE_ERR_NOMEM.
- * Threads any.   Blocks never.   Cost O(changes). */
+ * Threads any.   Blocks on reads.   Cost O(changes). */
 YORE_API YORE_NODISCARD yore_status yore_changes(yore_db *db, uint64_t after_version, const yore_range *range,
                                                  yore_iter **out, yore_error *err);
 
@@ -135,7 +139,7 @@ YORE_API YORE_NODISCARD yore_status yore_changes(yore_db *db, uint64_t after_ver
  * rows      room for `cap` rows of `row_size` bytes each (sizeof(yore_row)).
  * n         set to how many were written, on YORE_OK at least 1.
  * Returns YORE_OK, YORE_END; YORE_ERR_MISUSE, YORE_ERR_NOMEM.
- * Threads one at a time.   Blocks never.   Cost O(rows). */
+ * Threads one at a time.   Blocks on reads.   Cost O(rows). */
 YORE_API YORE_NODISCARD yore_status yore_next(yore_iter *iter, yore_row *rows, size_t row_size, size_t cap,
                                               size_t *n, yore_error *err);
 
@@ -193,19 +197,20 @@ typedef struct yore_log_options {
     }
 
 /* List the commits of a branch's lineage at or before a point, newest first.
- * Returns YORE_OK; as yore_snap_open.   Threads any.   Blocks never.   Cost O(1) to start. */
+ * Returns YORE_OK; as yore_snap_open.   Threads any.   Blocks on reads.   Cost O(1) to start. */
 YORE_API YORE_NODISCARD yore_status yore_log(yore_db *db, const yore_at *upto,
                                              const yore_log_options *options, yore_iter **out,
                                              yore_error *err);
 
 /* Take the next commit of a log.
  * out      struct_size set by the caller.
- * Returns YORE_OK, YORE_END; YORE_ERR_MISUSE.   Threads one at a time.   Blocks never.   Cost O(1) a commit passed. */
+ * Returns YORE_OK, YORE_END; YORE_ERR_MISUSE.
+ * Threads one at a time.   Blocks on reads.   Cost O(1) a commit passed. */
 YORE_API YORE_NODISCARD yore_status yore_log_next(yore_iter *iter, yore_commit_info *out, yore_error *err);
 
 /* Describe one commit. Release it with yore_commit_release.
  * Returns YORE_OK; YORE_ERR_TIME_RANGE for a version that does not exist.
- * Threads any.   Blocks never.   Cost O(1). */
+ * Threads any.   Blocks on reads.   Cost O(1). */
 YORE_API YORE_NODISCARD yore_status yore_commit_get(yore_db *db, uint64_t version, yore_commit_info *out,
                                                     yore_error *err);
 
@@ -215,7 +220,7 @@ YORE_API void yore_commit_release(yore_commit_info *info);
 
 /* List what one commit wrote, in key order.
  * Returns YORE_OK; YORE_ERR_TIME_RANGE; YORE_ERR_TRIMMED when some of it may be gone.
- * Threads any.   Blocks never.   Cost O(1) to start, O(1) a row. */
+ * Threads any.   Blocks on reads.   Cost O(1) to start, O(1) a row. */
 YORE_API YORE_NODISCARD yore_status yore_commit_rows(yore_db *db, uint64_t version, yore_iter **out,
                                                      yore_error *err);
 

@@ -76,7 +76,7 @@ typedef struct yore_put_options {
  * options  NULL = defaults; what it borrows must live until commit or rollback.
  * out      set only on YORE_OK; ended by yore_commit or yore_rollback.
  * Returns YORE_OK; YORE_ERR_NO_BRANCH, YORE_ERR_READONLY, YORE_ERR_POISONED, YORE_ERR_NOMEM.
- * Threads any.   Blocks never.   Cost O(lineage depth). */
+ * Threads any.   Blocks on reads (snap.h).   Cost O(lineage depth). */
 YORE_API YORE_NODISCARD yore_status yore_begin(yore_db *db, yore_slice branch,
                                                const yore_txn_options *options, yore_txn **out,
                                                yore_error *err);
@@ -117,7 +117,7 @@ YORE_API YORE_NODISCARD yore_status yore_cas(yore_txn *txn, yore_key key, yore_s
 /* Read within the transaction: its own writes, else its snapshot. Own `incr` and `append` show their
  * provisional result.
  * out      borrows the transaction, until it ends.
- * Returns as yore_get.   Threads one at a time.   Blocks never.   Cost as yore_get. */
+ * Returns as yore_get.   Threads one at a time.   Blocks as yore_get.   Cost as yore_get. */
 YORE_API YORE_NODISCARD yore_status yore_txn_get(yore_txn *txn, yore_key key, yore_pin *out, yore_error *err);
 
 /* Scan the transaction's snapshot merged with its own writes; under `serializable` the range is validated at commit.
@@ -133,7 +133,8 @@ YORE_API YORE_NODISCARD yore_status yore_txn_scan(yore_txn *txn, const yore_rang
  *         YORE_ERR_FULL, YORE_ERR_NOMEM, YORE_ERR_TYPE, YORE_ERR_TIME_ORDER, YORE_ERR_TIME_RANGE,
  *         YORE_ERR_NO_BRANCH (deleted meanwhile): nothing was written;
  *         YORE_ERR_IO, YORE_ERR_POISONED: the outcome is unknown until the store is reopened.
- * Threads any number of transactions at once.   Blocks by durability.   Cost O(writes) + the log. */
+ * Threads any number of transactions at once.   Blocks by durability, on reads of what it is judged against, and for
+ * moments while memory fills faster than it is flushed (yore_stats.stall_ns).   Cost O(writes) + the log. */
 YORE_API YORE_NODISCARD yore_status yore_commit(yore_txn *txn, yore_slice note, yore_where *where,
                                                 yore_error *err);
 
@@ -156,7 +157,7 @@ YORE_API YORE_NODISCARD yore_status yore_db_del(yore_db *db, yore_slice branch, 
 
 /* Read the newest value on a branch into an owned pin: release it with yore_unpin.
  * Returns YORE_OK, YORE_NOT_FOUND; YORE_ERR_NO_BRANCH, YORE_ERR_LIMIT.
- * Threads any.   Blocks never.   Cost as yore_get. */
+ * Threads any.   Blocks as yore_get.   Cost as yore_get. */
 YORE_API YORE_NODISCARD yore_status yore_db_get(yore_db *db, yore_slice branch, yore_key key, yore_pin *out,
                                                 yore_error *err);
 

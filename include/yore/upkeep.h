@@ -68,7 +68,7 @@ YORE_API YORE_NODISCARD yore_status yore_branch_retention_set(yore_db *db, yore_
 /* What a branch keeps, and from where on it can be read.
  * out      struct_size set by the caller.
  * Returns YORE_OK; YORE_ERR_NO_BRANCH; YORE_ERR_TRIMMED for a deleted branch whose data has been collected.
- * Threads any.   Blocks never.   Cost O(lineage depth). */
+ * Threads any.   Blocks on reads (snap.h).   Cost O(lineage depth). */
 YORE_API YORE_NODISCARD yore_status yore_branch_retention_get(yore_db *db, yore_slice name,
                                                               yore_retention *out, yore_error *err);
 
@@ -211,7 +211,8 @@ typedef struct yore_branch_size {
 
 /* The size of the next branch after `after_id` in id order, deleted and hidden ones included.
  * out      struct_size set by the caller.
- * Returns YORE_OK, YORE_END; YORE_ERR_MISUSE.   Threads any.   Blocks never.   Cost O(files) a branch. */
+ * Returns YORE_OK, YORE_END; YORE_ERR_MISUSE, YORE_ERR_NOMEM.   Threads any.   Blocks as yore_scan.
+ * Cost O(files + keys in memory) a branch. */
 YORE_API YORE_NODISCARD yore_status yore_branch_size_next(yore_db *db, uint32_t after_id,
                                                           yore_branch_size *out, yore_error *err);
 
