@@ -35,9 +35,8 @@ typedef struct yore_open_options {
     bool create;      /* create the store when there is none */
     bool must_create; /* with create: fail with YORE_ERR_EXISTS when there is one */
     bool reserved_flag;
-    uint32_t wait_ms; /* how long to wait for another writer; 0 = not at all */
-    uint64_t
-        memory_bytes_max;   /* address space of a memtable, or of a ":memory:" store; 0 = 16 GiB, the most */
+    uint32_t wait_ms;          /* how long to wait for another writer; 0 = not at all */
+    uint64_t memory_bytes_max; /* address space of a memtable; 0 = 16 GiB, the most. ":memory:" is one */
     uint64_t wal_bytes_min; /* size of the first WAL file; 0 = 1 MiB. Later ones double up to the maximum */
     uint64_t wal_bytes_max; /* 0 = 1/16 of the budget, 64 MiB at most */
     uint64_t search_bytes_max; /* memory of the search index; 0 = 4 GiB. Past it a search is YORE_ERR_LIMIT */
@@ -47,7 +46,7 @@ typedef struct yore_open_options {
     uint64_t memory_budget;
     uint64_t memtable_bytes; /* memory goes to a segment at this size; 0 = 1/8 of the budget, 1 GiB at most */
     uint32_t
-        maintain_every; /* for tests: flush after so many commits, and merge after every flush; 0 = as needed */
+        maintain_every; /* for tests: flush after so many commits, then merge everything; 0 = as needed */
     uint32_t reserved;
 } yore_open_options;
 

@@ -79,7 +79,8 @@ YORE_API int64_t yore_pin_time(const yore_pin *pin);
 
 /* Make a pin owned: valid after its snapshot and its store are closed, until yore_unpin.
  * It holds what it was read from: the files too, which keep their space on the disk for as long.
- * Returns YORE_OK; YORE_ERR_MISUSE for a pin that holds nothing.   Threads as the snapshot.   Blocks never.   Cost O(1). */
+ * Returns YORE_OK; YORE_ERR_MISUSE for a pin that holds nothing.
+ * Threads as the snapshot.   Blocks never.   Cost O(1). */
 YORE_API YORE_NODISCARD yore_status yore_pin_keep(yore_pin *pin, yore_error *err);
 
 /* Release a pin. A zeroed or already released pin is allowed.
