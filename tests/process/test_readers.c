@@ -27,6 +27,12 @@
 #include "engine/base/hash.h"
 #include "engine/base/rng.h"
 
+#if defined __SANITIZE_THREAD__
+#define SLOWNESS 4 /* of this build */
+#else
+#define SLOWNESS 1
+#endif
+
 enum {
     READERS = 4,
     ACCOUNTS = 60,
@@ -34,9 +40,9 @@ enum {
     PAIRS = 40,
     LARGE_BYTES = 70000, /* goes into a value file */
     CHILDREN_MAX = 5,
-    KEPT = 4,     /* snapshots a reader keeps open */
-    MEMO = 1024,  /* versions a reader remembers */
-    LIFE_MS = 250 /* of a writer, at most */
+    KEPT = 4,                           /* snapshots a reader keeps open */
+    MEMO = 1024,                        /* versions a reader remembers */
+    LIFE_MS = 250 * SLOWNESS * SLOWNESS /* of a writer, at most */
 };
 
 typedef struct shared {
@@ -505,14 +511,18 @@ static void start_writer(uint64_t seed, uint64_t first)
     run_writer(seed);
 }
 
-/* Wait for a child up to a time, and kill it then. Whether it was killed. */
-static bool end_writer(pid_t child, int64_t end)
+/* Let a child live so long, counted from its first commit if it `works`, and kill it then. Whether it was killed. */
+static bool end_writer(pid_t child, int64_t life_ms, bool works)
 {
     int state = 0;
     pid_t done = 0;
+    uint64_t acked = atomic_load(&all->acked);
+    int64_t began = now_ms(), end = began + life_ms;
     while (done == 0 && now_ms() < end) {
         sleep_us(2000);
         done = waitpid(child, &state, WNOHANG);
+        bool waits = works && atomic_load(&all->acked) == acked && now_ms() < began + 10000;
+        if (waits) end = now_ms() + life_ms;
     }
     if (done == 0) {
         kill(child, SIGKILL);
@@ -544,7 +554,7 @@ static void last_look(void)
 
 int main(int argc, char **argv)
 {
-    uint64_t seconds = 4, seed = 1, kills = 0, writers = 0;
+    uint64_t seconds = 4 * SLOWNESS, seed = 1, kills = 0, writers = 0;
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--seconds") == 0) seconds = strtoull(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--seed") == 0) seed = strtoull(argv[i + 1], NULL, 10);
@@ -564,7 +574,7 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < READERS; i++) readers[i] = start(run_reader, seed * READERS + i, first);
     for (int64_t end = now_ms() + (int64_t)seconds * 1000; now_ms() < end; writers++) {
         pid_t child = start(start_writer, yr_rng_next(&rng), 0);
-        kills += end_writer(child, now_ms() + 1 + (int64_t)yr_rng_below(&rng, LIFE_MS));
+        kills += end_writer(child, 1 + (int64_t)yr_rng_below(&rng, LIFE_MS), writers % 4);
         for (int i = 0; i < READERS; i++) {
             if (has_ended(readers[i], WNOHANG)) die("a reader", "came to an end");
         }
