@@ -30,6 +30,10 @@ enum yr_bug {
     YR_BUG_COMPACT_UNASKED_DELETE, /* compaction drops a child's delete without asking the parent */
     YR_BUG_COMPACT_NO_PINS,        /* compaction keeps nothing for fork points and tags */
     YR_BUG_COMPACT_EXPIRY_NOW,     /* what has expired for the newest reader counts as expired for all */
+    YR_BUG_SEGMENT_NO_SYNC,        /* a segment takes its name without a sync of its bytes */
+    YR_BUG_SEGMENT_NO_DIR_SYNC,    /* MANIFEST names a segment whose name is not synced */
+    YR_BUG_EARLY_UNLINK,           /* inputs of a merge go before the MANIFEST without them is durable */
+    YR_BUG_FLUSHED_LSN,            /* one log record too many is taken for flushed */
     YR_BUG_COUNT
 };
 

@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
+#include "engine/base/planted.h"
 #include "engine/maintain/state.h"
 #include "engine/segment/value_collect.h"
 
@@ -344,6 +345,7 @@ yore_status yr_install_merge(yr_maintainer *m, const yr_layers *layers, uint32_t
         c.values = NULL;
     }
     if (status == YORE_OK) status = keep_used_values(&c, all, err);
+    if (YR_BUG(EARLY_UNLINK) && status == YORE_OK) retire_old(m, &old);
     if (status == YORE_OK) status = take_effect(&c, is_leading, err);
     if (status == YORE_OK) {
         retire_old(m, &old);

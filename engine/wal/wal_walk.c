@@ -73,6 +73,7 @@ void yr_wal_walk_init(yr_wal_walk *walk, const yr_wal_place *place, yr_manifest 
     walk->lsn = walk->skip_lsn = manifest->start_lsn;
     walk->chain = manifest->start_chain;
     walk->flushed_lsn = manifest->state.flushed_lsn;
+    if (YR_BUG(FLUSHED_LSN) && walk->flushed_lsn) walk->flushed_lsn++;
     *manifest = (yr_manifest){0};
 }
 

@@ -90,22 +90,34 @@ static yr_crash_report explore_all(const crash_run *how)
 static const struct {
     enum yr_bug bug;
     const char *name;
+    const char *script;
+    uint32_t maintain;
 } board[] = {
-    {YR_BUG_APPEND_AFTER_TORN_TAIL, "append after an uncut tail"},
-    {YR_BUG_NO_DIR_SYNC, "missing directory sync"},
-    {YR_BUG_ACK_BEFORE_SYNC, "acknowledge before sync"},
-    {YR_BUG_RETRY_SYNC, "retry after a failed sync"},
+    {YR_BUG_APPEND_AFTER_TORN_TAIL, "append after an uncut tail", "puts", 0},
+    {YR_BUG_NO_DIR_SYNC, "missing directory sync", "create", 0},
+    {YR_BUG_ACK_BEFORE_SYNC, "acknowledge before sync", "puts", 0},
+    {YR_BUG_RETRY_SYNC, "retry after a failed sync", "sync failure", 0},
+    {YR_BUG_SEGMENT_NO_SYNC, "segment not synced", "puts", 1},
+    {YR_BUG_SEGMENT_NO_DIR_SYNC, "segment's name not synced", "puts", 1},
+    {YR_BUG_EARLY_UNLINK, "inputs of a merge unlinked early", "puts", 1},
+    {YR_BUG_FLUSHED_LSN, "one log record too many taken for flushed", "puts", 1},
 };
 
 static int run_board(void)
 {
     int missed = 0;
-    crash_run how = {.density = 16, .nested = 4000, .quiet = true, .stop_at_violation = true};
     for (size_t i = 0; i < sizeof board / sizeof board[0]; i++) {
+        const crash_run how = {.density = 16,
+                               .nested = 4000,
+                               .only = board[i].script,
+                               .maintain_min = board[i].maintain,
+                               .maintain_max = board[i].maintain,
+                               .quiet = true,
+                               .stop_at_violation = true};
         yr_planted_bug = board[i].bug;
         yr_crash_report report = explore_all(&how);
         yr_planted_bug = YR_BUG_NONE;
-        printf("%-30s %s after %" PRIu64 " states\n", board[i].name, report.violations ? "caught" : "MISSED",
+        printf("%-42s %s after %" PRIu64 " states\n", board[i].name, report.violations ? "caught" : "MISSED",
                report.distinct);
         missed += report.violations == 0;
     }
