@@ -37,8 +37,7 @@ static yore_status next_row(yr_backup_source *source, uint64_t version, const yo
         if (status < 0) return status;
     }
     if (source->row_count == 0 || source->rows[source->row].version != version) {
-        const yr_catalog *catalog = source->db->store.catalog;
-        if (version < yr_catalog_trimmed(catalog) || version < yr_catalog_erased(catalog)) return YORE_END;
+        if (yr_catalog_may_lack_rows(source->db->store.catalog, version)) return YORE_END;
         return yr_fail(err, YORE_ERR_CORRUPT, "v%" PRIu64 " of '%s' has fewer rows than it counts", version,
                        source->db->path);
     }

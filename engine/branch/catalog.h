@@ -83,6 +83,11 @@ static inline const char *yr_branch_text(const yr_branch *branch)
 uint64_t yr_catalog_trimmed(const yr_catalog *catalog);
 /* The version of the last erasure, 0 = there was none: what earlier commits wrote may not be there any more. */
 uint64_t yr_catalog_erased(const yr_catalog *catalog);
+/* May rows of a commit have gone, because history was trimmed or keys were erased? */
+static inline bool yr_catalog_may_lack_rows(const yr_catalog *catalog, uint64_t version)
+{
+    return version < yr_catalog_trimmed(catalog) || version < yr_catalog_erased(catalog);
+}
 /* Any thread: keys were erased by commit `version`, or their bytes have gone now. yr_catalog_erasures counts that: what
  * was made from rows is to be made again when it has changed. */
 void yr_catalog_note_erased(yr_catalog *catalog, uint64_t version);

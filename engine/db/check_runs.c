@@ -242,7 +242,7 @@ static yore_status check_row(yr_check *check, const yr_layers *layers, const yr_
     return status;
 }
 
-/* Each commit has the rows it counts, but where history was trimmed. */
+/* Each commit has the rows it counts, but where history was trimmed or keys were erased. */
 static yore_status check_commit(const yr_check *check, const window *w, const yr_commit_head *head,
                                 yore_error *err)
 {
@@ -254,7 +254,7 @@ static yore_status check_commit(const yr_check *check, const window *w, const yr
                        "v%" PRIu64 " is a commit of branch id:%" PRIu32 ", but has rows of id:%" PRIu32,
                        head->version, head->branch, w->of[at].branch);
     if (rows == head->row_count) return YORE_OK;
-    if (rows < head->row_count && head->version < yr_catalog_trimmed(check->db->store.catalog))
+    if (rows < head->row_count && yr_catalog_may_lack_rows(check->db->store.catalog, head->version))
         return YORE_OK;
     return yr_fail(err, YORE_ERR_CORRUPT, "v%" PRIu64 " has %" PRIu32 " rows, but counts %" PRIu32,
                    head->version, rows, head->row_count);

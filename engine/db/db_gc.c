@@ -15,6 +15,12 @@ static yore_status no_memory(yore_error *err)
 
 /* -- deciding -- */
 
+/* What goes from a value file. */
+typedef struct gc_values {
+    uint64_t file_id;
+    uint64_t bytes;
+} gc_values;
+
 typedef struct gc_plan {
     yore_db *db;
     yr_arena arena;
@@ -23,6 +29,9 @@ typedef struct gc_plan {
     yr_retention_change *changes;
     uint32_t change_count;
     uint64_t generation; /* of the catalog when the facts were taken */
+    yr_layers *layers;   /* whose value files are counted; a reference */
+    gc_values *values;   /* one a value file, by ascending number */
+    uint32_t value_count;
 } gc_plan;
 
 /* When deleted branches were deleted: the wall clock of the commit that did it. */
@@ -127,6 +136,22 @@ static bool has_rules(void *arg, uint32_t branch)
     return yr_keep_find(count->set, branch)->branch == branch;
 }
 
+/* Its value goes, too. Files that came since are for the next collection. */
+static void count_value(const gc_plan *plan, const yr_upkeep_row *row)
+{
+    uint32_t low = 0, high = plan->value_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (plan->values[middle].file_id < row->value_file) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low < plan->value_count && plan->values[low].file_id == row->value_file)
+        plan->values[low].bytes += row->value_bytes;
+}
+
 static yore_status count_row(void *arg, const yr_upkeep_row *row, yore_error *err)
 {
     gc_count *count = arg;
@@ -143,6 +168,7 @@ static yore_status count_row(void *arg, const yr_upkeep_row *row, yore_error *er
     uint64_t bytes = row->key.size + row->value_bytes;
     count->report->versions++;
     count->report->bytes += bytes;
+    if (row->value_file) count_value(count->plan, row);
     if (branch) {
         branch->versions++;
         branch->bytes += bytes;
@@ -172,6 +198,44 @@ static yore_status count_rows(gc_plan *plan, const yore_gc_options *options, yor
     gc_count count = {
         .set = &set, .report = report, .plan = plan, .branches = branches, .branch = UINT32_MAX};
     return yr_upkeep_rows(db, has_rules, options->progress, options->progress_arg, count_row, &count, err);
+}
+
+/* -- value files -- */
+
+static yore_status begin_values(gc_plan *plan, yore_error *err)
+{
+    plan->layers = yr_store_layers_ref(&plan->db->store);
+    const yr_value_set *values = plan->layers->values;
+    uint32_t count = values ? yr_value_set_count(values) : 0;
+    plan->values = yr_arena_alloc(&plan->arena, (count + (size_t)1) * sizeof *plan->values);
+    if (!plan->values) return no_memory(err);
+    for (uint32_t i = 0; i < count; i++)
+        plan->values[i] = (gc_values){.file_id = yr_value_file_header(yr_value_set_at(values, i))->file_id};
+    plan->value_count = count;
+    return YORE_OK;
+}
+
+/* The files that lose more than half of what is in them: what is left in these moves. Puts their numbers into
+ * `files`. */
+static uint32_t choose_values(const gc_plan *plan, uint64_t *files)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < plan->value_count; i++) {
+        uint64_t all = yr_value_file_facts(yr_value_set_at(plan->layers->values, i))->value_bytes;
+        if (plan->values[i].bytes > all / 2) files[n++] = plan->values[i].file_id;
+    }
+    return n;
+}
+
+static yore_status give_back(gc_plan *plan, const yore_gc_options *options, yore_error *err)
+{
+    uint64_t *files = yr_arena_alloc(&plan->arena, (plan->value_count + (size_t)1) * sizeof *files);
+    if (!files) return no_memory(err);
+    const yr_compact_all all = {.progress = options->progress,
+                                .arg = options->progress_arg,
+                                .value_files = files,
+                                .value_file_count = choose_values(plan, files)};
+    return yr_upkeep_compact(plan->db, &all, err);
 }
 
 /* -- telling -- */
@@ -212,10 +276,10 @@ static yore_status run(gc_plan *plan, const yore_gc_options *options, yore_gc_re
     if (status < 0) return status;
     report->version = plan->change_count && !options->dry_run ? where.version : 0;
     report->disk_before = report->disk_after = yr_upkeep_disk_bytes(plan->db);
-    status = count_rows(plan, options, branches, report, err);
+    status = begin_values(plan, err);
+    if (status == YORE_OK) status = count_rows(plan, options, branches, report, err);
     if (status == YORE_OK && !options->dry_run && report->versions) {
-        const yr_compact_all all = {.progress = options->progress, .arg = options->progress_arg};
-        status = yr_upkeep_compact(plan->db, &all, err);
+        status = give_back(plan, options, err);
         report->disk_after = yr_upkeep_disk_bytes(plan->db);
     }
     if (status == YORE_OK && options->dry_run)
@@ -240,6 +304,7 @@ yore_status yore_gc(yore_db *db, const yore_gc_options *options, yore_gc_report 
     gc_plan plan = {.db = db};
     yr_arena_init(&plan.arena, db->env);
     status = run(&plan, options, &report, err);
+    yr_layers_unref(plan.layers);
     yr_arena_deinit(&plan.arena);
     if (status == YORE_OK && out) *out = report;
     return status;

@@ -551,6 +551,144 @@ static void test_erased_bytes_are_in_no_file_of_the_store(void **state)
     yr_sim_destroy(w.sim);
 }
 
+/* Ten versions of a small key and of a large one, the last one alone to be kept; `secret` to be erased. */
+static void fill_for_faults(world *w)
+{
+    enum { LARGE = 70000 };
+    static uint8_t bytes[LARGE];
+    yore_retention keep = YORE_RETENTION_INIT;
+    keep.kind = YORE_RETENTION_VERSIONS;
+    keep.versions = 1;
+    open_db(w);
+    for (uint8_t i = 0; i < 5; i++) {
+        memset(bytes, i + 1, sizeof bytes);
+        put_bytes(w->db, "k", bytes, 10);
+        put_bytes(w->db, "large", bytes, LARGE);
+        put_bytes(w->db, "secret", bytes, i % 2 ? 20 : LARGE);
+    }
+    ok(yore_branch_retention_set(w->db, yore_str(""), &keep, NULL, &err));
+    ok(yore_compact(w->db, NULL, NULL, &err));
+}
+
+static void expect_filled(yore_db *db, bool has_secret)
+{
+    yore_pin pin = YORE_PIN_INIT;
+    ok(yore_db_get(db, yore_str(""), yore_str_key("k"), &pin, &err));
+    assert_int_equal(pin.value.size, 10);
+    assert_int_equal(*(const uint8_t *)pin.value.data, 5);
+    yore_unpin(&pin);
+    ok(yore_db_get(db, yore_str(""), yore_str_key("large"), &pin, &err));
+    assert_int_equal(pin.value.size, 70000);
+    assert_int_equal(*(const uint8_t *)pin.value.data, 5);
+    yore_unpin(&pin);
+    yore_status status = yore_db_get(db, yore_str(""), yore_str_key("secret"), &pin, &err);
+    assert_int_equal(status, has_secret ? YORE_OK : YORE_NOT_FOUND);
+    yore_unpin(&pin);
+}
+
+static bool has_key(yore_db *db, const char *key)
+{
+    yore_pin pin = YORE_PIN_INIT;
+    bool has = yore_db_get(db, yore_str(""), yore_str_key(key), &pin, &err) == YORE_OK;
+    yore_unpin(&pin);
+    return has;
+}
+
+static yore_status collect_and_erase(yore_db *db, bool *collected)
+{
+    yore_status status = yore_gc(db, NULL, NULL, &err);
+    *collected = status == YORE_OK;
+    if (status == YORE_OK) status = yore_erase(db, yore_str(""), yore_str_key("secret"), NULL, NULL, &err);
+    return status;
+}
+
+/* Whatever fails while it collects and erases: the rest is there, and doing it again gets it done. */
+static void fail_each(uint32_t kinds, int os_errno, bool sticky)
+{
+    for (uint64_t nth = 1;; nth++) {
+        world w = {.sim = yr_sim_create(6)};
+        yore_check_report report = {.struct_size = sizeof report};
+        bool collected;
+        fill_for_faults(&w);
+        yr_sim_set_fault(w.sim,
+                         (yr_sim_fault){.kinds = kinds, .nth = nth, .os_errno = os_errno, .sticky = sticky});
+        yore_status status = collect_and_erase(w.db, &collected);
+        bool struck = yr_sim_fault_hits(w.sim) > 0;
+        yr_sim_set_fault(w.sim, (yr_sim_fault){0});
+        if (status == YORE_OK) expect_filled(w.db, false);
+        do_reopen(&w);
+        ok(yore_check(w.db, YORE_CHECK_DEEP, &report, &err));
+        expect_filled(w.db, status != YORE_OK && has_key(w.db, "secret"));
+        ok(collect_and_erase(w.db, &collected));
+        expect_filled(w.db, false);
+        ok(yore_check(w.db, YORE_CHECK_DEEP, &report, &err));
+        yore_close(w.db);
+        if (yr_sim_has_leaks(w.sim)) {
+            yr_sim_leaks leaks = yr_sim_leaks_of(w.sim);
+            fail_msg("operation %" PRIu64 " of kinds %u: %" PRIu64 " blocks, %" PRIu64 " handles are left",
+                     nth, kinds, leaks.blocks, leaks.handles);
+        }
+        yr_sim_destroy(w.sim);
+        if (!struck) {
+            assert_int_equal(status, YORE_OK);
+            print_message("%" PRIu64 " operations\n", nth - 1);
+            return;
+        }
+    }
+}
+
+static void test_a_disk_that_fails_loses_nothing(void **state)
+{
+    (void)state;
+    fail_each(YR_SIM_OP_WRITE | YR_SIM_OP_APPEND, 28 /* ENOSPC */, false);
+    fail_each(YR_SIM_OP_SYNC | YR_SIM_OP_DIR_SYNC, 5 /* EIO */, false);
+    fail_each(YR_SIM_OP_OPEN | YR_SIM_OP_RENAME | YR_SIM_OP_UNLINK, 5, false);
+    fail_each(YR_SIM_OP_READ, 5, false);
+    fail_each(YR_SIM_OP_WRITE | YR_SIM_OP_APPEND, 28, true);
+}
+
+static void test_want_of_memory_loses_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t nth = 1;; nth++) {
+        world w = {.sim = yr_sim_create(7)};
+        bool collected;
+        fill_for_faults(&w);
+        yr_sim_fail_alloc(w.sim, nth, false);
+        yore_status status = collect_and_erase(w.db, &collected);
+        bool struck = yr_sim_alloc_fault_hits(w.sim) > 0;
+        yr_sim_fail_alloc(w.sim, 0, false);
+        assert_true(status == YORE_OK || status == YORE_ERR_NOMEM);
+        ok(collect_and_erase(w.db, &collected));
+        expect_filled(w.db, false);
+        yore_close(w.db);
+        assert_false(yr_sim_has_leaks(w.sim));
+        yr_sim_destroy(w.sim);
+        if (struck) continue;
+        print_message("%" PRIu64 " allocations\n", nth - 1);
+        return;
+    }
+}
+
+static void test_a_value_file_goes_with_the_versions_that_were_in_it(void **state)
+{
+    (void)state;
+    world w = {.sim = yr_sim_create(8)};
+    yore_stats before = {.struct_size = sizeof before}, after = {.struct_size = sizeof after};
+    yore_gc_report report = YORE_GC_REPORT_INIT;
+    fill_for_faults(&w);
+    ok(yore_stats_get(w.db, &before, &err));
+    assert_true(before.value_file_bytes > 8 * 70000);
+    ok(yore_gc(w.db, NULL, &report, &err));
+    ok(yore_stats_get(w.db, &after, &err));
+    assert_int_equal(report.versions, 12); /* of 15, three are shown */
+    assert_true(after.value_file_bytes < 3 * 70000);
+    assert_true(report.disk_after + 6 * 70000 <= report.disk_before);
+    expect_filled(w.db, true);
+    yore_close(w.db);
+    yr_sim_destroy(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -560,6 +698,9 @@ int main(void)
         cmocka_unit_test(test_rules_that_keep_nothing_are_refused),
         cmocka_unit_test(test_the_size_of_a_branch_is_what_it_wrote_itself),
         cmocka_unit_test(test_erased_bytes_are_in_no_file_of_the_store),
+        cmocka_unit_test(test_a_value_file_goes_with_the_versions_that_were_in_it),
+        cmocka_unit_test(test_a_disk_that_fails_loses_nothing),
+        cmocka_unit_test(test_want_of_memory_loses_nothing),
         cmocka_unit_test(test_what_can_be_read_never_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
