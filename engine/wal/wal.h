@@ -163,8 +163,8 @@ yore_status yr_wal_refresh(yr_wal *wal, yr_wal_apply apply, void *arg, yore_erro
 /* Read-only logs: start again with the newest MANIFEST, as yr_wal_open does: begin with its state, apply the records it
  * needs. When it fails the log is behind, or can be called again. */
 yore_status yr_wal_restart(yr_wal *wal, yr_wal_begin begin, yr_wal_apply apply, void *arg, yore_error *err);
-/* Read-only logs: the state that the newest MANIFEST has, which the log need not have come to. `look` is called with it;
- * it is valid during the call. Changes nothing. The caller of refresh's. */
+/* Read-only logs: the state that the newest MANIFEST has, which the log need not have come to. `look` is called with
+ * it; it is valid during the call. Changes nothing. The caller of refresh's. */
 yore_status yr_wal_peek(yr_wal *wal, void (*look)(void *arg, const yr_store_state *state), void *arg,
                         yore_error *err);
 /* A reader's: see yr_wal_refresh. It may be so right after open or restart, when the writer was very fast: what was
