@@ -551,6 +551,52 @@ static void test_erased_bytes_are_in_no_file_of_the_store(void **state)
     yr_sim_destroy(w.sim);
 }
 
+static size_t hits_of(yore_db *db, uint64_t version, const char *words)
+{
+    yore_at at = YORE_AT_INIT;
+    yore_query query = YORE_QUERY_INIT;
+    yore_snap *snap;
+    yore_iter *iter;
+    yore_hit hits[8];
+    size_t n = 0;
+    at.kind = version ? YORE_AT_VERSION : YORE_AT_NOW;
+    at.version = version;
+    query.text = yore_str(words);
+    ok(yore_snap_open(db, &at, &snap, NULL, &err));
+    ok(yore_search(snap, &query, &iter, &err));
+    if (yore_search_next(iter, hits, sizeof hits[0], 8, &n, &err) != YORE_OK) n = 0;
+    yore_iter_close(iter);
+    yore_snap_close(snap);
+    return n;
+}
+
+static void test_searches_do_not_find_what_was_erased_and_find_the_rest_of_what_is_kept(void **state)
+{
+    (void)state;
+    world w = {.sim = yr_sim_create(9)};
+    yore_retention keep = YORE_RETENTION_INIT;
+    open_db(&w);
+    put_bytes(w.db, "a", (const uint8_t *)"storm", 5); /* v2 */
+    put_bytes(w.db, "b", (const uint8_t *)"storm", 5); /* v3 */
+    put_bytes(w.db, "b", (const uint8_t *)"flood", 5); /* v4 */
+    put_bytes(w.db, "c", (const uint8_t *)"flood", 5); /* v5 */
+    assert_int_equal(hits_of(w.db, 3, "storm"), 2);
+    ok(yore_erase(w.db, yore_str(""), yore_str_key("a"), NULL, NULL, &err));
+    assert_int_equal(hits_of(w.db, 0, "storm"), 0);
+    assert_int_equal(hits_of(w.db, 3, "storm"), 1);
+    keep.kind = YORE_RETENTION_VERSIONS;
+    keep.versions = 2;
+    ok(yore_branch_retention_set(w.db, yore_str(""), &keep, NULL, &err));
+    ok(yore_gc(w.db, NULL, NULL, &err));
+    do_reopen(&w); /* the index is made of what is left */
+    assert_int_equal(hits_of(w.db, 4, "flood"), 1);
+    assert_int_equal(hits_of(w.db, 0, "flood"), 2);
+    assert_int_equal(hits_of(w.db, 0, "storm"), 0);
+    yore_close(w.db);
+    assert_false(yr_sim_has_leaks(w.sim));
+    yr_sim_destroy(w.sim);
+}
+
 /* Ten versions of a small key and of a large one, the last one alone to be kept; `secret` to be erased. */
 static void fill_for_faults(world *w)
 {
@@ -699,6 +745,7 @@ int main(void)
         cmocka_unit_test(test_the_size_of_a_branch_is_what_it_wrote_itself),
         cmocka_unit_test(test_erased_bytes_are_in_no_file_of_the_store),
         cmocka_unit_test(test_a_value_file_goes_with_the_versions_that_were_in_it),
+        cmocka_unit_test(test_searches_do_not_find_what_was_erased_and_find_the_rest_of_what_is_kept),
         cmocka_unit_test(test_a_disk_that_fails_loses_nothing),
         cmocka_unit_test(test_want_of_memory_loses_nothing),
         cmocka_unit_test(test_what_can_be_read_never_changes),
