@@ -139,7 +139,7 @@ typedef struct yore_stats {
 
 /* Fill `out` with counters of the store.
  * out      struct_size set by the caller.
- * Returns YORE_OK; YORE_ERR_MISUSE.   Threads any.   Blocks on reads (snap.h).   Cost O(files). */
+ * Returns YORE_OK; YORE_ERR_MISUSE.   Threads any.   Blocks never.   Cost O(files). */
 YORE_API YORE_NODISCARD yore_status yore_stats_get(yore_db *db, yore_stats *out, yore_error *err);
 
 #define YORE_CHECK_QUICK 1u /* structures in memory, and what files say of themselves */
