@@ -352,6 +352,20 @@ static yore_status scan_merged(yr_scan *scan, void *rows, size_t row_size, size_
     return YORE_OK;
 }
 
+/* The common case of a store that was opened: one run has all of the branch. */
+static yore_status scan_one_run(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n,
+                                yore_error *err)
+{
+    yr_scan_source *source = &scan->sources[0];
+    yore_status status = YORE_OK;
+    while (*n < cap && scan->left > 0 && !source->ended && status == YORE_OK) {
+        status = take_stored(scan, source, rows, row_size, n, err);
+        if (status == YORE_OK) status = yr_scan_rows_step(scan, source, err);
+    }
+    scan->ended = source->ended;
+    return status;
+}
+
 static yore_status start(yr_scan *scan, yore_error *err)
 {
     for (uint32_t i = 0; i < scan->source_count; i++) {
@@ -373,6 +387,8 @@ static yore_status take_rows(yr_scan *scan, void *rows, size_t row_size, size_t 
     yore_status status = start(scan, err);
     if (status == YORE_OK && scan->source_count == 1 && !scan->sources[0].is_run) {
         yr_scan_leaves_run(scan, &scan->sources[0], rows, row_size, cap, n);
+    } else if (status == YORE_OK && scan->source_count == 1) {
+        status = scan_one_run(scan, rows, row_size, cap, n, err);
     } else if (status == YORE_OK) {
         status = scan_merged(scan, rows, row_size, cap, n, err);
     }
@@ -386,10 +402,18 @@ static yore_status take_rows(yr_scan *scan, void *rows, size_t row_size, size_t 
     return status;
 }
 
-/* The last key must outlive the batch that gave it. */
+/* Runs keep their place. */
+static bool has_leaves(const yr_scan *scan)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < scan->source_count && !any; i++) any = !scan->sources[i].is_run;
+    return any;
+}
+
+/* Memtables are read on from the last key: it must outlive the batch that gave it. */
 static bool keep_last(yr_scan *scan)
 {
-    if (!scan->started || !scan->last_moves) return true;
+    if (!scan->started || !scan->last_moves || !has_leaves(scan)) return true;
     if (!scan->last_bytes) scan->last_bytes = yr_alloc(scan->env, YORE_KEY_BYTES_MAX);
     if (!scan->last_bytes) return false;
     memcpy(scan->last_bytes, scan->last.data, scan->last.size);

@@ -15,6 +15,7 @@ enum {
     RETRY_DOUBLINGS_MAX = 6, /* 6.4 s */
     WARM_TICK_NS = 50000000, /* how often to look whether hot segments are read often */
     WARM_READS = 2000,       /* blocks asked for before that */
+    QUIET_NS = 1000000000,
     COLLECT_NS = 1000000
 };
 
@@ -262,8 +263,19 @@ static yr_compact_plan plan_all(const yr_layers *layers)
                              .is_bottom = true};
 }
 
+static uint64_t run_bytes(const yr_layers *layers)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < layers->run_count; i++) {
+        for (uint32_t k = 0; k < yr_run_file_count(layers->runs[i]); k++) {
+            bytes += yr_segment_facts(yr_run_file(layers->runs[i], k))->file_bytes;
+        }
+    }
+    return bytes;
+}
+
 /* One merge if the policy wants one. YORE_END when it wants none. */
-static yore_status compact_once(yr_maintainer *m, bool is_leading, yore_error *err)
+static yore_status compact_once(yr_maintainer *m, bool is_leading, bool is_idle, yore_error *err)
 {
     job j;
     yr_compact_run *runs = NULL;
@@ -274,8 +286,10 @@ static yore_status compact_once(yr_maintainer *m, bool is_leading, yore_error *e
         j.plan.is_cold = atomic_load_explicit(&m->stats.compactions, memory_order_relaxed) % 2;
     } else if (status == YORE_OK) {
         status = survey(&j, &runs, err);
-        const yr_compact_options options = {.budget_bytes = UINT64_MAX / 4,
-                                            .hot_bytes = m->options.image_bytes_max};
+        yr_compact_options options = {
+            .budget_bytes = UINT64_MAX / 4, .hot_bytes = m->options.image_bytes_max, .is_idle = is_idle};
+        /* what fits in memory is soon merged, and fastest to read as one */
+        if (run_bytes(j.layers) <= m->options.image_bytes_max) options.idle_runs = 1;
         if (status == YORE_OK) j.plan = yr_compact_next(runs, j.layers->run_count, &options);
     }
     if (status == YORE_OK)
@@ -407,6 +421,8 @@ static void run_compactor(void *arg)
 {
     yr_maintainer *m = arg;
     bool may_load = true;
+    /* Nothing was flushed for a while: time for what is not needed, but good to have; and when that is done, too. */
+    bool is_quiet = false, is_settled = false;
     yr_mutex_lock(&m->mutex);
     while (!m->stop) {
         if (!m->compact_asked) {
@@ -416,17 +432,24 @@ static void run_compactor(void *arg)
             if (loads) may_load = load_one(m, NULL) >= 0; /* a damaged one is for the read that meets it */
             yr_mutex_lock(&m->mutex);
             if (m->stop || m->compact_asked || loads) continue;
-            if (loading)
+            if (loading) {
                 yr_cond_wait_ns(&m->cond, &m->mutex, WARM_TICK_NS);
-            else
+            } else if (is_settled || m->store->read_only) {
                 yr_cond_wait(&m->cond, &m->mutex);
+            } else {
+                is_quiet = !yr_cond_wait_ns(&m->cond, &m->mutex, QUIET_NS) && !m->compact_asked;
+                m->compact_asked |= is_quiet;
+            }
             continue;
         }
         m->compact_asked = false;
         yr_mutex_unlock(&m->mutex);
         yore_status status;
-        while (!m->store->read_only && (status = compact_once(m, false, NULL)) == YORE_OK) collect(m);
+        is_settled = is_quiet;
+        while (!m->store->read_only && (status = compact_once(m, false, is_settled, NULL)) == YORE_OK)
+            collect(m);
         yr_mutex_lock(&m->mutex);
+        is_quiet = false;
         may_load = true;
         if (m->store->read_only || status >= 0) {
             m->compact_failures = 0;
@@ -514,7 +537,7 @@ static void work_inline(yr_maintainer *m)
     yore_status status = YORE_OK;
     while (status == YORE_OK) status = flush_oldest(m, true, NULL);
     if (status >= 0) status = YORE_OK;
-    while (status == YORE_OK) status = compact_once(m, true, NULL);
+    while (status == YORE_OK) status = compact_once(m, true, false, NULL);
     note_trouble(m, status);
 }
 
