@@ -120,6 +120,7 @@ static yore_status step_stored(history_iter *iter, yore_row *row, yore_error *er
             yr_segment_row stored;
             status = yr_run_versions_next(&iter->versions, &stored, err);
             if (status == YORE_OK) yr_row_fill_stored(&stored, stored.op == YORE_OP_PUT, row);
+            yr_block_pin_release(&iter->value); /* of a row that was hidden */
             if (status == YORE_OK && stored.is_reference)
                 status = yr_layers_value(iter->base.layers, &stored, &row->value, &iter->value, err);
         }
