@@ -68,11 +68,3 @@ yore_status yr_layers_value(const yr_layers *layers, const yr_segment_row *row, 
     if (status == YORE_OK) *value = yore_bytes(pin->data, pin->size);
     return status;
 }
-
-bool yr_layers_runs_have(const yr_layers *layers, uint32_t branch)
-{
-    for (uint32_t i = 0; i < layers->run_count; i++) {
-        if (yr_run_has_branch(layers->runs[i], branch)) return true;
-    }
-    return false;
-}

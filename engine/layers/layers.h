@@ -70,7 +70,4 @@ yr_run *yr_layers_run_of(const yr_layers *layers, uint64_t version);
 yore_status yr_layers_value(const yr_layers *layers, const yr_segment_row *row, yore_slice *value,
                             yr_block_pin *pin, yore_error *err);
 
-/* Does any run have rows of a branch? */
-bool yr_layers_runs_have(const yr_layers *layers, uint32_t branch);
-
 #endif

@@ -30,7 +30,8 @@ static bool walk_memtable(const yr_memtable *mem, const yr_branch *branch, yr_ke
     return ok;
 }
 
-/* For a filter that grows: what is in runs by now it will not know. */
+/* For a filter that grows: what is in runs by now it will not know, nor what merges have dropped from them and older
+ * layers still have. */
 static bool walk_own_keys(void *arg, yr_branch *branch, yr_key_hash_sink sink, void *sink_arg)
 {
     const yr_store *store = arg;
@@ -40,8 +41,10 @@ static bool walk_own_keys(void *arg, yr_branch *branch, yr_key_hash_sink sink, v
         ok = walk_memtable(layers->mems[i], branch, sink, sink_arg);
     }
     /* relaxed: the release of the grown filter, which comes next, orders it for whoever reads that */
-    uint64_t flushed = yr_layers_runs_have(layers, branch->id) ? yr_layers_flushed(layers) : 0;
-    if (ok && flushed > atomic_load_explicit(&branch->filtered_from, memory_order_relaxed))
+    uint64_t flushed = yr_layers_flushed(layers);
+    bool has_older = atomic_load_explicit(&branch->head, memory_order_relaxed) &&
+                     atomic_load_explicit(&branch->first, memory_order_relaxed) <= flushed;
+    if (ok && has_older && flushed > atomic_load_explicit(&branch->filtered_from, memory_order_relaxed))
         atomic_store_explicit(&branch->filtered_from, flushed, memory_order_relaxed);
     return ok;
 }
