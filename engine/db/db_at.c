@@ -11,11 +11,20 @@ enum { FUTURE_SLACK_NS = 2000000000 };
 
 /* -- names -- */
 
-/* A branch's name is taken when the branch's creation has been published. */
+/* A branch is there when its creation has been published. */
+static yr_branch *if_published(const yore_db *db, yr_branch *branch)
+{
+    return branch && branch->create_version <= yr_store_visible(&db->store) ? branch : NULL;
+}
+
 static yr_branch *live_branch(const yore_db *db, yore_slice name)
 {
-    yr_branch *branch = yr_catalog_by_name(db->store.catalog, name);
-    return branch && branch->create_version <= yr_store_visible(&db->store) ? branch : NULL;
+    return if_published(db, yr_catalog_by_name(db->store.catalog, name));
+}
+
+static yr_branch *branch_by_id(const yore_db *db, uint32_t id)
+{
+    return if_published(db, yr_catalog_by_id(db->store.catalog, id));
 }
 
 static bool parse_id(yore_slice text, uint32_t *id)
@@ -52,7 +61,7 @@ yr_branch *yr_db_branch(const yore_db *db, yore_slice name, yore_error *err)
     uint32_t id;
     if (name.size == 0) return yr_catalog_by_id(db->store.catalog, YR_DEFAULT_BRANCH);
     yr_branch *branch = live_branch(db, name);
-    if (!branch && parse_id(name, &id)) branch = yr_catalog_by_id(db->store.catalog, id);
+    if (!branch && parse_id(name, &id)) branch = branch_by_id(db, id);
     if (branch) return branch;
     char near[YORE_BRANCH_NAME_MAX + 1];
     int shown = name.size > YORE_BRANCH_NAME_MAX ? (int)YORE_BRANCH_NAME_MAX : (int)name.size;
@@ -114,7 +123,7 @@ yore_status yore_at_parse(yore_db *db, const char *spec, int64_t now_ns, int32_t
 static yore_status find_branch(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err)
 {
     if (at->branch_id) {
-        out->branch = yr_catalog_by_id(db->store.catalog, at->branch_id);
+        out->branch = branch_by_id(db, at->branch_id);
         if (out->branch) return YORE_OK;
         return yr_fail(err, YORE_ERR_NO_BRANCH, "no branch id:%" PRIu32, at->branch_id);
     }
@@ -122,8 +131,10 @@ static yore_status find_branch(yore_db *db, const yore_at *at, yr_point_found *o
     return out->branch ? YORE_OK : YORE_ERR_NO_BRANCH;
 }
 
+/* What the catalog says of a branch may be newer than the layers. */
 static yore_status set_point(uint64_t version, yr_point_found *out, yore_error *err)
 {
+    if (version > out->visible) return yr_no_version(version, out->visible, err);
     out->cap = out->version = version;
     return yr_layers_commit_time(out->layers, version, &out->time_ns, err);
 }
@@ -251,7 +262,8 @@ static yore_status find_moment(yore_db *db, const yore_at *at, yr_point_found *o
     case YORE_AT_START: {
         uint64_t first = first_data(out->branch, visible), kept = yr_trim_oldest(out->branch);
         if (!first) first = out->branch->create_version;
-        return set_point(first > kept ? first : kept, out, err);
+        if (first < kept) first = kept < visible ? kept : visible; /* if that is trimmed, it is said below */
+        return set_point(first, out, err);
     }
     case YORE_AT_FORK:
         if (!out->branch->parent) {
@@ -266,11 +278,12 @@ static yore_status find_moment(yore_db *db, const yore_at *at, yr_point_found *o
 static yore_status find_point(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err)
 {
     *out = (yr_point_found){0};
-    out->layers = yr_store_now(&db->store, &out->visible);
     bool tag_names_branch = at->kind == YORE_AT_TAG && !at->branch[0] && !at->branch_id;
     yore_status status = tag_names_branch ? YORE_OK : find_branch(db, at, out, err);
-    if (status == YORE_OK)
-        status = at->kind == YORE_AT_TAG ? find_tag(db, at, out, err) : find_moment(db, at, out, err);
+    if (status < 0) return status;
+    /* after the branch: they have what it was forked from */
+    out->layers = yr_store_now(&db->store, &out->visible);
+    status = at->kind == YORE_AT_TAG ? find_tag(db, at, out, err) : find_moment(db, at, out, err);
     if (status == YORE_OK) status = yr_trim_check(db, out->branch, out->cap, err);
     if (status < 0) yr_layers_unref(out->layers);
     return status;
