@@ -347,12 +347,10 @@ static void set_kept(yr_catalog *catalog, yr_branch *branch, const yr_catalog_ch
     if (lost > before) atomic_store_explicit(&catalog->trimmed, lost, memory_order_release);
 }
 
-void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change)
+static void apply(yr_catalog *catalog, const yr_catalog_change *change)
 {
-    uint64_t changes = atomic_load_explicit(&catalog->changes, memory_order_relaxed); /* one writer */
     yr_branch *changed = change->created ? change->created : change->target;
     if (changed) set_kept(catalog, changed, change);
-    atomic_store_explicit(&catalog->changes, changes + 1, memory_order_release); /* yr_catalog_changes */
     if (change->created) {
         add_branch(catalog, change->created, change->name);
         return;
@@ -369,6 +367,14 @@ void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change)
         put_name(atomic_load_explicit(&catalog->names, memory_order_relaxed),
                  change->name ? change->name : old);
     }
+}
+
+void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change)
+{
+    uint64_t changes = atomic_load_explicit(&catalog->changes, memory_order_relaxed); /* one writer */
+    apply(catalog, change);
+    /* Last: who counts first and looks then has seen it, or finds another count afterwards. */
+    atomic_store_explicit(&catalog->changes, changes + 1, memory_order_release); /* yr_catalog_changes */
 }
 
 /* -- own keys -- */

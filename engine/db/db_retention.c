@@ -4,6 +4,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
+#include "engine/branch/lineage_scan.h"
 #include "engine/db/upkeep_private.h"
 
 #include <yore/time.h>
@@ -31,22 +32,44 @@ yr_retention_branch *yr_retention_facts(const yore_db *db, yr_arena *arena, uint
     return facts;
 }
 
+static yore_status take_tag(const yore_row *row, yr_retention_point *out, yore_error *err)
+{
+    yr_tag_record tag;
+    if (!yr_tag_record_decode(row->value, &tag))
+        return yr_fail(err, YORE_ERR_CORRUPT, "the record of a tag cannot be read");
+    *out = (yr_retention_point){.branch = tag.branch, .version = tag.version};
+    return YORE_OK;
+}
+
+/* As of one version: what moves from one tag to another meanwhile is seen at one of them. */
 yore_status yr_retention_tags(yore_db *db, yr_arena *arena, yr_retention_pins *pins, yore_error *err)
 {
-    yore_tag_info tag = {.struct_size = sizeof tag};
+    yore_range range = YORE_RANGE_INIT;
+    range.primitive = YORE_SYSTEM;
+    range.prefix = yore_str("t");
+    range.without_times = true;
+    uint64_t visible;
+    yr_layers *layers = yr_store_now(&db->store, &visible);
+    yr_view view = yr_store_view(&db->store, layers, &yr_registry_branch, visible, 0);
     yr_retention_point *points = NULL;
-    size_t room = 0, count = 0;
-    yore_status status;
-    while ((status = yore_tag_next(db, yore_str(tag.name), &tag, err)) == YORE_OK) {
+    size_t room = 0, count = 0, n = 1;
+    yr_scan scan;
+    yore_row row;
+    yore_status status = yr_scan_init(&scan, &view, &range, err);
+    while (status == YORE_OK && n) {
+        status = yr_scan_next(&scan, &row, sizeof row, 1, &n, err);
+        if (status < 0 || !n) break;
         if (count == room) { /* what is outgrown stays in the arena: as much again at most */
             room = room ? room * 2 : 16;
             yr_retention_point *grown = yr_arena_alloc(arena, room * sizeof *grown);
-            if (!grown) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the tags");
-            if (count) memcpy(grown, points, count * sizeof *grown);
+            if (grown && count) memcpy(grown, points, count * sizeof *grown);
             points = grown;
         }
-        points[count++] = (yr_retention_point){.branch = tag.branch_id, .version = tag.version};
+        status = points ? take_tag(&row, &points[count++], err)
+                        : yr_fail(err, YORE_ERR_NOMEM, "out of memory for the tags");
     }
+    yr_scan_deinit(&scan);
+    yr_layers_unref(layers);
     if (status < 0) return status;
     pins->tags = points;
     pins->tag_count = count;
@@ -76,9 +99,12 @@ static yore_status refuse(const yore_db *db, const yr_branch *branch, uint64_t c
     }
     uint64_t oldest = yr_trim_oldest(branch);
     int64_t time_ns;
-    yore_status status = yr_db_commit_time(db, oldest, &time_ns, err);
-    if (status < 0) return status;
-    yore_time_format(time_ns, 0, 9, time, sizeof time);
+    snprintf(time, sizeof time, "not read yet"); /* by a reader that is being refreshed */
+    if (oldest <= yr_store_visible(&db->store)) {
+        yore_status status = yr_db_commit_time(db, oldest, &time_ns, err);
+        if (status < 0) return status;
+        yore_time_format(time_ns, 0, 9, time, sizeof time);
+    }
     yr_fail(err, YORE_ERR_TRIMMED,
             "branch '%s' cannot be read at v%" PRIu64 ": its history before v%" PRIu64
             " (%s) is no longer kept",
@@ -186,6 +212,7 @@ yore_status yore_branch_retention_get(yore_db *db, yore_slice name, yore_retenti
     if (yr_branch_is_purged(branch)) return refuse(db, branch, 0, err);
     yr_retention said = yr_branch_retention(branch);
     uint64_t oldest = yr_trim_oldest(branch);
+    if (oldest > yr_store_visible(&db->store)) return refuse(db, branch, yr_store_visible(&db->store), err);
     *out = (yore_retention){.struct_size = sizeof *out,
                             .kind = said.kind,
                             .age_ns = said.kind == YORE_RETENTION_AGE ? (int64_t)said.amount : 0,

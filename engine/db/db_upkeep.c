@@ -6,6 +6,8 @@
 #include "engine/branch/lineage_scan.h"
 #include "engine/db/upkeep_private.h"
 
+enum { TRIES = 16 }; /* against changes of branches while tags are read */
+
 /* -- what retention asks about commits -- */
 
 static yore_status at_time(void *arg, int64_t time_ns, uint64_t *version, yore_error *err)
@@ -77,8 +79,9 @@ yore_status yr_upkeep_erasures(yore_db *db, yr_arena *arena, yr_keep_set *out, y
     range.primitive = YORE_SYSTEM;
     range.prefix = yore_str("e");
     range.without_times = true;
-    yr_layers *layers = yr_store_layers_ref(&db->store);
-    yr_view view = yr_store_view(&db->store, layers, &yr_registry_branch, yr_store_visible(&db->store), 0);
+    uint64_t visible;
+    yr_layers *layers = yr_store_now(&db->store, &visible);
+    yr_view view = yr_store_view(&db->store, layers, &yr_registry_branch, visible, 0);
     yr_keep_erasure *erasures = NULL;
     uint32_t room = 0, count = 0;
     yr_scan scan;
@@ -104,6 +107,22 @@ yore_status yr_upkeep_erasures(yore_db *db, yr_arena *arena, yr_keep_set *out, y
     return status;
 }
 
+/* Branches and tags as of one moment: what a tag pinned may be pinned by a fork alone, a moment later. */
+static yore_status pins_and_facts(yore_db *db, yr_arena *arena, yr_retention_pins *pins,
+                                  const yr_retention_branch **facts, uint32_t *count, yore_error *err)
+{
+    const yr_catalog *catalog = db->store.catalog;
+    for (int tries = 0; tries < TRIES; tries++) {
+        uint64_t generation = yr_catalog_changes(catalog);
+        *facts = yr_retention_facts(db, arena, count);
+        if (!*facts) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the branches");
+        yore_status status = yr_retention_pins_of(db, arena, pins, err);
+        if (status < 0 || yr_catalog_changes(catalog) == generation) return status;
+    }
+    return yr_fail(err, YORE_ERR_LOCKED,
+                   "branches keep changing, so what to keep of them cannot be said; try again");
+}
+
 yore_status yr_upkeep_keep_rules(void *arg, yr_arena *arena, yr_keep_set *out, yore_error *err)
 {
     yore_db *db = arg;
@@ -112,10 +131,9 @@ yore_status yr_upkeep_keep_rules(void *arg, yr_arena *arena, yr_keep_set *out, y
     if (yr_catalog_trimmed(db->store.catalog)) {
         yr_retention_pins pins = {.floor = UINT64_MAX};
         const yr_retention_commits commits = yr_retention_commits_of(db);
+        const yr_retention_branch *facts = NULL;
         uint32_t count = 0;
-        const yr_retention_branch *facts = yr_retention_facts(db, arena, &count);
-        if (!facts) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the branches");
-        status = yr_retention_pins_of(db, arena, &pins, err);
+        status = pins_and_facts(db, arena, &pins, &facts, &count, err);
         if (status == YORE_OK) status = yr_retention_rules(arena, facts, count, &pins, &commits, out, err);
     }
     return status == YORE_OK ? yr_upkeep_erasures(db, arena, out, err) : status;

@@ -735,6 +735,102 @@ static void test_a_value_file_goes_with_the_versions_that_were_in_it(void **stat
     yr_sim_destroy(w.sim);
 }
 
+static void test_the_start_of_a_branch_that_was_collected_is_refused(void **state)
+{
+    (void)state;
+    yore_db *db = memory_db(3);
+    yore_gc_options options = YORE_GC_OPTIONS_INIT;
+    yore_at at = YORE_AT_INIT;
+    yore_snap *snap;
+    options.now = true;
+    ok(yore_branch_create(db, yore_str("b"), NULL, NULL, &err));
+    ok(yore_db_put(db, yore_str("b"), yore_str_key("k"), yore_str("v"), NULL, &err));
+    ok(yore_branch_delete(db, yore_str("b"), false, NULL, NULL, &err));
+    ok(yore_gc(db, &options, NULL, &err));
+    at.kind = YORE_AT_START;
+    at.branch_id = 2;
+    assert_int_equal(yore_snap_open(db, &at, &snap, NULL, &err), YORE_ERR_TRIMMED);
+    yore_close(db);
+}
+
+/* The one that hides it is in a value file as well: it is looked at, and not given. */
+static void test_history_passes_over_a_large_value_that_hides_its_parents(void **state)
+{
+    (void)state;
+    enum { LARGE = 100000 };
+    static uint8_t bytes[LARGE];
+    world w = {.sim = yr_sim_create(9)};
+    yore_retention keep = YORE_RETENTION_INIT;
+    yore_put_options put = YORE_PUT_OPTIONS_INIT;
+    yore_at at = YORE_AT_INIT;
+    yore_txn *txn;
+    yore_iter *iter;
+    yore_row rows[4];
+    size_t n = 0;
+    open_db(&w);
+    put_bytes(w.db, "k", bytes, LARGE);
+    ok(yore_branch_create(w.db, yore_str("b"), NULL, NULL, &err));
+    ok(yore_begin(w.db, yore_str("b"), NULL, &txn, &err));
+    put.ttl_ns = 1;
+    ok(yore_put(txn, yore_str_key("k"), yore_bytes(bytes, LARGE), &put, &err));
+    ok(yore_commit(txn, yore_str(""), NULL, &err));
+    for (int i = 0; i < 3; i++)
+        ok(yore_db_put(w.db, yore_str("b"), yore_str_key("other"), yore_str("v"), NULL, &err));
+    keep.kind = YORE_RETENTION_VERSIONS;
+    keep.versions = 1;
+    ok(yore_branch_retention_set(w.db, yore_str("b"), &keep, NULL, &err));
+    ok(yore_gc(w.db, NULL, NULL, &err));
+    snprintf(at.branch, sizeof at.branch, "b");
+    ok(yore_history(w.db, &at, yore_str_key("k"), NULL, &iter, &err));
+    ok(yore_next(iter, rows, sizeof rows[0], 4, &n, &err));
+    assert_int_equal(n, 1);
+    assert_int_equal(rows[0].branch_id, 1);
+    assert_int_equal(rows[0].value.size, LARGE);
+    assert_int_equal(yore_next(iter, rows, sizeof rows[0], 4, &n, &err), YORE_END);
+    yore_iter_close(iter);
+    yore_close(w.db); /* nothing borrows the cache any more */
+    yr_sim_destroy(w.sim);
+}
+
+/* The filter of a branch's keys is made anew from what it has by then: less than an older snapshot has. */
+static void test_an_open_snapshot_has_keys_that_the_branch_lost_and_then_wrote_many_more(void **state)
+{
+    (void)state;
+    world w = {.sim = yr_sim_create(10)};
+    yore_retention keep = YORE_RETENTION_INIT;
+    yore_txn_options empty = YORE_TXN_OPTIONS_INIT;
+    yore_at at = YORE_AT_INIT;
+    yore_pin pin = YORE_PIN_INIT;
+    yore_branch_size size = {.struct_size = sizeof size};
+    yore_snap *snap;
+    yore_txn *txn;
+    char key[16];
+    open_db(&w);
+    ok(yore_branch_create(w.db, yore_str("b"), NULL, NULL, &err));
+    ok(yore_db_put(w.db, yore_str("b"), yore_str_key("k"), yore_str("v"), NULL, &err));
+    snprintf(at.branch, sizeof at.branch, "b");
+    ok(yore_snap_open(w.db, &at, &snap, NULL, &err));
+    ok(yore_db_del(w.db, yore_str("b"), yore_str_key("k"), NULL, &err));
+    empty.allow_empty = true;
+    ok(yore_begin(w.db, yore_str("b"), &empty, &txn, &err));
+    ok(yore_commit(txn, yore_str(""), NULL, &err));
+    keep.kind = YORE_RETENTION_VERSIONS;
+    keep.versions = 1;
+    ok(yore_branch_retention_set(w.db, yore_str("b"), &keep, NULL, &err));
+    ok(yore_gc(w.db, NULL, NULL, &err));
+    ok(yore_branch_size_next(w.db, 1, &size, &err));
+    assert_int_equal(size.versions, 0); /* the branch has nothing on disk now */
+    for (int i = 0; i < 60; i++) {
+        snprintf(key, sizeof key, "new%d", i);
+        ok(yore_db_put(w.db, yore_str("b"), yore_str_key(key), yore_str("v"), NULL, &err));
+    }
+    ok(yore_get(snap, yore_str_key("k"), &pin, &err));
+    yore_unpin(&pin);
+    yore_snap_close(snap);
+    yore_close(w.db);
+    yr_sim_destroy(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -742,6 +838,9 @@ int main(void)
         cmocka_unit_test(test_the_change_feed_says_where_it_has_gaps),
         cmocka_unit_test(test_a_transaction_older_than_what_is_kept_conflicts),
         cmocka_unit_test(test_rules_that_keep_nothing_are_refused),
+        cmocka_unit_test(test_the_start_of_a_branch_that_was_collected_is_refused),
+        cmocka_unit_test(test_an_open_snapshot_has_keys_that_the_branch_lost_and_then_wrote_many_more),
+        cmocka_unit_test(test_history_passes_over_a_large_value_that_hides_its_parents),
         cmocka_unit_test(test_the_size_of_a_branch_is_what_it_wrote_itself),
         cmocka_unit_test(test_erased_bytes_are_in_no_file_of_the_store),
         cmocka_unit_test(test_a_value_file_goes_with_the_versions_that_were_in_it),
