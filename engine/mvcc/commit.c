@@ -295,6 +295,7 @@ typedef struct group {
     yr_request *first, *end; /* [first, end) of the queue */
     yr_request *registry;    /* its registry change, if any: the last member */
     bool wrote;
+    bool lacks_memory;     /* a member failed for want of it: a new memtable may help the next one */
     bool wants_sync;       /* a member is in mode `commit` */
     bool wants_group_sync; /* a member is in mode `group` */
 } group;
@@ -310,6 +311,7 @@ static group gather(yr_store *store, yr_request *first, int64_t now_ns)
                               ? yr_fail(request->err, YORE_ERR_POISONED,
                                         "the store refuses writes since an earlier write failed; reopen it")
                               : commit_one(store, request, now_ns);
+        g.lacks_memory |= request->status == YORE_ERR_NOMEM;
         if (!request->version) continue;
         g.wrote = true;
         g.wants_sync |= request->sync == YORE_SYNC_COMMIT;
@@ -392,7 +394,8 @@ static yr_request *commit_group(yr_store *store, yr_request *first)
     yore_status status = g.wrote ? complete(store, &g, now_ns, err) : YORE_OK;
     answer_all(&g, status, err);
     yr_store_release_held(store); /* before segments it may pin are closed */
-    if (g.wrote && status == YORE_OK && store->after_group) store->after_group(store->after_group_arg);
+    if ((g.wrote || g.lacks_memory) && status == YORE_OK && store->after_group)
+        store->after_group(store->after_group_arg);
     yr_arena_reset(&store->scratch);
     yr_buf_clear(&store->group);
     yr_buf_trim(&store->group, GROUP_BUFFER_KEEP);
