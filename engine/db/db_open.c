@@ -351,7 +351,7 @@ static void destroy(yore_db *db)
     yr_free_stray_holds(db);
     yr_store_deinit(&db->store, is_in_forked_child(db));
     if (!is_in_forked_child(db)) yr_maintainer_deinit(&db->maintainer);
-    yr_disk_deinit(&db->disk);
+    if (!is_in_forked_child(db)) yr_disk_deinit(&db->disk); /* as its segments */
     if (!is_in_forked_child(db)) yr_mutex_deinit(&db->stray_mutex);
     yr_free(env, db->path, db->path_bytes);
     yr_free_lines(env, db, sizeof *db);

@@ -109,9 +109,13 @@ yore_status yr_store_freeze(yr_store *store, uint64_t lsn, yore_error *err)
 
 void yr_store_deinit(yr_store *store, bool abandoned)
 {
+    yr_layers *layers = atomic_load_explicit(&store->layers, memory_order_relaxed); /* nobody else is left */
+    bool has_runs = layers && layers->run_count;
     yr_catalog_destroy(store->catalog);
-    yr_retire_deinit(&store->retired);
-    yr_layers_unref(atomic_load_explicit(&store->layers, memory_order_relaxed)); /* nobody else is left */
+    if (!abandoned || !has_runs) { /* segments that are closed take their cache's locks */
+        yr_retire_deinit(&store->retired);
+        yr_layers_unref(layers);
+    }
     yr_arena_deinit(&store->scratch);
     yr_buf_deinit(&store->group);
     if (abandoned) return;
