@@ -151,14 +151,23 @@ static void report(cli *c, const char *new_path, const yore_salvage_report *r)
         const char *name;
         uint64_t number;
     } rows[] = {
-        {"last_version", r->last_version}, {"commits", r->commits},
-        {"commits_lost", r->commits_lost}, {"rows", r->rows},
-        {"rows_lost", r->rows_lost},       {"values_lost", r->values_lost},
-        {"branches", r->branches},         {"branches_lost", r->branches_lost},
-        {"log_records", r->log_records},   {"log_records_lost", r->log_records_lost},
-        {"segments", r->segments},         {"segments_lost", r->segments_lost},
-        {"value_files", r->value_files},   {"value_files_lost", r->value_files_lost},
-        {"log_files", r->log_files},       {"log_files_lost", r->log_files_lost},
+        {"last_version", r->last_version},
+        {"commits", r->commits},
+        {"commits_lost", r->commits_lost},
+        {"rows", r->rows},
+        {"rows_lost", r->rows_lost},
+        {"values_lost", r->values_lost},
+        {"notes_lost", r->notes_lost},
+        {"branches", r->branches},
+        {"branches_lost", r->branches_lost},
+        {"log_records", r->log_records},
+        {"log_records_lost", r->log_records_lost},
+        {"segments", r->segments},
+        {"segments_lost", r->segments_lost},
+        {"value_files", r->value_files},
+        {"value_files_lost", r->value_files_lost},
+        {"log_files", r->log_files},
+        {"log_files_lost", r->log_files_lost},
         {"damages", r->damages},
     };
 

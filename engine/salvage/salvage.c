@@ -106,7 +106,8 @@ yore_status yore_salvage(const char *path, const char *new_path, const yore_salv
     if (status == YORE_OK) status = yr_store_maker_finish(&maker, err);
     yr_store_maker_abandon(&maker);
     s.report.complete = !s.is_unsure && s.report.rows_lost == 0 && s.report.commits_lost == 0 &&
-                        s.report.branches_lost == 0 && s.report.log_records_lost == 0;
+                        s.report.branches_lost == 0 && s.report.log_records_lost == 0 &&
+                        s.report.notes_lost == 0;
     if (status == YORE_OK && out) *out = s.report;
     end(&s);
     return status;

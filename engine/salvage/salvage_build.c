@@ -279,7 +279,7 @@ static bool is_branch_lost(const build *b, uint64_t id)
     const yr_salvage_branch *branch = known_branch(b, id);
     if (!branch) return false;
     uint64_t later = deadline_of(b, id + 1), deadline = branch->first_use < later ? branch->first_use : later;
-    return branch->oldest == UINT64_MAX || branch->oldest > deadline;
+    return branch->is_late || branch->oldest == UINT64_MAX || branch->oldest > deadline;
 }
 
 /* A record that can stand for the lost one: the next that is known, as if it had been made so, else one that says no

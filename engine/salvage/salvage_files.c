@@ -144,8 +144,12 @@ static yore_status other_file(const char *name, yore_error *err)
 static yore_status open_segment(yr_salvage *s, const yr_salvage_file *file, const char *name,
                                 yr_salvage_segment *out, yore_error *err)
 {
-    const yr_segment_open_options options = {
-        .env = s->env, .cache = s->cache, .decoders = s->decoders, .uuid = s->uuid, .file_id = file->id};
+    const yr_segment_open_options options = {.env = s->env,
+                                             .cache = s->cache,
+                                             .decoders = s->decoders,
+                                             .is_salvaged = true,
+                                             .uuid = s->uuid,
+                                             .file_id = file->id};
     yore_file *handle;
     yr_segment *segment = NULL;
     yore_status status = open_handle(s, name, &handle, err);

@@ -140,11 +140,21 @@ static bool is_zero(const uint8_t *p, size_t size)
     return size == 0 || (p[0] == 0 && memcmp(p, p + 1, size - 1) == 0);
 }
 
+static void tell_unreadable(yr_salvage *s, const yr_salvage_log_file *file)
+{
+    char name[YR_FILE_NAME_BYTES];
+    yr_wal_file_name(file->opened.id, false, name);
+    yr_salvage_tell(s, &(yore_salvage_loss){.kind = YORE_LOSS_FILE,
+                                            .file = name,
+                                            .text = "the disk does not give all of the log file"});
+}
+
 /* All whole records of a file: behind a damaged one the next is looked for at every place where one can be. */
 static yore_status scan_file(yr_salvage *s, uint32_t i, yore_error *err)
 {
     const yr_salvage_log_file *file = YR_SALVAGE_AT(s->logs, yr_salvage_log_file, i);
     uint64_t off = YR_WAL_START_OFF;
+    bool is_told = false;
     while (off < file->end_off) {
         uint64_t bytes;
         yore_slice at;
@@ -157,6 +167,8 @@ static yore_status scan_file(yr_salvage *s, uint32_t i, yore_error *err)
         if (status == YORE_OK) status = take_record(s, i, off, &bytes, err);
         if (status == YORE_ERR_IO) { /* a place that the disk does not give */
             s->window.size = 0;
+            if (!is_told) tell_unreadable(s, file);
+            is_told = s->is_unsure = true;
             off = (off + STEP_BYTES) & ~(uint64_t)(STEP_BYTES - 1);
             continue;
         }

@@ -59,6 +59,7 @@ typedef struct yr_salvage_range {
 typedef struct yr_salvage_branch {
     uint64_t oldest;                 /* version of its oldest record that was found; UINT64_MAX = none */
     uint64_t first_use;              /* of its oldest commit; likewise */
+    bool is_late;                    /* that record cannot be the one that made it */
     size_t record_off, record_bytes; /* that record, in branch_records */
 } yr_salvage_branch;
 

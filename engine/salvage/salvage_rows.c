@@ -127,20 +127,20 @@ typedef struct commit_reader {
     yore_error why; /* of the last damage */
 } commit_reader;
 
-/* Its note and the like; without them when they cannot be read. False when they cannot. */
-static bool take_info(commit_reader *reader, yr_info_ref info, yr_commit_head *head)
+/* Its note and the like; without them when they cannot be read: then reader->why says so. */
+static yore_status take_info(commit_reader *reader, yr_info_ref info, yr_commit_head *head)
 {
     yore_slice raw;
     uint32_t end;
-    yr_commit_head plain = *head;
-    if (info.off == 0) return true;
+    const yr_commit_head plain = *head;
+    yore_status status = YORE_ERR_CORRUPT;
+    if (info.off == 0) return YORE_OK;
     reader->why = (yore_error)YORE_ERROR_INIT;
-    if (info.block < reader->info_blocks &&
-        yr_block_stream_get(&reader->infos, info.block, &raw, &reader->why) == YORE_OK &&
-        yr_info_take(raw, info.off, head, &end))
-        return true;
+    if (info.block < reader->info_blocks)
+        status = yr_block_stream_get(&reader->infos, info.block, &raw, &reader->why);
+    if (status == YORE_OK && yr_info_take(raw, info.off, head, &end)) return YORE_OK;
     *head = plain;
-    return false;
+    return status == YORE_OK ? YORE_ERR_CORRUPT : status;
 }
 
 static yore_status read_block(yr_salvage *s, commit_reader *reader, uint32_t block, bool tells,
@@ -161,8 +161,14 @@ static yore_status read_block(yr_salvage *s, commit_reader *reader, uint32_t blo
         if (!yr_commits_describe(&commits, i, &head, &prev, &info) || head.version <= footer->after_version ||
             head.version > footer->last_version)
             continue;
-        if (!take_info(reader, info, &head) && tells) tell_commits(s, reader->segment, &reader->why);
-        status = sink(arg, &head, err);
+        status = take_info(reader, info, &head);
+        if (yr_salvage_is_damage(status)) {
+            if (tells) tell_commits(s, reader->segment, &reader->why);
+            if (tells) s->report.notes_lost++;
+            s->is_unsure = true; /* a disk may refuse now what it gave a moment ago */
+            status = YORE_OK;
+        }
+        if (status == YORE_OK) status = sink(arg, &head, err);
         if (status != YORE_OK) break;
     }
     return status;
@@ -182,9 +188,12 @@ yore_status yr_salvage_commits(yr_salvage *s, yr_salvage_segment *segment, bool 
     for (uint32_t b = 0; b < blocks && status == YORE_OK; b++) {
         reader.why = (yore_error)YORE_ERROR_INIT;
         status = read_block(s, &reader, b, tells, sink, arg, err);
-        if (!yr_salvage_is_damage(status)) continue;
-        if (tells) tell_commits(s, file, &reader.why);
-        status = YORE_OK;
+        if (yr_salvage_is_damage(status)) {
+            if (tells) tell_commits(s, file, &reader.why);
+            status = YORE_OK;
+        } else if (status < 0 && err && err->code == YORE_OK) { /* memory: not the sink's words */
+            *err = reader.why;
+        }
     }
     yr_block_stream_deinit(&reader.blocks);
     yr_block_stream_deinit(&reader.infos);

@@ -7,6 +7,7 @@
 typedef struct survey {
     yr_salvage *s;
     bool no_memory;
+    uint64_t commits_missing; /* of those that segments should have */
 } survey;
 
 static yr_salvage_branch *branch_of(survey *v, uint32_t id)
@@ -36,6 +37,7 @@ static void note_branch(survey *v, uint32_t id, yore_slice bytes, uint64_t versi
     yr_salvage_branch *branch = branch_of(v, id);
     if (!branch || version >= branch->oldest) return;
     branch->oldest = version;
+    branch->is_late = (record.flags & YR_BRANCH_DELETED) != 0;
     branch->record_off = s->branch_records.size;
     branch->record_bytes = bytes.size;
     v->no_memory = !yr_buf_append(&s->branch_records, bytes.data, bytes.size);
@@ -67,9 +69,18 @@ static yore_status row_sink(void *arg, const yr_segment_row *row, yore_error *er
     return v->no_memory ? yr_salvage_no_memory(v->s, err) : YORE_OK;
 }
 
+/* Where records of commits are lost only the rows know of some branches. */
+static yore_status use_sink(void *arg, const yr_segment_row *row, yore_error *err)
+{
+    survey *v = arg;
+    note_use(v, yr_get_be32(row->tree_key.data), row->version);
+    return v->no_memory ? yr_salvage_no_memory(v->s, err) : YORE_OK;
+}
+
 static yore_status commit_sink(void *arg, const yr_commit_head *head, yore_error *err)
 {
     survey *v = arg;
+    v->commits_missing--;
     note_use(v, head->branch, head->version);
     return v->no_memory ? yr_salvage_no_memory(v->s, err) : YORE_OK;
 }
@@ -77,6 +88,7 @@ static yore_status commit_sink(void *arg, const yr_commit_head *head, yore_error
 static yore_status survey_segment(survey *v, yr_salvage_segment *segment, yore_error *err)
 {
     yr_segment *file = yr_run_file(segment->run, 0);
+    v->commits_missing += yr_segment_facts(file)->commits;
     yore_status status = yr_salvage_rows(v->s, segment, row_sink, v, err);
     if (status == YORE_OK) status = yr_salvage_commits(v->s, segment, true, commit_sink, v, err);
     for (uint32_t i = 0; i < yr_segment_group_count(file) && status == YORE_OK; i++) {
@@ -109,6 +121,11 @@ yore_status yr_salvage_survey(yr_salvage *s, yore_error *err)
     yore_status status = YORE_OK;
     for (uint32_t i = 0; i < YR_SALVAGE_COUNT(s->segments, yr_salvage_segment) && status == YORE_OK; i++)
         status = survey_segment(&v, YR_SALVAGE_AT(s->segments, yr_salvage_segment, i), err);
+    bool knows_all = v.commits_missing == 0 && s->report.segments_lost == 0;
+    for (uint32_t i = 0; !knows_all && i < YR_SALVAGE_COUNT(s->segments, yr_salvage_segment); i++) {
+        if (status == YORE_OK)
+            status = yr_salvage_rows(s, YR_SALVAGE_AT(s->segments, yr_salvage_segment, i), use_sink, &v, err);
+    }
     for (uint32_t i = 0; i < YR_SALVAGE_COUNT(s->records, yr_salvage_record) && status == YORE_OK; i++) {
         yore_slice payload;
         status = yr_salvage_payload(s, YR_SALVAGE_AT(s->records, yr_salvage_record, i), &payload, err);

@@ -174,8 +174,8 @@ typedef struct yr_run_rows {
 yore_status yr_run_rows_open(yr_run *run, yr_run_rows *rows, yore_error *err);
 /* YORE_OK, YORE_END, failures. The row is valid until the next call. */
 yore_status yr_run_rows_next(yr_run_rows *rows, yr_segment_row *row, yore_error *err);
-/* After YORE_ERR_CORRUPT: go on with the next record that can be found (the next key after damaged history, the next
- * block after a damaged one). For salvage, which says what it left out; everybody else stops. */
+/* After YORE_ERR_CORRUPT or YORE_ERR_IO: go on with the next record that can be found (the next key after damaged
+ * history, the next block after a damaged one). For salvage, which says what it left out; everybody else stops. */
 void yr_run_rows_skip(yr_run_rows *rows);
 /* Bytes read from the files so far: for progress and throttling. */
 uint64_t yr_run_rows_bytes(const yr_run_rows *rows);

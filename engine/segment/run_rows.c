@@ -150,7 +150,7 @@ yore_status yr_run_rows_next(yr_run_rows *rows, yr_segment_row *row, yore_error 
 
 void yr_run_rows_skip(yr_run_rows *rows)
 {
-    if (rows->status != YORE_ERR_CORRUPT) return;
+    if (rows->status != YORE_ERR_CORRUPT && rows->status != YORE_ERR_IO) return;
     rows->status = YORE_OK;
     if (rows->older_left > 0) {
         rows->older_left = 0;

@@ -36,6 +36,9 @@ typedef struct yr_segment_open_options {
     uint64_t file_id;    /* the number it must have; 0 = any */
     bool borrows_file;   /* closing the segment leaves the file open */
     bool is_unchecked;   /* no checksums: for bytes that were verified a moment ago, and for fuzzing */
+    bool
+        is_salvaged; /* where a page of block tables is damaged its entries are read all the same: a block whose
+                            sum is the one in its entry proves both. For salvage */
 } yr_segment_open_options;
 
 /* `file` (NULL with an image) becomes the segment's on success. `name` is for messages, and copied.

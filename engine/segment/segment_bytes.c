@@ -148,6 +148,10 @@ yore_status yr_segment_entry_get(yr_segment *segment, enum yr_segment_stream str
     YR_ASSERT(i < segment->layout.block_count[stream]);
     uint64_t off = segment->layout.section_off[stream] + (uint64_t)i * sizeof scratch;
     yore_status status = yr_segment_index_read(segment, off, sizeof scratch, scratch, &pin, &at, err);
+    if (YR_UNLIKELY(status == YORE_ERR_CORRUPT && segment->is_salvaged)) {
+        at = scratch;
+        status = yr_segment_bytes_read(segment, off, scratch, sizeof scratch, err);
+    }
     if (status < 0) return status;
     if (!yr_segment_entry_decode(at, segment->footer.index_off, entry) ||
         (segment->footer.form == YR_SEGMENT_HOT && entry->stored_bytes != entry->raw_bytes)) {

@@ -79,7 +79,8 @@ static yore_status sums_read(yr_segment *segment, yore_error *err)
     yore_status status = yr_segment_bytes_read(segment, layout->sums_off, segment->page_sums, bytes, err);
     if (status < 0) return status;
     uint64_t sum = yr_segment_sum(segment->page_sums, bytes, segment->seed, layout->sums_off);
-    if (!segment->is_unchecked && sum != segment->footer.sums_sum)
+    /* salvage: pages whose sum is damaged are like damaged pages */
+    if (!segment->is_unchecked && !segment->is_salvaged && sum != segment->footer.sums_sum)
         return yr_segment_bad(segment, layout->sums_off, "page sums: checksum mismatch", err);
     if (!segment->image) {
         segment->pages = yr_alloc_zero(segment->env, (size_t)layout->page_count * sizeof *segment->pages);
@@ -133,6 +134,7 @@ yore_status yr_segment_open(const yr_segment_open_options *options, yore_file *f
     segment->decoders = options->decoders;
     segment->image = options->image.data;
     segment->is_unchecked = options->is_unchecked;
+    segment->is_salvaged = options->is_salvaged;
     segment->is_trusted = options->is_unchecked;
     segment->cache_file = yr_block_cache_file(options->cache);
     atomic_init(&segment->owners, 1);

@@ -44,6 +44,7 @@ struct yr_segment {
     yr_segment_layout layout;
     uint8_t *page_sums; /* 8 bytes a page */
     bool is_unchecked;  /* as the opener said */
+    bool is_salvaged;   /* likewise */
     bool is_trusted; /* sums are not looked at: unchecked, or the hash of the whole image was found right */
     bool owns_file;
     bool is_dense;           /* a commit for every version: block and position of one follow from it */
