@@ -40,6 +40,7 @@ typedef struct fault_run {
     uint32_t unknown;   /* commits asked for whose outcome a failure left open */
     uint32_t sync;      /* YORE_SYNC_... to open with */
     uint64_t wal_bytes; /* of the first log file, 0 = 4096 */
+    uint32_t maintain;  /* flush after so many commits and merge then; 0 = never */
     uint64_t failures;  /* calls that failed */
     bool is_failing;    /* failures are legitimate */
     bool is_poisoned;   /* the handle was when last seen */
@@ -54,6 +55,7 @@ typedef struct fault_scenario {
     const char *name;
     void (*run)(fault_run *run);
     uint32_t sync;
+    uint32_t maintain; /* flush after so many commits and merge then; 0 = never */
     bool from_nothing; /* starts on an empty disk, else on fault_base's */
     bool from_kill;    /* the base store's writer was killed: its log is not sealed */
 } fault_scenario;
@@ -64,7 +66,8 @@ extern const size_t fault_scenarios_count;
 /* What the base store holds (fault_base_make): branch `default` with base/00..base/09 written twice, `exp`
  * forked between the two, `gone` deleted, tag `rel`, some settings, versions up to FAULT_BASE_VERSION. */
 enum { FAULT_BASE_KEYS = 10, FAULT_BASE_VERSION = 28, FAULT_BASE_FORK = 11 };
-void fault_base_make(uint64_t wal_bytes, yr_sim_image *closed, yr_sim_image *killed);
+/* With `maintain`, most of it is in segments. */
+void fault_base_make(uint64_t wal_bytes, uint32_t maintain, yr_sim_image *closed, yr_sim_image *killed);
 
 /* Run a scenario under a plan and judge it. Returns false when the plan's fault was never met. */
 bool fault_run_plan(const fault_scenario *scenario, const yr_sim_image *base, const fault_plan *plan);

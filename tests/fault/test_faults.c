@@ -12,11 +12,12 @@
 
 static bool is_full;
 static const char *only;
-static yr_sim_image closed_image, killed_image;
+static yr_sim_image closed_image[2], killed_image[2]; /* in the log, in segments */
 
 static const yr_sim_image *base_of(const fault_scenario *scenario)
 {
-    return scenario->from_kill ? &killed_image : &closed_image;
+    int with_segments = scenario->maintain != 0;
+    return scenario->from_kill ? &killed_image[with_segments] : &closed_image[with_segments];
 }
 
 static bool is_wanted(const fault_scenario *scenario)
@@ -151,9 +152,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_any_operation_may_fail),
         cmocka_unit_test(test_a_directory_left_by_a_killed_creation_is_made_durable),
     };
-    fault_base_make(0, &closed_image, &killed_image);
+    for (uint32_t i = 0; i < 2; i++) fault_base_make(0, i ? 6 : 0, &closed_image[i], &killed_image[i]);
     int failed = cmocka_run_group_tests_name("faults", tests, NULL, NULL);
-    yr_sim_image_deinit(&closed_image);
-    yr_sim_image_deinit(&killed_image);
+    for (uint32_t i = 0; i < 2; i++) {
+        yr_sim_image_deinit(&closed_image[i]);
+        yr_sim_image_deinit(&killed_image[i]);
+    }
     return failed;
 }

@@ -282,7 +282,7 @@ int main(void)
         cmocka_unit_test(test_a_file_system_that_turns_read_only_stops_the_writer_only),
         cmocka_unit_test(test_a_full_memory_store_changes_nothing),
     };
-    fault_base_make(WAL_BYTES, &closed_image, &killed_image);
+    fault_base_make(WAL_BYTES, 0, &closed_image, &killed_image);
     int failed = cmocka_run_group_tests_name("full disk", tests, NULL, NULL);
     yr_sim_image_deinit(&closed_image);
     yr_sim_image_deinit(&killed_image);

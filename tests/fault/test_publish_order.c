@@ -31,6 +31,7 @@ static yore_open_options options_for(yr_sim *sim)
     options.wal_bytes_min = 4096;
     options.wal_bytes_max = 16384;
     options.sync = YORE_SYNC_COMMIT;
+    options.maintain_every = UINT32_MAX; /* a look from the middle of a flush would show its own commit */
     return options;
 }
 
