@@ -105,10 +105,13 @@ static const yr_branch *next_hop(const yr_branch *hop, bool own_only)
     return own_only ? NULL : hop->parent;
 }
 
+/* Did it ever write? own_keys falls to 0 when a merge drops the last of them, which older layers still have. The
+ * registry has no head. */
 static bool has_keys(const yr_branch *hop)
 {
-    return atomic_load_explicit(&hop->own_keys, memory_order_acquire) !=
-           0; /* pairs with yr_branch_note_key */
+    /* acquires pair with the releases in yr_branch_note_key and yr_apply */
+    return atomic_load_explicit(&hop->own_keys, memory_order_acquire) != 0 ||
+           atomic_load_explicit(&hop->head, memory_order_acquire) != 0;
 }
 
 /* Room for `hops` hops, and the hops put there. *fits is false when more have keys by now. */

@@ -40,6 +40,11 @@ yore_status yr_layers_commit_time(const yr_layers *layers, uint64_t version, int
         *time_ns = yr_commit_time(&mem->commits, version);
         return YORE_OK;
     }
+    const yr_memtable *oldest = layers->mems[layers->mem_count - 1];
+    if (version == oldest->base_version && oldest->has_base_time) { /* the present, after a flush */
+        *time_ns = oldest->base_time_ns;
+        return YORE_OK;
+    }
     yr_run *run = yr_layers_run_of(layers, version);
     yore_status status = run ? yr_run_commit_time(run, version, time_ns, err) : YORE_NOT_FOUND;
     return status == YORE_NOT_FOUND ? no_commit(version, err) : status;

@@ -235,6 +235,9 @@ static void job_end(job *j)
 static yore_status survey(job *j, yr_compact_run **out, yore_error *err)
 {
     uint32_t count = j->layers->run_count;
+    yr_mutex_lock(&j->m->mutex);
+    uint64_t rules_since = j->m->rules_since;
+    yr_mutex_unlock(&j->m->mutex);
     yr_compact_run *runs = yr_arena_alloc(&j->arena, (count + 1) * sizeof *runs);
     if (!runs) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a plan of merges");
     for (uint32_t i = 0; i < count; i++) {
@@ -245,7 +248,7 @@ static yore_status survey(job *j, yr_compact_run **out, yore_error *err)
         yore_status status = yr_compact_survey(run, j->has_keep ? &j->keep : NULL, file, &runs[i], err);
         if (status < 0) return status;
         for (uint32_t k = 0; k < files; k++) {
-            file[k].is_tried = yr_segment_header(yr_run_file(run, k))->file_id >= j->m->rules_since;
+            file[k].is_tried = yr_segment_header(yr_run_file(run, k))->file_id >= rules_since;
         }
     }
     *out = runs;
@@ -493,9 +496,21 @@ static bool wake_flusher(yr_maintainer *m)
     return started;
 }
 
+static bool has_flusher(yr_maintainer *m)
+{
+    yr_mutex_lock(&m->mutex);
+    bool has = m->flusher != NULL;
+    yr_mutex_unlock(&m->mutex);
+    return has;
+}
+
 void yr_maintainer_stop(yr_maintainer *m)
 {
     if (!m->store) return;
+    if (!m->flusher && !m->compactor) { /* nobody else is there: no lock is asked for */
+        m->stop = true;
+        return;
+    }
     const yore_env *env = m->store->env;
     atomic_store_explicit(&m->cancel, true, memory_order_relaxed); /* a hint, for whoever looks */
     yr_mutex_lock(&m->mutex);
@@ -544,24 +559,46 @@ static void work_inline(yr_maintainer *m)
 void yr_maintainer_after_group(yr_maintainer *m)
 {
     yr_store *store = m->store;
+    if (!store->wal) return; /* what is not logged is gone at the end: it stays in memory */
     yr_pressure_slow_down(m);
     uint64_t used =
         atomic_load_explicit(&store->mem->region.used, memory_order_relaxed); /* the leader's own */
     uint64_t commits = store->mem->commits.last - store->mem->base_version;
     bool is_due = m->options.every ? commits >= m->options.every : used >= m->options.memtable_bytes;
     if (!is_due || is_empty(store->mem)) return;
-    if (yr_store_layers(store)->mem_count > YR_PRESSURE_FROZEN_MAX) return;
+    if (yr_store_layers(store)->mem_count > YR_PRESSURE_FROZEN_MAX) {
+        /* it goes on growing; a flusher that failed wakes up by itself, but where there is none it is tried here */
+        if (!has_flusher(m)) work_inline(m);
+        return;
+    }
     if (yr_store_freeze(store, last_lsn(m), NULL) < 0) return; /* it goes on growing, and is tried again */
     if (!wake_flusher(m)) work_inline(m);
+}
+
+/* Leader, which is given up for a while where there are threads. */
+static yore_status make_room_to_freeze(yr_maintainer *m, bool is_threaded, yore_error *err)
+{
+    yore_status status = YORE_OK;
+    while (status >= 0 && yr_store_layers(m->store)->mem_count == YR_LAYERS_MEMS_MAX) {
+        if (is_threaded) yr_store_unlead(m->store);
+        status = flush_oldest(m, !is_threaded, err);
+        if (is_threaded) yr_store_lead(m->store);
+    }
+    if (status < 0) return status;
+    /* what a failed group left in memory was never promised */
+    if (atomic_load_explicit(&m->store->poisoned, memory_order_relaxed)) /* the leader's */
+        return yr_fail(err, YORE_ERR_POISONED, "the store refuses writes since an earlier write failed");
+    return YORE_OK;
 }
 
 yore_status yr_maintainer_flush(yr_maintainer *m, bool drop_log, yore_error *err)
 {
     yr_store *store = m->store;
+    if (!store->wal) return YORE_OK; /* as above */
     bool is_threaded = wake_flusher(m);
     yr_store_lead(store);
-    yore_status status = YORE_OK;
-    if (drop_log && store->wal && !yr_wal_is_poisoned(m->wal)) {
+    yore_status status = make_room_to_freeze(m, is_threaded, err);
+    if (status == YORE_OK && drop_log && !yr_wal_is_poisoned(m->wal)) {
         status = yr_wal_prepare_small(m->wal, err);
         if (status == YORE_OK) status = yr_wal_rotate(m->wal, err);
     }

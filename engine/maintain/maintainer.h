@@ -46,13 +46,12 @@ typedef struct yr_maintainer {
 
     yr_mutex flushing, merging; /* one at a time of each */
     yr_mutex install;           /* one change of state and layers at a time */
-    uint64_t
-        rules_since; /* files numbered from here on were made under the rules as they are; under `install` */
 
     yr_mutex mutex;
     yr_cond cond;
-    bool stop; /* guarded by mutex, as the next three */
+    bool stop; /* guarded by mutex, as the next four */
     bool flush_asked, compact_asked;
+    uint64_t rules_since;      /* files numbered from here on were made under the rules as they are */
     uint32_t compact_failures; /* in a row: it is tried again later and later */
     _Atomic bool cancel;       /* ends a job under way */
     _Atomic uint32_t has_threads;

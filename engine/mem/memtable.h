@@ -22,6 +22,10 @@ typedef struct yr_memtable {
     _Atomic uint32_t refs; /* of lists of layers */
     uint64_t secret;       /* seeds the key hash; the store's */
     uint64_t base_version; /* versions above it are here, kept as distances from it */
+    /* When that commit was made, if it is known; set before it is published. The newest in the runs need not be looked
+     * up there. */
+    int64_t base_time_ns;
+    bool has_base_time;
     yr_hash_index *hash;
     yr_art *art;
     /* The writer's counters, read by stats. */

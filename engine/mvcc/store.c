@@ -38,6 +38,8 @@ yore_status yr_store_begin(yr_store *store, const yr_store_start *start, yore_er
         yr_layers_unref(layers);
         return status;
     }
+    mem->base_time_ns = start->last_time_ns;
+    mem->has_base_time = start->last_version != 0;
     yr_layers_fill(layers, &mem, 1, start->runs, start->values);
     yr_memtable_unref(mem);
     store->mem = mem;
@@ -99,6 +101,8 @@ yore_status yr_store_freeze(yr_store *store, uint64_t lsn, yore_error *err)
     store->mem->end.lsn = lsn;
     store->mem->end.time_ns = store->last_time_ns;
     store->mem->end.data_time_ns = store->last_data_time_ns;
+    mems[0]->base_time_ns = store->last_time_ns;
+    mems[0]->has_base_time = true;
     memcpy(mems + 1, now->mems, now->mem_count * sizeof *mems);
     yr_layers_fill(next, mems, now->mem_count + 1, now->runs, now->values);
     yr_memtable_unref(mems[0]);

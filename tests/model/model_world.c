@@ -7,6 +7,12 @@
 
 #include "engine/base/bytes.h"
 
+#ifdef YR_EAGER /* the whole build flushes */
+#define FLUSHES_EVERY YR_EAGER
+#else
+#define FLUSHES_EVERY 0u
+#endif
+
 /* Keys are any bytes; what is printed is not. */
 static void make_printable(char *text)
 {
@@ -96,6 +102,7 @@ void world_open(world *w)
     options.memory_bytes_max = UINT64_C(1) << 30;
     options.wal_bytes_min = 65536; /* several files within a script */
     options.wal_bytes_max = 262144;
+    if (FLUSHES_EVERY && !w->maintain_every) w->maintain_every = FLUSHES_EVERY;
     options.maintain_every = w->maintain_every;
     world_expect(w, yore_open(w->on_disk ? "store" : ":memory:", &options, &w->db, &err), YORE_OK,
                  "yore_open", &err);

@@ -421,7 +421,7 @@ static void open_accounts(stress *s)
     s->first = where.version;
 }
 
-static void run(const char *path, uint32_t sync, uint64_t seed)
+static void run(const char *path, uint32_t sync, uint32_t flush_every, uint64_t seed)
 {
     static void *(*const roles[])(void *) = {write_always, write_always,  read_always,     read_always,
                                              fork_always,  follow_always, follow_read_only};
@@ -437,6 +437,11 @@ static void run(const char *path, uint32_t sync, uint64_t seed)
     options.create = true;
     options.sync = sync;
     options.memory_bytes_max = UINT64_C(4) << 30;
+    if (flush_every) { /* small layers, which are flushed and merged under everybody */
+        options.memory_bytes_max = UINT64_C(256) << 20;
+        options.memory_budget = UINT64_C(16) << 20;
+        options.maintain_every = flush_every;
+    }
     yore_env env = *yore_env_default();
     env.point = let_others_in;
     options.env = &env;
@@ -459,8 +464,10 @@ static void run(const char *path, uint32_t sync, uint64_t seed)
     }
     printf("%s: seed %" PRIu64 ", %" PRIu64 " transfers, %" PRIu64 " refused, %" PRIu64 " sums, %" PRIu64
            " forks, %" PRIu64 " looks at the feed, %" PRIu64 " commits; every sum right\n",
-           path[0] == ':' ? "in memory" : "on disk", seed, s.transfers, s.conflicts, s.reads, s.forks,
-           s.feeds, report.commits);
+           path[0] == ':' ? "in memory"
+           : flush_every  ? "in small layers"
+                          : "on disk",
+           seed, s.transfers, s.conflicts, s.reads, s.forks, s.feeds, report.commits);
 }
 
 static void remove_store(const char *path)
@@ -479,7 +486,7 @@ static int run_planted(uint64_t seed)
     if (pid < 0) give_up("fork", "failed");
     if (pid == 0) {
         yr_planted_bug = YR_BUG_RELAXED_PUBLISH;
-        run(":memory:", 0, seed);
+        run(":memory:", 0, 0, seed);
         _exit(0);
     }
     int state = 0;
@@ -502,10 +509,12 @@ int main(int argc, char **argv)
 #else
     if (planted) give_up("--planted", "this build has no planted bugs");
 #endif
-    run(":memory:", 0, seed);
+    run(":memory:", 0, 0, seed);
     if (!mkdtemp(dir)) give_up("mkdtemp", "failed");
     snprintf(path, sizeof path, "%s/store", dir);
-    run(path, YORE_SYNC_OS, seed + 1);
+    run(path, YORE_SYNC_OS, 0, seed + 1);
+    snprintf(path, sizeof path, "%s/layers", dir);
+    run(path, YORE_SYNC_OS, 20, seed + 2);
     remove_store(dir);
     return 0;
 }

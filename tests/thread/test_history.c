@@ -1,6 +1,6 @@
 /* Threads run random transactions; the history they record shows no anomaly above their level. And snapshot
  * isolation does let write skew through, which the checker sees, while serializable does not. */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE /* mkdtemp */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,6 +42,32 @@ static yore_db *open_memory(void)
     return db;
 }
 
+/* On disk, in layers so small that they are flushed and merged all the time. */
+static yore_db *open_small_layers(char dir[32])
+{
+    yore_open_options options = YORE_OPEN_OPTIONS_INIT;
+    yore_error err = YORE_ERROR_INIT;
+    yore_db *db = NULL;
+    char path[48];
+    memcpy(dir, "/tmp/yore-history-XXXXXX", 25);
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/store", dir);
+    options.create = true;
+    options.sync = YORE_SYNC_OS;
+    options.memory_bytes_max = UINT64_C(256) << 20;
+    options.memory_budget = UINT64_C(16) << 20;
+    options.memtable_bytes = UINT64_C(64) << 10;
+    if (yore_open(path, &options, &db, &err) != YORE_OK) fail_msg("%s", err.message);
+    return db;
+}
+
+static void remove_dir(const char *dir)
+{
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf '%s'", dir);
+    assert_int_equal(system(command), 0);
+}
+
 static void run_and_check(history_run *run, const char *name, uint32_t forbidden)
 {
     history_findings findings;
@@ -81,6 +107,28 @@ static void test_serializable_shows_no_anomaly(void **state)
     run.isolation = YORE_ISOLATION_SERIALIZABLE;
     run_and_check(&run, "serializable", HISTORY_FORBIDDEN_BY_SERIALIZABLE);
     yore_close(run.db);
+}
+
+static void test_neither_do_they_while_layers_are_flushed_and_merged(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t isolation, forbidden;
+        enum history_mix mix;
+    } levels[] = {{YORE_ISOLATION_SNAPSHOT, HISTORY_FORBIDDEN_BY_SNAPSHOT, HISTORY_READ_MODIFY_WRITE},
+                  {YORE_ISOLATION_SERIALIZABLE, HISTORY_FORBIDDEN_BY_SERIALIZABLE, HISTORY_WITH_APPENDS}};
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        char dir[32];
+        yore_stats stats = {.struct_size = sizeof stats};
+        history_run run = {.db = open_small_layers(dir), .branch = "default", .mix = levels[i].mix};
+        run.txns = 1600;
+        run.isolation = levels[i].isolation;
+        run_and_check(&run, "small layers", levels[i].forbidden);
+        assert_int_equal(yore_stats_get(run.db, &stats, NULL), YORE_OK);
+        assert_true(stats.segment_bytes > 0);
+        yore_close(run.db);
+        remove_dir(dir);
+    }
 }
 
 /* Appends commute, so they never conflict; none is lost and no reader sees half a commit. */
@@ -237,6 +285,7 @@ int main(void)
 #else
         cmocka_unit_test(test_snapshot_isolation_shows_nothing_worse_than_write_skew),
         cmocka_unit_test(test_serializable_shows_no_anomaly),
+        cmocka_unit_test(test_neither_do_they_while_layers_are_flushed_and_merged),
         cmocka_unit_test(test_appends_are_atomic_and_never_lost),
         cmocka_unit_test(test_a_branch_keeps_snapshot_isolation_over_its_parents_data),
         cmocka_unit_test(test_a_branch_is_serializable_over_its_parents_data),
@@ -247,6 +296,7 @@ int main(void)
     };
     (void)test_snapshot_isolation_shows_nothing_worse_than_write_skew;
     (void)test_serializable_shows_no_anomaly;
+    (void)test_neither_do_they_while_layers_are_flushed_and_merged;
     (void)test_appends_are_atomic_and_never_lost;
     (void)test_a_branch_keeps_snapshot_isolation_over_its_parents_data;
     (void)test_a_branch_is_serializable_over_its_parents_data;

@@ -18,6 +18,7 @@ static yore_db *opened(yr_sim *sim)
     options.create = true;
     options.sync = YORE_SYNC_GROUP;
     options.memory_bytes_max = 64 << 20;
+    options.maintain_every = UINT32_MAX; /* flushes sync, too */
     assert_int_equal(yore_open("db", &options, &db, NULL), YORE_OK);
     return db;
 }

@@ -84,6 +84,7 @@ static yore_db *opened(yr_sim *sim, uint32_t sync, bool read_only)
     options.memory_bytes_max = 64 << 20;
     options.wal_bytes_min = 16384;
     options.wal_bytes_max = 16384;
+    options.maintain_every = UINT32_MAX; /* what is flushed does not wait */
     assert_int_equal(yore_open("db", &options, &db, NULL), YORE_OK);
     return db;
 }
