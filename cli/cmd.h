@@ -121,7 +121,8 @@ struct cli {
     int32_t zone_s;
     uint32_t sync; /* YORE_SYNC_..., 0 = the store's */
     uint32_t wait_ms;
-    int64_t now_ns; /* the clock when the call began */
+    uint64_t memory_budget; /* bytes; 0 = the library's default */
+    int64_t now_ns;         /* the clock when the call began */
 
     yore_db *db;      /* set by cli_open_...; closed by main */
     char *store_path; /* the path it was opened at */

@@ -19,6 +19,7 @@ const cmd_flag cmd_global_flags[] = {
     {"json", NULL, "one JSON object a line; errors too, on stderr", 0},
     {"color", "WHEN", "auto, always or never", 0},
     {"sync", "MODE", "durability of this call's commits: commit, group, os or none", 0},
+    {"memory", "SIZE", "how much memory the store may take, as in 256MiB (1GiB; 16MiB at least)", 0},
     {"wait", "SPAN",
      "how long to wait for another writer (5s; a bare number is seconds), a search for its index (no limit)",
      0},

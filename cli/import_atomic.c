@@ -103,6 +103,7 @@ static int rehearse(import *im, int (*format)(import *im))
     }
     int error = copy_tree(c->store_path, copy);
     options.sync = YORE_SYNC_OS;
+    options.memory_budget = c->memory_budget;
     if (error != 0) {
         code = cli_os_error(c, error, "cannot copy the store for a rehearsal to", copy);
     } else if (yore_open(copy, &options, &c->db, &err) < 0) {

@@ -119,6 +119,7 @@ int cli_open_read(cli *c)
 
     if (code != 0) return code;
     options.read_only = true;
+    options.memory_budget = c->memory_budget;
     if (strcmp(c->store_path, MEMORY_PATH) == 0) {
         options.read_only = false;
         options.create = true;
@@ -139,6 +140,7 @@ int cli_open_write(cli *c, bool create)
     }
     options.sync = c->sync;
     options.wait_ms = c->wait_ms;
+    options.memory_budget = c->memory_budget;
     options.create = create || strcmp(c->store_path, MEMORY_PATH) == 0;
     return open_store(c, &options);
 }

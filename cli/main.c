@@ -57,6 +57,8 @@ static bool parse_sync(const char *text, uint32_t *out)
     return false;
 }
 
+#define MEMORY_MIN (UINT64_C(16) << 20)
+
 static int read_wait(cli *c)
 {
     const char *text = cli_value(c, "wait");
@@ -72,6 +74,33 @@ static int read_wait(cli *c)
         if (code != 0) return code;
     }
     c->wait_ms = ns / 1000000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(ns / 1000000);
+    return 0;
+}
+
+/* "256MiB", "1G", "300000000": binary units, with or without the i and the B. */
+static bool parse_size(const char *text, uint64_t *out)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    if (text[0] < '0' || text[0] > '9') return false;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    if (errno != 0) return false;
+    const char *unit = end[0] ? strchr(units, end[0] >= 'a' ? end[0] - 'a' + 'A' : end[0]) : NULL;
+    uint32_t shift = unit ? 10 * (uint32_t)(unit - units + 1) : 0;
+    if (unit) end++;
+    if (unit && (end[0] == 'i' || end[0] == 'I')) end++;
+    if (end[0] == 'B' || end[0] == 'b') end++;
+    *out = (uint64_t)n << shift;
+    return end[0] == 0 && n <= UINT64_MAX >> shift;
+}
+
+static int read_memory(cli *c)
+{
+    const char *text = cli_value(c, "memory");
+    if (text == NULL) return 0;
+    if (!parse_size(text, &c->memory_budget) || c->memory_budget < MEMORY_MIN)
+        return cli_usage_error(c, "256MiB", "flag '--memory' needs a size of 16MiB at least, not '%s'", text);
     return 0;
 }
 
@@ -125,6 +154,7 @@ static int read_globals(cli *c)
         }
     }
     int code = read_wait(c);
+    if (code == 0) code = read_memory(c);
     return code != 0 ? code : read_color(c);
 }
 

@@ -79,6 +79,9 @@ static yore_status put_in_place(yr_wal *wal, yr_store_state *state, uint32_t dro
     yore_status status = yr_manifest_store(&wal->place, &next, &outcome, err);
     if (outcome == YR_MANIFEST_UNKNOWN) yr_wal_poison(wal);
     if (outcome != YR_MANIFEST_NEW) return yr_wal_not_full_when_poisoned(wal, status, err);
+    uint64_t dropped = 0;
+    for (uint32_t i = 0; i < drop; i++) dropped += manifest->entries[i].end_off - YR_WAL_START_OFF;
+    atomic_fetch_add_explicit(&wal->dropped_bytes, dropped, memory_order_relaxed);
     yr_state_deinit(&manifest->state, wal->place.env);
     memmove(manifest->entries, next.entries, next.count * sizeof(*next.entries));
     next.entries = manifest->entries;

@@ -54,6 +54,7 @@ struct yr_wal {
     atomic_uint_fast64_t prepare_off; /* from here on the next file should be made; relaxed hint */
     atomic_bool is_sealed;
     atomic_uint_fast64_t bytes; /* of valid records; relaxed counter */
+    atomic_uint_fast64_t dropped_bytes; /* of those, in files that an edit has dropped; relaxed counter */
 
     atomic_bool poisoned;             /* any thread; relaxed is enough: it only ever turns true */
     atomic_uint_fast64_t durable_lsn; /* written under sync_mutex, release; read by anyone, acquire */

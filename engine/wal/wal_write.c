@@ -262,6 +262,8 @@ bool yr_wal_is_sealed(const yr_wal *wal)
 void yr_wal_stats(const yr_wal *wal, uint64_t *files, uint64_t *bytes, uint64_t *syncs)
 {
     *files = atomic_load_explicit(&wal->files, memory_order_relaxed);
-    *bytes = atomic_load_explicit(&wal->bytes, memory_order_relaxed);
+    uint64_t all = atomic_load_explicit(&wal->bytes, memory_order_relaxed);
+    uint64_t dropped = atomic_load_explicit(&wal->dropped_bytes, memory_order_relaxed);
+    *bytes = all > dropped ? all - dropped : 0;
     *syncs = atomic_load_explicit(&wal->syncs, memory_order_relaxed);
 }
