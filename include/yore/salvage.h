@@ -79,7 +79,7 @@ typedef struct yore_salvage_report {
     uint64_t rows, rows_lost;       /* registry records included */
     uint64_t branches, branches_lost;
     uint64_t values_lost; /* of rows_lost: values over 64 KiB */
-    uint64_t notes_lost;  /* commits without their note, author, source and further parents; at most so many */
+    uint64_t notes_lost; /* commits without their note, author, source and further parents; at most so many */
     uint64_t log_records, log_records_lost;
     uint64_t segments, segments_lost; /* lost: nothing of it could be read */
     uint64_t value_files, value_files_lost;
