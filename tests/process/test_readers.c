@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -501,7 +502,10 @@ static pid_t start(void (*run)(uint64_t seed, uint64_t first), uint64_t seed, ui
     fflush(NULL);
     pid_t child = fork();
     if (child < 0) die("fork", strerror(errno));
-    if (child == 0) run(seed, first);
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* when the test has failed nobody stays behind */
+        run(seed, first);
+    }
     return child;
 }
 
