@@ -309,6 +309,25 @@ static void run_large_value(script_run *run)
     put(run, "", "after", "small");
 }
 
+/* Into value files, where there are flushes; one goes with the values of its keys. */
+static void run_value_files(script_run *run)
+{
+    enum { SIZE = 66000 };
+    yore_error err = YORE_ERROR_INIT;
+    static char value[SIZE];
+    script_open(run, NULL);
+    for (int i = 0; i < 2; i++) {
+        yore_where where = YORE_WHERE_INIT;
+        memset(value, 'a' + i, sizeof value);
+        begin(run);
+        NEED(yore_db_put(run->db, yore_str(""), yore_str_key("large"), yore_bytes(value, sizeof value),
+                         &where, &err),
+             err);
+        script_committed(run, where.version);
+        put_number(run, "", i);
+    }
+}
+
 static void run_reopen(script_run *run)
 {
     script_open(run, NULL);
@@ -531,6 +550,7 @@ const store_script store_scripts[] = {
     {"log rotation", run_rotation},
     {"log rotation os", run_rotation_os},
     {"large value", run_large_value},
+    {"value files", run_value_files},
     {"reopen", run_reopen},
     {"reopen os", run_reopen_os},
     {"resolved operations", run_resolved},
