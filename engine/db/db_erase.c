@@ -129,7 +129,10 @@ static yore_status settle(const erase_job *job, uint64_t *values_since, yore_err
         return yr_fail(err, YORE_ERR_UNSUPPORTED,
                        "a store in memory cannot erase: it is gone when it is closed");
     yore_status status = yr_maintainer_flush(&db->maintainer, false, err);
+    /* a merge under way may move values to a file whose number is drawn already */
+    yr_mutex_lock(&db->maintainer.merging);
     *values_since = yr_wal_new_file_id(db->wal);
+    yr_mutex_unlock(&db->maintainer.merging);
     return status;
 }
 

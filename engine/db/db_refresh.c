@@ -10,7 +10,7 @@
  * the catalog, whose changes leave old versions as they were (R1).
  *
  * R1 a branch is never taken away; what its filter no longer knows is asked of the layers (filtered_from); heads rise.
- * R2 one refresh at a time (maintainer.install, which a loaded image takes effect under as well), in the leader's turn:
+ * R2 one refresh at a time (maintainer.install), in the leader's turn:
  *    nobody waits for that turn but other refreshes, since everything is settled before. */
 #include <inttypes.h>
 

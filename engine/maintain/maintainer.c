@@ -447,7 +447,7 @@ static void run_compactor(void *arg)
         }
         m->compact_asked = false;
         yr_mutex_unlock(&m->mutex);
-        yore_status status;
+        yore_status status = YORE_END;
         is_settled = is_quiet;
         while (!m->store->read_only && (status = compact_once(m, false, is_settled, NULL)) == YORE_OK)
             collect(m);
@@ -475,11 +475,23 @@ static bool start_thread(yr_maintainer *m, void (*run)(void *arg), yore_thread *
     return *thread != NULL;
 }
 
+/* Under mutex, of a writer: the flusher first, and the compactor only beside it. False: the leader works inline. */
+static bool start_threads(yr_maintainer *m)
+{
+    if (!m->is_inline) m->is_inline = !start_thread(m, run_flusher, &m->flusher);
+    if (!m->is_inline)
+        (void)start_thread(m, run_compactor, &m->compactor); /* without it nothing is merged yet */
+    return !m->is_inline;
+}
+
 void yr_maintainer_start_reading(yr_maintainer *m)
 {
     yr_mutex_lock(&m->mutex);
-    (void)start_thread(m, run_compactor, &m->compactor); /* without it segments are read from the file */
-    m->compact_asked = true;                             /* of a reader: to look at what there is */
+    if (m->store->read_only)
+        (void)start_thread(m, run_compactor, &m->compactor); /* without it segments are read from the file */
+    else
+        (void)start_threads(m);
+    m->compact_asked = true; /* of a reader: to look at what there is */
     yr_cond_broadcast(&m->cond);
     yr_mutex_unlock(&m->mutex);
 }
@@ -488,20 +500,19 @@ void yr_maintainer_start_reading(yr_maintainer *m)
 static bool wake_flusher(yr_maintainer *m)
 {
     yr_mutex_lock(&m->mutex);
-    bool started = start_thread(m, run_flusher, &m->flusher);
-    if (started) (void)start_thread(m, run_compactor, &m->compactor);
+    bool started = start_threads(m);
     m->flush_asked = true;
     yr_cond_broadcast(&m->cond);
     yr_mutex_unlock(&m->mutex);
     return started;
 }
 
-static bool has_flusher(yr_maintainer *m)
+static bool is_inline(yr_maintainer *m)
 {
     yr_mutex_lock(&m->mutex);
-    bool has = m->flusher != NULL;
+    bool is = m->is_inline;
     yr_mutex_unlock(&m->mutex);
-    return has;
+    return is;
 }
 
 void yr_maintainer_stop(yr_maintainer *m)
@@ -568,7 +579,7 @@ void yr_maintainer_after_group(yr_maintainer *m)
     if (!is_due || is_empty(store->mem)) return;
     if (yr_store_layers(store)->mem_count > YR_PRESSURE_FROZEN_MAX) {
         /* it goes on growing; a flusher that failed wakes up by itself, but where there is none it is tried here */
-        if (!has_flusher(m)) work_inline(m);
+        if (is_inline(m)) work_inline(m);
         return;
     }
     if (yr_store_freeze(store, last_lsn(m), NULL) < 0) return; /* it goes on growing, and is tried again */

@@ -83,7 +83,7 @@ YORE_API int64_t yore_pin_time(const yore_pin *pin);
  * Threads as the snapshot.   Blocks never.   Cost O(1). */
 YORE_API YORE_NODISCARD yore_status yore_pin_keep(yore_pin *pin, yore_error *err);
 
-/* Release a pin. A zeroed or already released pin is allowed.
+/* Release a pin, before its store is closed unless it is kept. A zeroed or already released pin is allowed.
  * Returns nothing.   Threads one at a time.   Blocks never.   Cost O(1). */
 YORE_API void yore_unpin(yore_pin *pin);
 
