@@ -243,7 +243,7 @@ yore_status yr_upkeep_rows(yore_db *db, bool (*wants)(void *arg, uint32_t branch
                            yore_error *err)
 {
     row_merge m = {.visible = yr_store_visible(&db->store), .wants = wants, .sink = sink, .arg = arg};
-    yore_slice key;
+    yore_slice key = yore_bytes(NULL, 0);
     yore_status status = yr_db_settle(db, err);
     if (status < 0) return status;
     m.layers = yr_store_layers_ref(&db->store);

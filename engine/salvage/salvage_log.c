@@ -156,7 +156,7 @@ static yore_status scan_file(yr_salvage *s, uint32_t i, yore_error *err)
     uint64_t off = YR_WAL_START_OFF;
     bool is_told = false;
     while (off < file->end_off) {
-        uint64_t bytes;
+        uint64_t bytes = 0;
         yore_slice at;
         size_t step = file->end_off - off < STEP_BYTES ? (size_t)(file->end_off - off) : STEP_BYTES;
         yore_status status = window_get(s, i, off, step, &at, err);
