@@ -54,7 +54,7 @@ typedef struct yr_maintainer {
     uint64_t rules_since;      /* files numbered from here on were made under the rules as they are */
     uint32_t compact_failures; /* in a row: it is tried again later and later */
     _Atomic bool cancel;       /* ends a job under way */
-    bool is_inline;            /* no thread could be had: for good, since the two ways cannot be mixed; under mutex */
+    bool is_inline; /* no thread could be had: for good, since the two ways cannot be mixed; under mutex */
     yore_thread *flusher, *compactor;
 
     /* the leader's: slowing writers down to what flushing keeps up with */

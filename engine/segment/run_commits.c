@@ -17,7 +17,7 @@ yore_status yr_run_commit_find(yr_run *run, uint64_t version, bool is_exact, yr_
 
 yore_status yr_run_commit_time(yr_run *run, uint64_t version, int64_t *time_ns, yore_error *err)
 {
-    /* The newest is asked for by every look at a store that has nothing in memory: it costs no block, and cannot fail. */
+    /* Every look at a store that has nothing in memory asks for the newest: it costs no block, and cannot fail. */
     const yr_segment_footer *facts = yr_segment_facts(yr_run_file(run, 0));
     if (version == facts->last_version && facts->commits == version - facts->after_version) {
         *time_ns = facts->last_time_ns;

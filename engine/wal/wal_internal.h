@@ -53,7 +53,7 @@ struct yr_wal {
     atomic_uint_fast64_t last_lsn;    /* release after the record's bytes; pairs with yr_wal_sync */
     atomic_uint_fast64_t prepare_off; /* from here on the next file should be made; relaxed hint */
     atomic_bool is_sealed;
-    atomic_uint_fast64_t bytes; /* of valid records; relaxed counter */
+    atomic_uint_fast64_t bytes;         /* of valid records; relaxed counter */
     atomic_uint_fast64_t dropped_bytes; /* of those, in files that an edit has dropped; relaxed counter */
 
     atomic_bool poisoned;             /* any thread; relaxed is enough: it only ever turns true */
