@@ -1,6 +1,7 @@
 /* Power cuts at every instant of every script, and inside the recoveries that follow.
  *
  *   --density N   random subsets of the pieces in doubt, per cut
+ *   --quick       few states; of the flushing variants of a script only one
  *   --nested N    states inside recovery, per script at most
  *   --script S    only this one
  *   --maintain N  flush after every N commits and merge all then, 0..5; without it all of these
@@ -20,6 +21,7 @@ typedef struct crash_run {
     uint64_t nested;
     const char *only;
     uint32_t maintain_min, maintain_max;
+    bool is_quick;
     bool quiet;
     bool stop_at_violation;
 } crash_run;
@@ -48,7 +50,9 @@ static void explore(const store_script *script, uint32_t maintain, uint64_t seed
     for (int depth = 0; depth < (how->nested ? 2 : 1); depth++) {
         yr_crash_options options = {.name = name,
                                     .seed = seed,
+                                    .structured_max = how->is_quick ? 8 : 0,
                                     .random_count = how->density,
+                                    .exhaustive_max = how->is_quick ? 7 : 0,
                                     .depth = depth,
                                     .nested_every = 16,
                                     .states_max = depth ? how->nested : 0,
@@ -78,6 +82,7 @@ static yr_crash_report explore_all(const crash_run *how)
         if (how->only && strcmp(how->only, store_scripts[i].name) != 0) continue;
         content = 0;
         for (uint32_t maintain = how->maintain_min; maintain <= how->maintain_max; maintain++) {
+            if (how->is_quick && maintain && maintain != 1 + i % MAINTAIN_MAX) continue;
             explore(&store_scripts[i], maintain, 40 + i, how, &total);
             if (how->stop_at_violation && total.violations) return total;
         }
@@ -134,6 +139,8 @@ int main(int argc, char **argv)
             how.density = (uint32_t)strtoul(argv[++i], NULL, 10);
         else if (more && strcmp(argv[i], "--nested") == 0)
             how.nested = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--quick") == 0)
+            how.is_quick = true;
         else if (more && strcmp(argv[i], "--maintain") == 0)
             how.maintain_min = how.maintain_max = (uint32_t)strtoul(argv[++i], NULL, 10);
         else if (more && strcmp(argv[i], "--script") == 0)
