@@ -72,8 +72,8 @@ void yore_help_work(yore_db *db, char *out, size_t size)
 
 static void describe(bool durable, char *out, size_t size)
 {
-    snprintf(out, size, "yore %s, mode %s, on disk, all other options default", yore_version(),
-             durable ? "commit" : "os");
+    snprintf(out, size, "yore %s, mode %s, on disk, memory budget 4 GiB, all other options default",
+             yore_version(), durable ? "commit" : "os");
 }
 
 /* Of a store that was here before: put_version's `version` 1 is the oldest data commit. */
@@ -107,7 +107,7 @@ static void *store_open(const bench_store_options *options)
     snprintf(path, sizeof(path), "%s/store.yore", options->dir);
     open.create = !options->existing;
     open.sync = options->durable ? YORE_SYNC_COMMIT : YORE_SYNC_OS;
-    open.memory_budget = options->budget_bytes;
+    open.memory_budget = options->budget_bytes ? options->budget_bytes : BUDGET_BYTES;
     yore_help_must(yore_open(path, &open, &store->db, &err), &err, "open");
     return store;
 }
@@ -125,6 +125,13 @@ static void store_settle(void *handle)
         before = now;
         bench_sleep_ms(SETTLE_STEP_MS);
     }
+}
+
+static void store_compact(void *handle)
+{
+    yore_store *store = handle;
+    yore_error err = YORE_ERROR_INIT;
+    yore_help_must(yore_compact(store->db, NULL, NULL, &err), &err, "compact");
 }
 
 static void store_close(void *handle)
@@ -294,6 +301,7 @@ const bench_driver bench_driver_yore = {
     .describe = describe,
     .open = store_open,
     .settle = store_settle,
+    .compact = store_compact,
     .close = store_close,
     .writer_open = writer_open,
     .writer_close = writer_close,
