@@ -452,8 +452,8 @@ static void test_a_manifest_of_another_day_is_reported_or_harmless(void **state)
         if (which & 1) copy_file(s.sim, "db/MANIFEST", before, "db/MANIFEST");
         if (which & 2) copy_file(s.sim, "db/MANIFEST.bak", before, "db/MANIFEST.bak");
         yr_sim_destroy(before);
-        /* A reader beside a writer may be behind, and cannot tell an old MANIFEST alone from that: it may show the store
-         * of then. */
+        /* A reader beside a writer may be behind, and cannot tell an old MANIFEST alone from that: it may show the
+         * store of then. */
         enum outcome reader = look(&s, true), writer = look(&s, false);
         count(&c, reader, (which & 1) != 0, "MANIFEST, read", "an old one", (uint64_t)which);
         count(&c, writer, false, "MANIFEST", "an old one", (uint64_t)which);

@@ -113,6 +113,7 @@ bool fault_committed(fault_run *run, const char *what, yore_status status, const
     if (where->version != run->acked + 1) fault_wrong(run, "a commit got a version out of turn");
     run->acked = where->version;
     if (fault_visible(run, run->db) != run->acked) fault_wrong(run, "an acknowledged commit is not visible");
+    if (run->maintain && is_poisoned(run->db)) run->is_poisoned = true; /* by the flush it asked for */
     return true;
 }
 

@@ -27,8 +27,12 @@ static bool is_wanted(const fault_scenario *scenario)
 
 static uint64_t fail_every(const fault_scenario *scenario, fault_plan plan)
 {
-    uint64_t points = 0;
-    for (uint64_t nth = 1;; nth++) {
+    uint64_t points = 0, step = 1, first = 1;
+    if (scenario->maintain) { /* many more places: some of them, others for each kind of failure */
+        step = is_full ? 3 : 5;
+        first += (plan.io.kinds * 7 + (uint64_t)plan.io.os_errno + plan.io.sticky + plan.is_sticky) % step;
+    }
+    for (uint64_t nth = first;; nth += step) {
         if (plan.io.kinds)
             plan.io.nth = nth;
         else
