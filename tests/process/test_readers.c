@@ -212,7 +212,7 @@ static void open_options(yr_rng *rng, yore_open_options *options)
     options->sync = yr_rng_below(rng, 4) ? YORE_SYNC_OS : YORE_SYNC_GROUP;
     options->memory_bytes_max = 1 << 30;
     options->memory_budget = 16 << 20;
-    options->memtable_bytes = 64 << 10 << yr_rng_below(rng, 5);
+    options->memtable_bytes = UINT64_C(65536) << yr_rng_below(rng, 5);
     options->maintain_every = every[yr_rng_below(rng, 4)];
     options->wal_bytes_min = 8192;
     options->wal_bytes_max = 262144;
