@@ -35,6 +35,7 @@ typedef struct change {
     yr_run *fresh; /* one of them: a reference */
     yr_value_set *values;
     bool drops_memtable;              /* the oldest frozen one */
+    int64_t waited_ns;                /* for the leader's turn */
     uint32_t merged_at, merged_count; /* runs of `now` that `fresh` was made from */
     yr_value_usage *usage;            /* of the value files */
     uint32_t usage_count;
@@ -171,9 +172,15 @@ static yore_status take_effect(change *c, bool is_leading, yore_error *err)
     yore_status status = yr_wal_sync(c->m->wal, err);
     if (status == YORE_OK) status = yr_wal_edit(c->m->wal, &c->draft.state, err);
     if (status < 0) return status;
-    if (!is_leading) yr_store_lead(store);
+    if (is_leading) {
+        publish(c);
+        return YORE_OK;
+    }
+    int64_t began = store->env->monotonic_ns(store->env->ctx);
+    yr_store_lead(store);
+    c->waited_ns = store->env->monotonic_ns(store->env->ctx) - began;
     publish(c);
-    if (!is_leading) yr_store_unlead(store);
+    yr_store_unlead(store);
     return YORE_OK;
 }
 
@@ -206,7 +213,7 @@ static yore_status add_values(change *c, const yr_store_file *file, yore_error *
 }
 
 yore_status yr_install_flush(yr_maintainer *m, yr_memtable *mem, const yr_flush_files *files, bool is_leading,
-                             yore_error *err)
+                             int64_t *waited_ns, yore_error *err)
 {
     change c;
     yore_status status = change_begin(&c, m, 2, err);
@@ -226,6 +233,7 @@ yore_status yr_install_flush(yr_maintainer *m, yr_memtable *mem, const yr_flush_
         c.runs[c.run_count++] = c.fresh;
         for (uint32_t i = 0; i < c.now->run_count; i++) c.runs[c.run_count++] = c.now->runs[i];
         status = take_effect(&c, is_leading, err);
+        *waited_ns = c.waited_ns;
     }
     if (status < 0 && !yr_wal_is_poisoned(m->wal)) {
         yr_disk_remove(m->disk, YR_FILE_SEGMENT, files->segment.file_id, false);

@@ -16,7 +16,8 @@ enum {
     WARM_TICK_NS = 50000000, /* how often to look whether hot segments are read often */
     WARM_READS = 2000,       /* blocks asked for before that */
     QUIET_NS = 1000000000,
-    COLLECT_NS = 1000000
+    COLLECT_NS = 1000000,
+    EVERY_BYTES_MAX = 8 << 20 /* a store that merges all it has after every flush: beyond this as others do */
 };
 
 static uint64_t new_file_id(void *arg)
@@ -61,13 +62,14 @@ static yore_status flush_oldest(yr_maintainer *m, bool is_leading, yore_error *e
                                           .new_file_id = new_file_id,
                                           .arg = m};
         yr_flush_files files;
-        int64_t began = env->monotonic_ns(env->ctx);
+        int64_t began = env->monotonic_ns(env->ctx), waited_ns = 0;
         status = yr_flush(&options, mem, &files, err);
-        if (status == YORE_OK) status = yr_install_flush(m, mem, &files, is_leading, err);
+        if (status == YORE_OK) status = yr_install_flush(m, mem, &files, is_leading, &waited_ns, err);
         if (status == YORE_OK) {
             count(&m->stats.flushes, 1);
             count(&m->stats.flushed_bytes, files.segment.file_bytes + files.values.file_bytes);
-            yr_pressure_measured(m, yr_memtable_bytes(mem), env->monotonic_ns(env->ctx) - began);
+            /* without the wait for a leader who sleeps because flushing is slow: that would feed itself */
+            yr_pressure_measured(m, yr_memtable_bytes(mem), env->monotonic_ns(env->ctx) - began - waited_ns);
         }
     }
     yr_layers_unref(layers);
@@ -283,7 +285,7 @@ static yore_status compact_once(yr_maintainer *m, bool is_leading, bool is_idle,
     job j;
     yr_compact_run *runs = NULL;
     yore_status status = job_begin(&j, m, err);
-    if (status == YORE_OK && m->options.every) {
+    if (status == YORE_OK && m->options.every && run_bytes(j.layers) <= EVERY_BYTES_MAX) {
         j.plan = j.layers->run_count > 1 ? plan_all(j.layers) : (yr_compact_plan){.kind = YR_COMPACT_NOTHING};
         /* both forms get their share of the tests */
         j.plan.is_cold = atomic_load_explicit(&m->stats.compactions, memory_order_relaxed) % 2;
