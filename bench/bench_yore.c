@@ -8,7 +8,8 @@
 #include "bench/data.h"
 #include "bench/yore_help.h"
 
-#define BUDGET_BYTES (UINT64_C(4) << 30) /* as much as WiredTiger has; RocksDB has 2 GiB of cache, LMDB no bound */
+#define BUDGET_BYTES \
+    (UINT64_C(4) << 30) /* as much as WiredTiger has; RocksDB has 2 GiB of cache, LMDB no bound */
 #define SETTLE_STEP_MS 20u
 #define SETTLE_STEPS 10u
 
