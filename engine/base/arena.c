@@ -119,6 +119,17 @@ void *yr_arena_copy(yr_arena *arena, const void *bytes, size_t size)
     return copy;
 }
 
+void *yr_arena_grow(yr_arena *arena, void *items, size_t item_bytes, size_t count, size_t *room)
+{
+    if (count < *room) return items;
+    size_t more = *room ? *room * 2 : 16;
+    void *grown = yr_arena_alloc(arena, more * item_bytes);
+    if (!grown) return NULL;
+    if (count) memcpy(grown, items, count * item_bytes);
+    *room = more;
+    return grown;
+}
+
 void yr_arena_reset(yr_arena *arena)
 {
     /* Keep the biggest regular chunk: the next use of the arena is likely to need as much. */

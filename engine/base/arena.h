@@ -22,6 +22,9 @@ void yr_arena_deinit(yr_arena *arena);
 /* 8-aligned, not zeroed; NULL when memory is out. */
 void *yr_arena_alloc(yr_arena *arena, size_t size);
 void *yr_arena_copy(yr_arena *arena, const void *bytes, size_t size);
+/* A list with room for one more item: `items` where *room is above `count`, else twice as much room with them in it;
+ * what is outgrown stays, as much again at most. NULL when memory is out. */
+void *yr_arena_grow(yr_arena *arena, void *items, size_t item_bytes, size_t count, size_t *room);
 /* Forget everything but keep one chunk for reuse. */
 void yr_arena_reset(yr_arena *arena);
 

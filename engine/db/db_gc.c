@@ -189,7 +189,7 @@ static yore_status count_rows(gc_plan *plan, const yore_gc_options *options, yor
         facts->trimmed_version = plan->changes[i].trimmed_version;
         facts->is_purged = plan->changes[i].is_purged;
     }
-    yore_status status = yr_retention_pins_of(db, &plan->arena, &pins, err);
+    yore_status status = yr_retention_tags(db, &plan->arena, &pins, err);
     if (status == YORE_OK)
         status = yr_retention_rules(&plan->arena, plan->facts, plan->count, &pins, &commits, &set, err);
     if (status < 0 || set.count == 0) return status;

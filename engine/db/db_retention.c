@@ -4,7 +4,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
-#include "engine/branch/lineage_scan.h"
+#include "engine/branch/registry_scan.h"
 #include "engine/db/upkeep_private.h"
 
 #include <yore/time.h>
@@ -32,47 +32,36 @@ yr_retention_branch *yr_retention_facts(const yore_db *db, yr_arena *arena, uint
     return facts;
 }
 
-static yore_status take_tag(const yore_row *row, yr_retention_point *out, yore_error *err)
+/* What is gathered in an arena. */
+typedef struct tag_list {
+    yr_arena *arena;
+    yr_retention_point *points;
+    size_t room, count;
+} tag_list;
+
+static yore_status take_tag(void *arg, const yore_row *row, yore_error *err)
 {
+    tag_list *list = arg;
     yr_tag_record tag;
     if (!yr_tag_record_decode(row->value, &tag))
         return yr_fail(err, YORE_ERR_CORRUPT, "the record of a tag cannot be read");
-    *out = (yr_retention_point){.branch = tag.branch, .version = tag.version};
+    list->points = yr_arena_grow(list->arena, list->points, sizeof *list->points, list->count, &list->room);
+    if (!list->points) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the tags");
+    list->points[list->count++] = (yr_retention_point){.branch = tag.branch, .version = tag.version};
     return YORE_OK;
 }
 
 /* As of one version: what moves from one tag to another meanwhile is seen at one of them. */
 yore_status yr_retention_tags(yore_db *db, yr_arena *arena, yr_retention_pins *pins, yore_error *err)
 {
-    yore_range range = YORE_RANGE_INIT;
-    range.primitive = YORE_SYSTEM;
-    range.prefix = yore_str("t");
-    range.without_times = true;
+    tag_list list = {.arena = arena};
     uint64_t visible;
     yr_layers *layers = yr_store_now(&db->store, &visible);
-    yr_view view = yr_store_view(&db->store, layers, &yr_registry_branch, visible, 0);
-    yr_retention_point *points = NULL;
-    size_t room = 0, count = 0, n = 1;
-    yr_scan scan;
-    yore_row row;
-    yore_status status = yr_scan_init(&scan, &view, &range, err);
-    while (status == YORE_OK && n) {
-        status = yr_scan_next(&scan, &row, sizeof row, 1, &n, err);
-        if (status < 0 || !n) break;
-        if (count == room) { /* what is outgrown stays in the arena: as much again at most */
-            room = room ? room * 2 : 16;
-            yr_retention_point *grown = yr_arena_alloc(arena, room * sizeof *grown);
-            if (grown && count) memcpy(grown, points, count * sizeof *grown);
-            points = grown;
-        }
-        status = points ? take_tag(&row, &points[count++], err)
-                        : yr_fail(err, YORE_ERR_NOMEM, "out of memory for the tags");
-    }
-    yr_scan_deinit(&scan);
+    yore_status status = yr_registry_scan(layers, visible, 't', false, take_tag, &list, err);
     yr_layers_unref(layers);
     if (status < 0) return status;
-    pins->tags = points;
-    pins->tag_count = count;
+    pins->tags = list.points;
+    pins->tag_count = list.count;
     return YORE_OK;
 }
 

@@ -3,7 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
-#include "engine/branch/lineage_scan.h"
+#include "engine/branch/registry_scan.h"
 #include "engine/db/upkeep_private.h"
 
 enum { TRIES = 16 }; /* against changes of branches while tags are read */
@@ -59,51 +59,36 @@ yr_retention_commits yr_retention_commits_of(yore_db *db)
         .arg = db, .at_time = at_time, .time_of = time_of, .own_at = own_at, .own_back = own_back};
 }
 
-yore_status yr_retention_pins_of(yore_db *db, yr_arena *arena, yr_retention_pins *pins, yore_error *err)
-{
-    return yr_retention_tags(db, arena, pins, err);
-}
-
 /* -- what compaction keeps -- */
 
-static yore_status take_erasure(const yore_row *row, yr_keep_erasure *out, yore_error *err)
+typedef struct erasure_list {
+    yr_arena *arena;
+    yr_keep_erasure *erasures;
+    size_t room, count;
+} erasure_list;
+
+static yore_status take_erasure(void *arg, const yore_row *row, yore_error *err)
 {
-    if (yr_erase_key_decode(row->key, &out->version) && yr_erase_record_decode(row->value, &out->record))
-        return YORE_OK;
-    return yr_fail(err, YORE_ERR_CORRUPT, "the record of an erasure cannot be read");
+    erasure_list *list = arg;
+    yr_keep_erasure erasure;
+    if (!yr_erase_key_decode(row->key, &erasure.version) ||
+        !yr_erase_record_decode(row->value, &erasure.record))
+        return yr_fail(err, YORE_ERR_CORRUPT, "the record of an erasure cannot be read");
+    list->erasures = yr_arena_grow(list->arena, list->erasures, sizeof erasure, list->count, &list->room);
+    if (!list->erasures) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the erasures");
+    list->erasures[list->count++] = erasure;
+    return YORE_OK;
 }
 
 yore_status yr_upkeep_erasures(yore_db *db, yr_arena *arena, yr_keep_set *out, yore_error *err)
 {
-    yore_range range = YORE_RANGE_INIT;
-    range.primitive = YORE_SYSTEM;
-    range.prefix = yore_str("e");
-    range.without_times = true;
+    erasure_list list = {.arena = arena};
     uint64_t visible;
     yr_layers *layers = yr_store_now(&db->store, &visible);
-    yr_view view = yr_store_view(&db->store, layers, &yr_registry_branch, visible, 0);
-    yr_keep_erasure *erasures = NULL;
-    uint32_t room = 0, count = 0;
-    yr_scan scan;
-    yore_row row;
-    size_t n = 1;
-    yore_status status = yr_scan_init(&scan, &view, &range, err);
-    while (status == YORE_OK && n) {
-        status = yr_scan_next(&scan, &row, sizeof row, 1, &n, err);
-        if (status < 0 || !n) break;
-        if (count == room) { /* what is outgrown stays in the arena: as much again at most */
-            room = room ? room * 2 : 16;
-            yr_keep_erasure *grown = yr_arena_alloc(arena, room * sizeof *grown);
-            if (grown && count) memcpy(grown, erasures, count * sizeof *grown);
-            erasures = grown;
-        }
-        status = erasures ? take_erasure(&row, &erasures[count++], err)
-                          : yr_fail(err, YORE_ERR_NOMEM, "out of memory for the erasures");
-    }
-    yr_scan_deinit(&scan);
+    yore_status status = yr_registry_scan(layers, visible, 'e', false, take_erasure, &list, err);
     yr_layers_unref(layers);
-    out->erasures = erasures;
-    out->erasure_count = status < 0 ? 0 : count;
+    out->erasures = list.erasures;
+    out->erasure_count = status < 0 ? 0 : (uint32_t)list.count;
     return status;
 }
 
@@ -116,7 +101,7 @@ static yore_status pins_and_facts(yore_db *db, yr_arena *arena, yr_retention_pin
         uint64_t generation = yr_catalog_changes(catalog);
         *facts = yr_retention_facts(db, arena, count);
         if (!*facts) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the branches");
-        yore_status status = yr_retention_pins_of(db, arena, pins, err);
+        yore_status status = yr_retention_tags(db, arena, pins, err);
         if (status < 0 || yr_catalog_changes(catalog) == generation) return status;
     }
     return yr_fail(err, YORE_ERR_LOCKED,

@@ -7,13 +7,10 @@
 
 /* The branches as they are, without the times of deletions. NULL when memory is out. */
 yr_retention_branch *yr_retention_facts(const yore_db *db, yr_arena *arena, uint32_t *count);
-/* The tags, into pins->tags. */
+/* The tags, into pins->tags: all that pins points but forks; open snapshots hold their layers. */
 yore_status yr_retention_tags(yore_db *db, yr_arena *arena, yr_retention_pins *pins, yore_error *err);
 /* What there is to know of the commits; they borrow db. */
 yr_retention_commits yr_retention_commits_of(yore_db *db);
-
-/* Tags, and what is open: all that pins points but forks. */
-yore_status yr_retention_pins_of(yore_db *db, yr_arena *arena, yr_retention_pins *pins, yore_error *err);
 
 /* What compaction must keep now: the maintainer's keep_rules; `db` is a yore_db. */
 yore_status yr_upkeep_keep_rules(void *db, yr_arena *arena, yr_keep_set *out, yore_error *err);

@@ -1,11 +1,10 @@
 #include "engine/format/commit_format.h"
 
-enum { FLAG_SOURCE_TIME = 1, FLAG_WALL = 2, ROW_FLAG_EXPIRY = 1 };
+enum { ROW_FLAG_EXPIRY = 1 };
 
 uint64_t yr_frame_bytes(const yr_commit_head *head)
 {
-    return YR_FRAME_HEADER + (head->source_time_ns ? 8u : 0u) + (head->wall_ns ? 8u : 0u) +
-           8u * (uint64_t)head->parent_count + head->note.size + head->author.size + head->source.size;
+    return YR_FRAME_HEADER + yr_texts_bytes(head);
 }
 
 uint64_t yr_row_bytes(const yr_row *row)
@@ -19,6 +18,44 @@ static uint8_t *put_bytes(uint8_t *to, yore_slice bytes)
     return to + bytes.size;
 }
 
+/* -- texts -- */
+
+uint64_t yr_texts_bytes(const yr_commit_head *head)
+{
+    return (head->source_time_ns ? 8u : 0u) + (head->wall_ns ? 8u : 0u) + 8u * (uint64_t)head->parent_count +
+           head->note.size + head->author.size + head->source.size;
+}
+
+uint8_t *yr_texts_put(uint8_t *to, const yr_commit_head *head)
+{
+    if (head->source_time_ns) {
+        yr_put_le64(to, (uint64_t)head->source_time_ns);
+        to += 8;
+    }
+    if (head->wall_ns) {
+        yr_put_le64(to, (uint64_t)head->wall_ns);
+        to += 8;
+    }
+    to = put_bytes(to, yore_bytes(head->parents, 8u * (size_t)head->parent_count));
+    to = put_bytes(to, head->note);
+    to = put_bytes(to, head->author);
+    return put_bytes(to, head->source);
+}
+
+bool yr_texts_take(yr_reader *from, uint32_t flags, yr_texts_sizes sizes, yr_commit_head *head)
+{
+    if (flags & YR_TEXTS_SOURCE_TIME) head->source_time_ns = (int64_t)yr_take_le64(from);
+    if (flags & YR_TEXTS_WALL) head->wall_ns = (int64_t)yr_take_le64(from);
+    head->parents = yr_take(from, 8u * (size_t)head->parent_count).data;
+    head->note = yr_take(from, sizes.note);
+    head->author = yr_take(from, sizes.author);
+    head->source = yr_take(from, sizes.source);
+    return from->ok && !(flags & ~(YR_TEXTS_SOURCE_TIME | YR_TEXTS_WALL)) &&
+           head->parent_count < YORE_PARENTS_MAX && sizes.note <= YORE_NOTE_BYTES_MAX;
+}
+
+/* -- frames -- */
+
 bool yr_frame_begin(yr_buf *out, const yr_commit_head *head, size_t *at)
 {
     uint8_t *p;
@@ -30,24 +67,12 @@ bool yr_frame_begin(yr_buf *out, const yr_commit_head *head, size_t *at)
     yr_put_le64(p + 16, (uint64_t)head->time_ns);
     yr_put_le32(p + 24, head->branch);
     p[28] = head->kind;
-    p[29] = (uint8_t)((head->source_time_ns ? FLAG_SOURCE_TIME : 0) | (head->wall_ns ? FLAG_WALL : 0));
+    p[29] = yr_texts_flags(head);
     yr_put_le16(p + 30, (uint16_t)head->parent_count);
     yr_put_le32(p + 32, (uint32_t)head->note.size);
     yr_put_le16(p + 36, (uint16_t)head->author.size);
     yr_put_le16(p + 38, (uint16_t)head->source.size);
-    p += YR_FRAME_HEADER;
-    if (head->source_time_ns) {
-        yr_put_le64(p, (uint64_t)head->source_time_ns);
-        p += 8;
-    }
-    if (head->wall_ns) {
-        yr_put_le64(p, (uint64_t)head->wall_ns);
-        p += 8;
-    }
-    p = put_bytes(p, yore_bytes(head->parents, 8u * (size_t)head->parent_count));
-    p = put_bytes(p, head->note);
-    p = put_bytes(p, head->author);
-    p = put_bytes(p, head->source);
+    p = yr_texts_put(p + YR_FRAME_HEADER, head);
     out->size = (size_t)(p - out->data);
     return true;
 }
@@ -101,15 +126,10 @@ bool yr_frame_take(yr_reader *payload, yr_commit_head *head, yr_reader *rows)
                              .branch = yr_get_le32(p + 24),
                              .kind = p[28],
                              .parent_count = yr_get_le16(p + 30)};
-    if (p[29] & ~(FLAG_SOURCE_TIME | FLAG_WALL)) return false;
-    if (p[29] & FLAG_SOURCE_TIME) head->source_time_ns = (int64_t)yr_take_le64(&rest);
-    if (p[29] & FLAG_WALL) head->wall_ns = (int64_t)yr_take_le64(&rest);
-    head->parents = yr_take(&rest, 8u * (size_t)head->parent_count).data;
-    head->note = yr_take(&rest, yr_get_le32(p + 32));
-    head->author = yr_take(&rest, yr_get_le16(p + 36));
-    head->source = yr_take(&rest, yr_get_le16(p + 38));
-    if (!rest.ok || head->version == 0 || head->parent_count >= YORE_PARENTS_MAX ||
-        head->note.size > YORE_NOTE_BYTES_MAX || head->row_count > rest.left / YR_ROW_HEADER) {
+    const yr_texts_sizes sizes = {
+        .note = yr_get_le32(p + 32), .author = yr_get_le16(p + 36), .source = yr_get_le16(p + 38)};
+    if (!yr_texts_take(&rest, p[29], sizes, head) || head->version == 0 ||
+        head->row_count > rest.left / YR_ROW_HEADER) {
         return false;
     }
     *rows = rest;

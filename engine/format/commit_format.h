@@ -80,4 +80,25 @@ bool yr_frame_take(yr_reader *payload, yr_commit_head *head, yr_reader *rows);
 /* Take one row. False when the bytes are not a row (limits included). */
 bool yr_row_take(yr_reader *rows, uint32_t branch, yr_row *row);
 
+/* What a commit may have beside its fixed fields, the same in a frame and in a segment: source time and wall clock
+ * where the flags say so, parents, note, author, source. */
+#define YR_TEXTS_SOURCE_TIME 1u
+#define YR_TEXTS_WALL 2u
+
+typedef struct yr_texts_sizes {
+    uint32_t note;
+    uint16_t author, source;
+} yr_texts_sizes;
+
+static inline uint8_t yr_texts_flags(const yr_commit_head *head)
+{
+    return (uint8_t)((head->source_time_ns ? YR_TEXTS_SOURCE_TIME : 0u) |
+                     (head->wall_ns ? YR_TEXTS_WALL : 0u));
+}
+uint64_t yr_texts_bytes(const yr_commit_head *head);
+/* Returns where they end. */
+uint8_t *yr_texts_put(uint8_t *to, const yr_commit_head *head);
+/* head->parent_count is known. False when they are damaged or there is an unknown flag. */
+bool yr_texts_take(yr_reader *from, uint32_t flags, yr_texts_sizes sizes, yr_commit_head *head);
+
 #endif

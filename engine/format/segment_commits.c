@@ -6,8 +6,6 @@
 #define COLUMN_BYTES 16u
 #define INFO_HEADER 12u
 
-enum { INFO_SOURCE_TIME = 1, INFO_WALL = 2 };
-
 bool yr_commits_open(yore_slice raw, yr_commits *commits)
 {
     yr_reader r = yr_reader_of(raw);
@@ -162,8 +160,7 @@ bool yr_commits_maker_finish(yr_commits_maker *maker, yr_buf *out)
 
 size_t yr_info_bytes(const yr_commit_head *head)
 {
-    size_t bytes = (head->source_time_ns ? 8u : 0u) + (head->wall_ns ? 8u : 0u) +
-                   8u * (size_t)head->parent_count + head->note.size + head->author.size + head->source.size;
+    size_t bytes = (size_t)yr_texts_bytes(head);
     return bytes ? bytes + INFO_HEADER : 0;
 }
 
@@ -172,35 +169,16 @@ bool yr_info_block_begin(yr_buf *out, uint64_t first_version)
     return yr_buf_append_le64(out, first_version); /* 0  8  version of the first commit */
 }
 
-static uint8_t *put_bytes(uint8_t *to, yore_slice bytes)
-{
-    if (bytes.size) memcpy(to, bytes.data, bytes.size);
-    return to + bytes.size;
-}
-
 bool yr_info_append(yr_buf *out, const yr_commit_head *head)
 {
     uint8_t *p;
     if (!yr_buf_reserve(out, yr_info_bytes(head), &p)) return false;
-    uint32_t flags = (head->source_time_ns ? INFO_SOURCE_TIME : 0u) | (head->wall_ns ? INFO_WALL : 0u);
-    yr_put_le16(p + 0, (uint16_t)flags);              /* 0  2  flags: 1 = source time, 2 = wall clock */
+    yr_put_le16(p + 0, yr_texts_flags(head));         /* 0  2  flags: 1 = source time, 2 = wall clock */
     yr_put_le16(p + 2, (uint16_t)head->parent_count); /* 2  2  further parents */
     yr_put_le32(p + 4, (uint32_t)head->note.size);    /* 4  4  note bytes */
     yr_put_le16(p + 8, (uint16_t)head->author.size);  /* 8  2  author bytes */
     yr_put_le16(p + 10, (uint16_t)head->source.size); /* 10 2  source bytes */
-    p += INFO_HEADER;
-    if (head->source_time_ns) {
-        yr_put_le64(p, (uint64_t)head->source_time_ns);
-        p += 8;
-    }
-    if (head->wall_ns) {
-        yr_put_le64(p, (uint64_t)head->wall_ns);
-        p += 8;
-    }
-    p = put_bytes(p, yore_bytes(head->parents, 8u * (size_t)head->parent_count));
-    p = put_bytes(p, head->note);
-    p = put_bytes(p, head->author);
-    p = put_bytes(p, head->source);
+    p = yr_texts_put(p + INFO_HEADER, head);
     out->size = (size_t)(p - out->data);
     return true;
 }
@@ -211,15 +189,10 @@ bool yr_info_take(yore_slice raw, uint32_t off, yr_commit_head *head, uint32_t *
     yr_reader r = {.p = (const uint8_t *)raw.data + off, .left = raw.size - off, .ok = true};
     uint16_t flags = yr_take_le16(&r);
     head->parent_count = yr_take_le16(&r);
-    uint32_t note_bytes = yr_take_le32(&r);
-    uint16_t author_bytes = yr_take_le16(&r), source_bytes = yr_take_le16(&r);
-    if (flags & INFO_SOURCE_TIME) head->source_time_ns = (int64_t)yr_take_le64(&r);
-    if (flags & INFO_WALL) head->wall_ns = (int64_t)yr_take_le64(&r);
-    head->parents = yr_take(&r, 8u * (size_t)head->parent_count).data;
-    head->note = yr_take(&r, note_bytes);
-    head->author = yr_take(&r, author_bytes);
-    head->source = yr_take(&r, source_bytes);
+    yr_texts_sizes sizes = {.note = yr_take_le32(&r)};
+    sizes.author = yr_take_le16(&r);
+    sizes.source = yr_take_le16(&r);
+    bool is_sound = yr_texts_take(&r, flags, sizes, head);
     *end = (uint32_t)(raw.size - r.left);
-    return r.ok && !(flags & ~(INFO_SOURCE_TIME | INFO_WALL)) && head->parent_count < YORE_PARENTS_MAX &&
-           note_bytes <= YORE_NOTE_BYTES_MAX;
+    return is_sound;
 }

@@ -3,7 +3,7 @@
 #include <inttypes.h>
 
 #include "engine/base/error.h"
-#include "engine/branch/lineage_scan.h"
+#include "engine/branch/registry_scan.h"
 #include "engine/branch/name.h"
 
 static yore_status bad_branch(uint32_t id, const char *what, yore_error *err)
@@ -78,48 +78,30 @@ static yore_status load_branch(yr_store *store, const yr_layers *layers, const y
     return ready ? YORE_OK : yr_fail(err, YORE_ERR_NOMEM, "out of memory while reading the branch registry");
 }
 
-static yore_status load_branches(yr_store *store, yr_layers *layers, yore_error *err)
+static yore_status load_branch_row(void *arg, const yore_row *row, yore_error *err)
 {
-    yore_range range = YORE_RANGE_INIT;
-    range.primitive = YORE_SYSTEM;
-    range.prefix = yore_str("b");
-    range.without_times = true;
-    yr_view view = yr_store_view(store, layers, &yr_registry_branch, store->last_version, 0);
-    yr_scan scan;
-    yore_row rows[64];
-    size_t n = 1;
-    yore_status status = yr_scan_init(&scan, &view, &range, err);
-    while (status == YORE_OK && n) {
-        status = yr_scan_next(&scan, rows, sizeof rows[0], sizeof rows / sizeof rows[0], &n, err);
-        for (size_t i = 0; i < n && status == YORE_OK; i++)
-            status = load_branch(store, layers, &rows[i], err);
-    }
-    yr_scan_deinit(&scan);
-    return status;
+    yr_store *store = arg;
+    return load_branch(store, yr_store_layers(store), row, err);
 }
 
-/* The last erasure. */
-static yore_status load_erased(yr_store *store, yr_layers *layers, yore_error *err)
+/* Rows come newest first, and the last erasure is all that is wanted. */
+static yore_status load_erased_row(void *arg, const yore_row *row, yore_error *err)
 {
-    yore_range range = YORE_RANGE_INIT;
-    range.primitive = YORE_SYSTEM;
-    range.prefix = yore_str("e");
-    range.without_times = range.reverse = true;
-    yr_view view = yr_store_view(store, layers, &yr_registry_branch, store->last_version, 0);
-    yr_scan scan;
-    yore_row row;
-    size_t n = 0;
+    yr_store *store = arg;
     uint64_t version;
-    yore_status status = yr_scan_init(&scan, &view, &range, err);
-    if (status == YORE_OK) status = yr_scan_next(&scan, &row, sizeof row, 1, &n, err);
-    if (status == YORE_OK && n) {
-        if (yr_erase_key_decode(row.key, &version) && version <= store->last_version)
-            yr_catalog_note_erased(store->catalog, version);
-        else
-            status = yr_fail(err, YORE_ERR_CORRUPT, "the registry's record of an erasure is not valid");
-    }
-    yr_scan_deinit(&scan);
-    return status;
+    if (!yr_erase_key_decode(row->key, &version) || version > store->last_version)
+        return yr_fail(err, YORE_ERR_CORRUPT, "the registry's record of an erasure is not valid");
+    yr_catalog_note_erased(store->catalog, version);
+    return YORE_END;
+}
+
+static yore_status load_registry(yr_store *store, yr_layers *layers, yore_error *err)
+{
+    yore_status status =
+        yr_registry_scan(layers, store->last_version, 'b', false, load_branch_row, store, err);
+    if (status == YORE_OK)
+        status = yr_registry_scan(layers, store->last_version, 'e', true, load_erased_row, store, err);
+    return status < 0 ? status : YORE_OK;
 }
 
 /* relaxed throughout: nobody else is there yet */
@@ -141,8 +123,7 @@ yore_status yr_load_catalog(yr_store *store, yore_error *err)
 {
     yr_layers *layers = yr_store_layers(store);
     if (layers->run_count == 0) return YORE_OK;
-    yore_status status = load_branches(store, layers, err);
-    if (status == YORE_OK) status = load_erased(store, layers, err);
+    yore_status status = load_registry(store, layers, err);
     for (uint32_t i = 0; i < layers->run_count && status == YORE_OK; i++) {
         const yr_run *run = layers->runs[i];
         for (uint32_t k = 0; k < yr_run_branch_count(run) && status == YORE_OK; k++) {
