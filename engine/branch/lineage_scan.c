@@ -2,6 +2,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
+#include "engine/base/yr_assert.h"
 #include "engine/branch/scan_source.h"
 #include "engine/layers/layers_commits.h"
 
@@ -35,19 +36,20 @@ void yr_row_fill(const yr_memtable *mem, const yr_version *v, const yr_entry *en
     row->meta = yr_version_meta(v);
 }
 
+/* Field by field: a literal would be made elsewhere and copied. */
 void yr_row_fill_stored(const yr_segment_row *stored, bool visible, yore_row *row)
 {
     const uint8_t *key = stored->tree_key.data;
-    *row = (yore_row){.key = yore_bytes(key + YR_TREE_KEY_PREFIX, stored->tree_key.size - YR_TREE_KEY_PREFIX),
-                      .version = stored->version,
-                      .expiry_ns = stored->expiry_ns,
-                      .branch_id = yr_get_be32(key),
-                      .primitive = key[4],
-                      .op = visible ? YORE_OP_PUT : YORE_OP_DEL,
-                      .type = stored->type};
-    if (!visible) return;
-    row->value = stored->value;
-    row->meta = stored->meta;
+    row->key = yore_bytes(key + YR_TREE_KEY_PREFIX, stored->tree_key.size - YR_TREE_KEY_PREFIX);
+    row->value = visible ? stored->value : yore_bytes(NULL, 0);
+    row->meta = visible ? stored->meta : yore_bytes(NULL, 0);
+    row->version = stored->version;
+    row->time_ns = 0;
+    row->expiry_ns = stored->expiry_ns;
+    row->branch_id = yr_get_be32(key);
+    row->primitive = key[4];
+    row->op = visible ? YORE_OP_PUT : YORE_OP_DEL;
+    row->type = stored->type;
 }
 
 /* lower = max(prefix, from), upper = min(prefix end, to), as copies. */
@@ -217,7 +219,7 @@ yore_status yr_rows_fill_times(const yr_layers *layers, void *rows, size_t row_s
 static void emit(const yr_scan *scan, const yr_memtable *mem, const yr_version *v, const yr_entry *entry,
                  bool visible, void *rows, size_t row_size, size_t i)
 {
-    yore_row other = {0};
+    YR_SCRATCH yore_row other;
     yore_row *row = row_size == sizeof *row ? (yore_row *)rows + i : &other;
     yr_row_fill(mem, v, entry, visible, row);
     if (scan->keys_only) row->value = yore_bytes(NULL, 0);
@@ -258,16 +260,16 @@ static yore_status take_stored(yr_scan *scan, const yr_scan_source *source, void
     const yr_segment_row *stored = &source->u.rows.row;
     bool visible = stored->op == YORE_OP_PUT &&
                    (!stored->expiry_ns || stored->expiry_ns > scan->view.time_ns);
-    yore_row other = {0};
-    yore_row *row = row_size == sizeof *row ? (yore_row *)rows + *n : &other;
-    bool shows = visible || scan->with_deleted;
     /* one that does not show may be the last of the batch: its key is wanted as well */
-    if (!yr_scan_rows_keep(scan, source)) return no_memory(err);
-    if (!shows) row = &other;
-    yr_row_fill_stored(stored, visible, row);
-    scan->last = row->key;
+    const yr_block_pin *pin = yr_run_cursor_pin(&source->u.rows.cursor);
+    if (pin && !yr_scan_rows_keep(scan, pin)) return no_memory(err);
+    scan->last = yore_bytes((const uint8_t *)stored->tree_key.data + YR_TREE_KEY_PREFIX,
+                            stored->tree_key.size - YR_TREE_KEY_PREFIX);
     scan->last_moves = scan->started = true;
-    if (!shows) return YORE_OK;
+    if (!visible && !scan->with_deleted) return YORE_OK;
+    YR_SCRATCH yore_row other;
+    yore_row *row = row_size == sizeof *row ? (yore_row *)rows + *n : &other;
+    yr_row_fill_stored(stored, visible, row);
     if (scan->keys_only) row->value = yore_bytes(NULL, 0);
     if (stored->is_reference && visible && !scan->keys_only) {
         yore_status status = fetch_value(scan, stored, row, err);

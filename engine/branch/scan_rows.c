@@ -53,10 +53,6 @@ yore_status yr_scan_rows_start(yr_scan *scan, yr_scan_source *source, yore_error
 
 bool yr_scan_keep_pin(yr_scan *scan, yr_block_pin *pin)
 {
-    if (scan->pin_count && scan->pins[scan->pin_count - 1].entry == pin->entry) {
-        yr_block_pin_release(pin); /* neighbours share a block */
-        return true;
-    }
     if (scan->pin_count == scan->pin_capacity) {
         size_t capacity = scan->pin_capacity ? scan->pin_capacity * 2 : 16;
         yr_block_pin *grown =
@@ -72,16 +68,9 @@ bool yr_scan_keep_pin(yr_scan *scan, yr_block_pin *pin)
     return true;
 }
 
-bool yr_scan_rows_keep(yr_scan *scan, const yr_scan_source *source)
+bool yr_scan_rows_keep(yr_scan *scan, const yr_block_pin *held)
 {
-    yr_block_pin pins[2];
-    uint32_t count = yr_run_cursor_pin(&source->u.rows.cursor, pins);
-    bool ok = true;
-    for (uint32_t i = 0; i < count; i++) {
-        if (ok)
-            ok = yr_scan_keep_pin(scan, &pins[i]);
-        else
-            yr_block_pin_release(&pins[i]);
-    }
-    return ok;
+    if (scan->pin_count && scan->pins[scan->pin_count - 1].entry == held->entry) return true;
+    yr_block_pin pin = yr_block_pin_copy(held);
+    return yr_scan_keep_pin(scan, &pin);
 }

@@ -66,8 +66,9 @@ void yr_scan_rows_init(yr_scan_source *source, yr_run *run, uint32_t primitive, 
 /* To the first key of the range; once. */
 yore_status yr_scan_rows_start(yr_scan *scan, yr_scan_source *source, yore_error *err);
 yore_status yr_scan_rows_step(const yr_scan *scan, yr_scan_source *source, yore_error *err);
-/* Keep what the current row borrows until the next batch. False when memory is out. */
-bool yr_scan_rows_keep(yr_scan *scan, const yr_scan_source *source);
+/* Keep what the current row borrows until the next batch, as its cursor holds it: neighbours share a block. False when
+ * memory is out. */
+bool yr_scan_rows_keep(yr_scan *scan, const yr_block_pin *held);
 /* Keep one more pin, which is released when memory is out. */
 bool yr_scan_keep_pin(yr_scan *scan, yr_block_pin *pin);
 

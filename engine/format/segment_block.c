@@ -2,10 +2,10 @@
 
 #include "engine/base/yr_assert.h"
 
-enum { FLAG_EXPIRY = 1u << 8, FLAG_META = 1u << 9, FLAG_HISTORY = 1u << 10, FLAG_REFERENCE = 1u << 11 };
+enum { FLAG_EXPIRY = YR_RECORD_EXPIRY, FLAG_META = YR_RECORD_META, FLAG_HISTORY = YR_RECORD_HISTORY };
+enum { FLAG_REFERENCE = YR_RECORD_REFERENCE };
 enum { FLAGS_ROW = 0xFFu | FLAG_EXPIRY | FLAG_META | FLAG_REFERENCE };
 
-#define HISTORY_REF_BYTES 16u
 #define CHUNK_SLOT_BYTES 8u
 #define CHUNK_VALUE_HEADER 4u
 #define CHUNK_COUNT_MAX UINT16_MAX
@@ -23,16 +23,6 @@ static uint16_t flags_of(const yr_segment_row *row)
                       (row->meta.size ? FLAG_META : 0) | (row->is_reference ? FLAG_REFERENCE : 0));
 }
 
-/* Op, type and kind of value out of flags; the value is known. Patches are reserved: ops this code does not know. */
-static bool take_kind(uint16_t flags, yr_segment_row *row)
-{
-    row->op = flags & 15u;
-    row->type = flags >> 4 & 15u;
-    row->is_reference = (flags & FLAG_REFERENCE) != 0;
-    if (row->is_reference && !yr_row_is_reference_sound(row)) return false;
-    return (row->op == YORE_OP_PUT || row->op == YORE_OP_DEL) && row->type <= YORE_TYPE_JSON;
-}
-
 static uint8_t *put_bytes(uint8_t *to, yore_slice bytes)
 {
     if (bytes.size) memcpy(to, bytes.data, bytes.size);
@@ -42,7 +32,7 @@ static uint8_t *put_bytes(uint8_t *to, yore_slice bytes)
 uint32_t yr_record_bytes(const yr_segment_row *row, bool has_history)
 {
     return align4((uint32_t)(YR_RECORD_HEADER + (row->expiry_ns ? 8u : 0u) +
-                             (has_history ? HISTORY_REF_BYTES : 0u) + (row->meta.size ? 4u : 0u) +
+                             (has_history ? YR_HISTORY_REF_BYTES : 0u) + (row->meta.size ? 4u : 0u) +
                              row->tree_key.size + row->value.size + row->meta.size));
 }
 
@@ -61,7 +51,7 @@ bool yr_record_append(yr_buf *out, const yr_segment_row *row, const yr_history_r
         yr_put_le32(p + 4, history->block); /* [4] history block, */
         yr_put_le32(p + 8, history->off);   /* [4] offset of the chunk in it, */
         yr_put_le32(p + 12, history->span); /* [4] and how many further blocks go on with it */
-        p += HISTORY_REF_BYTES;
+        p += YR_HISTORY_REF_BYTES;
     }
     if (row->meta.size) {
         yr_put_le32(p, (uint32_t)row->meta.size); /* [4] metadata bytes */
@@ -79,52 +69,28 @@ bool yr_record_append(yr_buf *out, const yr_segment_row *row, const yr_history_r
     return true;
 }
 
-static uint32_t optional_bytes(uint16_t flags)
+bool yr_record_take_rare(const uint8_t *p, uint32_t flags, yr_segment_row *row, yr_history_ref *history,
+                         uint32_t *meta_bytes)
 {
-    return (flags & FLAG_EXPIRY ? 8u : 0u) + (flags & FLAG_HISTORY ? HISTORY_REF_BYTES : 0u) +
-           (flags & FLAG_META ? 4u : 0u);
-}
-
-bool yr_record_key(yore_slice bytes, yore_slice *tree_key, uint32_t *record_bytes)
-{
-    const uint8_t *p = bytes.data;
-    if (bytes.size < YR_RECORD_HEADER) return false;
-    uint32_t key_bytes = yr_get_le16(p), total = yr_get_le32(p + 4);
-    uint32_t head = YR_RECORD_HEADER + optional_bytes(yr_get_le16(p + 2));
-    if (total > bytes.size || total < head + key_bytes || key_bytes <= 5) return false;
-    *record_bytes = align4(total);
-    *tree_key = yore_bytes(p + head, key_bytes);
-    return *record_bytes <= bytes.size;
+    if (flags & FLAG_EXPIRY) {
+        row->expiry_ns = (int64_t)yr_get_le64(p);
+        p += 8;
+    }
+    if (flags & FLAG_HISTORY) {
+        *history = (yr_history_ref){.older = yr_get_le32(p),
+                                    .block = yr_get_le32(p + 4),
+                                    .off = yr_get_le32(p + 8),
+                                    .span = yr_get_le32(p + 12)};
+        p += YR_HISTORY_REF_BYTES;
+        if (history->older == 0) return false;
+    }
+    if (flags & FLAG_META) *meta_bytes = yr_get_le32(p);
+    return *meta_bytes <= YORE_META_BYTES_MAX;
 }
 
 bool yr_record_take(yore_slice bytes, yr_record *record)
 {
-    const uint8_t *p = bytes.data;
-    *record = (yr_record){0};
-    if (!yr_record_key(bytes, &record->row.tree_key, &record->bytes)) return false;
-    uint16_t flags = yr_get_le16(p + 2);
-    uint32_t total = yr_get_le32(p + 4), meta_bytes = 0;
-    record->row.version = yr_get_le64(p + 8);
-    p += YR_RECORD_HEADER;
-    if (flags & FLAG_EXPIRY) {
-        record->row.expiry_ns = (int64_t)yr_get_le64(p);
-        p += 8;
-    }
-    if (flags & FLAG_HISTORY) {
-        record->history = (yr_history_ref){.older = yr_get_le32(p),
-                                           .block = yr_get_le32(p + 4),
-                                           .off = yr_get_le32(p + 8),
-                                           .span = yr_get_le32(p + 12)};
-        p += HISTORY_REF_BYTES;
-        if (record->history.older == 0) return false;
-    }
-    if (flags & FLAG_META) meta_bytes = yr_get_le32(p);
-    const uint8_t *value = (const uint8_t *)record->row.tree_key.data + record->row.tree_key.size;
-    uint32_t left = total - (uint32_t)(value - (const uint8_t *)bytes.data);
-    if (meta_bytes > YORE_META_BYTES_MAX || meta_bytes > left) return false;
-    record->row.value = yore_bytes(value, left - meta_bytes);
-    record->row.meta = yore_bytes(value + left - meta_bytes, meta_bytes);
-    return take_kind(flags, &record->row) && !(flags & ~(FLAGS_ROW | FLAG_HISTORY));
+    return yr_record_take_row(bytes, &record->row, &record->history, &record->bytes);
 }
 
 /* -- chunks -- */
@@ -181,7 +147,7 @@ bool yr_chunk_row(const yr_chunk *chunk, uint32_t i, yr_segment_row *row)
     if (!r.ok || meta_bytes > r.left || meta_bytes > YORE_META_BYTES_MAX) return false;
     row->value = yr_take(&r, r.left - meta_bytes);
     row->meta = yr_take(&r, meta_bytes);
-    return take_kind(flags, row) && !(flags & ~FLAGS_ROW);
+    return yr_record_take_kind(flags, row) && !(flags & ~FLAGS_ROW);
 }
 
 void yr_chunk_maker_init(yr_chunk_maker *maker, const yore_env *env)

@@ -50,10 +50,73 @@ typedef struct yr_record {
 /* Bytes of a main record, padding included. */
 uint32_t yr_record_bytes(const yr_segment_row *row, bool has_history);
 bool yr_record_append(yr_buf *out, const yr_segment_row *row, const yr_history_ref *history);
-/* Take the record at the beginning of `bytes`, which reach to the end of the block's records. */
+/* Header flags of a record, over op and type: what stands in front of its key, and where its value is. */
+enum {
+    YR_RECORD_EXPIRY = 1u << 8,
+    YR_RECORD_META = 1u << 9,
+    YR_RECORD_HISTORY = 1u << 10,
+    YR_RECORD_REFERENCE = 1u << 11,
+    YR_RECORD_FLAGS = 0xFFFu,
+};
+#define YR_HISTORY_REF_BYTES 16u
+
+static inline uint32_t yr_record_optional_bytes(uint32_t flags)
+{
+    return (flags & YR_RECORD_EXPIRY ? 8u : 0u) + (flags & YR_RECORD_HISTORY ? YR_HISTORY_REF_BYTES : 0u) +
+           (flags & YR_RECORD_META ? 4u : 0u);
+}
+
+/* Only its key and size: what a search compares. Inline: listings and searches do it for every record. */
+static inline bool yr_record_key(yore_slice bytes, yore_slice *tree_key, uint32_t *record_bytes)
+{
+    const uint8_t *p = bytes.data;
+    if (bytes.size < YR_RECORD_HEADER) return false;
+    uint32_t key_bytes = yr_get_le16(p), total = yr_get_le32(p + 4);
+    uint32_t head = YR_RECORD_HEADER + yr_record_optional_bytes(yr_get_le16(p + 2));
+    if (total > bytes.size || total < head + key_bytes || key_bytes <= 5) return false;
+    *record_bytes = (total + 3) & ~UINT32_C(3);
+    *tree_key = yore_bytes(p + head, key_bytes);
+    return *record_bytes <= bytes.size;
+}
+
+/* Op, type and kind of value out of flags; the value is known. Patches are reserved: ops this code does not know. */
+static inline bool yr_record_take_kind(uint32_t flags, yr_segment_row *row)
+{
+    row->op = flags & 15u;
+    row->type = flags >> 4 & 15u;
+    row->is_reference = (flags & YR_RECORD_REFERENCE) != 0;
+    if (row->is_reference && !yr_row_is_reference_sound(row)) return false;
+    return (row->op == YORE_OP_PUT || row->op == YORE_OP_DEL) && row->type <= YORE_TYPE_JSON;
+}
+
+/* What stands between header and key. False when it is damaged. */
+bool yr_record_take_rare(const uint8_t *p, uint32_t flags, yr_segment_row *row, yr_history_ref *history,
+                         uint32_t *meta_bytes);
+
+/* Take the record at the beginning of `bytes`, which reach to the end of the block's records. Inline, and its parts by
+ * themselves, for listings. */
+static inline bool yr_record_take_row(yore_slice bytes, yr_segment_row *row, yr_history_ref *history,
+                                      uint32_t *record_bytes)
+{
+    const uint8_t *p = bytes.data;
+    yore_slice key;
+    if (!yr_record_key(bytes, &key, record_bytes)) return false;
+    uint32_t flags = yr_get_le16(p + 2), total = yr_get_le32(p + 4), meta_bytes = 0;
+    const uint8_t *value = (const uint8_t *)key.data + key.size;
+    uint32_t left = total - (uint32_t)(value - p);
+    row->tree_key = key;
+    row->version = yr_get_le64(p + 8);
+    row->expiry_ns = 0;
+    *history = (yr_history_ref){0};
+    if (flags & (YR_RECORD_EXPIRY | YR_RECORD_HISTORY | YR_RECORD_META)) {
+        if (!yr_record_take_rare(p + YR_RECORD_HEADER, flags, row, history, &meta_bytes)) return false;
+        if (meta_bytes > left) return false;
+    }
+    row->value = yore_bytes(value, left - meta_bytes);
+    row->meta = yore_bytes(value + left - meta_bytes, meta_bytes);
+    return yr_record_take_kind(flags, row) && !(flags & ~(uint32_t)YR_RECORD_FLAGS);
+}
 bool yr_record_take(yore_slice bytes, yr_record *record);
-/* Only its key and size: what a search compares. */
-bool yr_record_key(yore_slice bytes, yore_slice *tree_key, uint32_t *record_bytes);
 
 /* A chunk that decoded. */
 typedef struct yr_chunk {

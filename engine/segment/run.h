@@ -110,9 +110,14 @@ yore_status yr_run_cursor_seek_reverse(yr_run_cursor *cursor, yore_slice tree_ke
 /* One on, in either direction, whichever the last step was. YORE_END without a place. */
 yore_status yr_run_cursor_next(yr_run_cursor *cursor, yr_segment_row *row, yore_error *err);
 yore_status yr_run_cursor_prev(yr_run_cursor *cursor, yr_segment_row *row, yore_error *err);
-/* New pins of what the current row borrows, so that it outlives the cursor's next move: how many there are, 0 when the
- * row is read in place and is as lasting as the run. The caller releases them. */
-uint32_t yr_run_cursor_pin(const yr_run_cursor *cursor, yr_block_pin pins[2]);
+/* The pin that the current row's bytes are under: a copy of it lets the row outlive the cursor's next move. NULL when
+ * there is no row, or it is read in place and is as lasting as the run. */
+static inline const yr_block_pin *yr_run_cursor_pin(const yr_run_cursor *cursor)
+{
+    const yr_segment_cursor *at = &cursor->at;
+    const yr_block_pin *pin = at->is_older ? &at->older_pin : &at->block_pin;
+    return at->is_placed && pin->entry ? pin : NULL;
+}
 
 /* -- changes -- */
 typedef struct yr_run_changes {

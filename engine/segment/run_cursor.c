@@ -105,13 +105,3 @@ yore_status yr_run_cursor_prev(yr_run_cursor *cursor, yr_segment_row *row, yore_
     yore_status status = yr_segment_cursor_prev(&cursor->at, row, err);
     return status == YORE_END ? files_back(cursor, row, err) : status;
 }
-
-uint32_t yr_run_cursor_pin(const yr_run_cursor *cursor, yr_block_pin pins[2])
-{
-    const yr_segment_cursor *at = &cursor->at;
-    if (!at->is_placed) return 0;
-    const yr_block_pin *pin = at->is_older ? &at->older_pin : &at->block_pin;
-    if (!pin->entry) return 0;
-    pins[0] = yr_block_pin_copy(pin);
-    return 1;
-}

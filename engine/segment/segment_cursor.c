@@ -8,6 +8,8 @@
 
 #include "engine/base/yr_assert.h"
 
+enum { PREFETCH_MAX = 4096 }; /* bytes asked for ahead of a listing */
+
 void yr_segment_cursor_init(yr_segment_cursor *cursor, yr_segment *segment, uint64_t cap, yore_slice prefix)
 {
     *cursor =
@@ -47,12 +49,40 @@ static yore_status block_load(yr_segment_cursor *cursor, uint32_t i, yore_error 
     return status;
 }
 
+/* Ask for the lines of a group. Each record says where the next one begins, so that without it every record would be a
+ * miss of its own. Damaged offsets may be anything up to the records' end, and do no harm. */
+static void group_prefetch(const yr_segment_cursor *cursor, uint32_t group)
+{
+    const yr_block *block = &cursor->block;
+    uint32_t off = yr_block_restart(block, group), end = block->records_end;
+    if (group + 1 < group_count(cursor)) end = yr_block_restart(block, group + 1);
+    if (end > off + PREFETCH_MAX) end = off + PREFETCH_MAX;
+    for (; off < end; off += 64) __builtin_prefetch(block->data + off);
+}
+
+/* And of what is behind the open block, where it is in memory. */
+static void block_prefetch_next(const yr_segment_cursor *cursor)
+{
+    const yr_segment *segment = cursor->segment;
+    const yr_block_ref *refs = segment->refs[YR_STREAM_MAIN];
+    uint32_t i = cursor->block_at + 1;
+    if (!refs || i >= segment->layout.block_count[YR_STREAM_MAIN]) return;
+    const uint8_t *at = segment->image + 8 * (uint64_t)refs[i].off;
+    uint32_t bytes = refs[i].bytes < PREFETCH_MAX / 2 ? refs[i].bytes : PREFETCH_MAX / 2;
+    if (refs[i].bytes) __builtin_prefetch(at + refs[i].bytes - 4); /* the number of its records */
+    for (uint32_t off = 0; off < bytes; off += 64) __builtin_prefetch(at + off);
+}
+
 /* Find where the records of a group are. The last one of the block must end where the records do. */
 static yore_status group_load(yr_segment_cursor *cursor, uint32_t group, yore_error *err)
 {
     const yr_block *block = &cursor->block;
     uint32_t off = yr_block_restart(block, group);
     uint32_t size = block->count - group * YR_BLOCK_RESTART;
+    if (group + 1 < group_count(cursor))
+        group_prefetch(cursor, group + 1);
+    else
+        block_prefetch_next(cursor);
     if (size > YR_BLOCK_RESTART) size = YR_BLOCK_RESTART;
     if (group == 0 && off != 0) return damaged(cursor, err);
     for (uint32_t i = 0; i < size; i++) {
@@ -98,6 +128,7 @@ static yore_status block_seek(yr_segment_cursor *cursor, yore_slice tree_key, bo
     }
     *is_placed = low > 0;
     if (low == 0) return YORE_OK;
+    group_prefetch(cursor, low - 1);
     yore_status status = group_load(cursor, low - 1, err);
     if (status < 0) return status;
     cursor->at = 0;
@@ -142,20 +173,26 @@ static yore_status step_back(yr_segment_cursor *cursor, yore_error *err)
     return status;
 }
 
+/* Listings stay in a branch's keys of one primitive: five bytes, which need no call. */
+static inline bool has_prefix(yore_slice key, yore_slice prefix)
+{
+    if (key.size < prefix.size) return false;
+    const uint8_t *k = key.data, *p = prefix.data;
+    if (prefix.size == 5) return yr_get_le32(k) == yr_get_le32(p) && k[4] == p[4];
+    return prefix.size == 0 || memcmp(k, p, prefix.size) == 0;
+}
+
 /* The row at the place. YORE_NOT_FOUND: none at the cap; YORE_END: the key is outside the prefix. */
 static yore_status row_here(yr_segment_cursor *cursor, yr_segment_row *row, yore_error *err)
 {
-    yr_record record;
-    if (!yr_record_take(yr_block_from(&cursor->block, cursor->offs[cursor->at]), &record))
+    YR_SCRATCH yr_record record;
+    if (!yr_record_take_row(yr_block_from(&cursor->block, cursor->offs[cursor->at]), row, &record.history,
+                            &record.bytes))
         return damaged(cursor, err);
-    yore_slice key = record.row.tree_key, prefix = cursor->prefix;
-    if (prefix.size && (key.size < prefix.size || memcmp(key.data, prefix.data, prefix.size) != 0))
-        return YORE_END;
-    cursor->is_older = record.row.version > cursor->cap;
-    if (!cursor->is_older) {
-        *row = record.row;
-        return YORE_OK;
-    }
+    if (!has_prefix(row->tree_key, cursor->prefix)) return YORE_END;
+    cursor->is_older = row->version > cursor->cap;
+    if (YR_LIKELY(!cursor->is_older)) return YORE_OK;
+    record.row = *row;
     return yr_segment_older_find(cursor->segment, &record, cursor->cap, &cursor->older_block,
                                  &cursor->older_pin, row, err);
 }

@@ -123,8 +123,8 @@ static void compare_pins(kit *k, const kit_model *model, yr_rng *rng)
     yr_run_cursor cursor;
     yr_segment_row rows[KEPT];
     uint32_t want[KEPT];
-    yr_block_pin pins[KEPT][2];
-    uint32_t pin_count[KEPT], n = 0;
+    yr_block_pin pins[KEPT];
+    uint32_t n = 0;
     uint64_t cap = kit_some_cap(model, rng);
     bool is_back = yr_rng_below(rng, 2);
     yore_slice start = model->rows[yr_rng_below(rng, model->row_count)].tree_key;
@@ -137,7 +137,8 @@ static void compare_pins(kit *k, const kit_model *model, yr_rng *rng)
         while (kit_model_find(model, key, cap) == UINT32_MAX) key += is_back ? UINT32_MAX : 1;
         rows[n] = row;
         want[n] = kit_model_find(model, key, cap);
-        pin_count[n] = yr_run_cursor_pin(&cursor, pins[n]);
+        const yr_block_pin *held = yr_run_cursor_pin(&cursor);
+        pins[n] = held ? yr_block_pin_copy(held) : (yr_block_pin){0};
         n++;
         key += is_back ? UINT32_MAX : 1;
         status = is_back ? yr_run_cursor_prev(&cursor, &row, &k->err)
@@ -147,7 +148,7 @@ static void compare_pins(kit *k, const kit_model *model, yr_rng *rng)
     yr_run_cursor_deinit(&cursor);
     for (uint32_t i = 0; i < n; i++) {
         kit_expect_row(&model->rows[want[i]], &rows[i], "a pinned row");
-        for (uint32_t p = 0; p < pin_count[i]; p++) yr_block_pin_release(&pins[i][p]);
+        yr_block_pin_release(&pins[i]);
     }
 }
 
