@@ -6,6 +6,7 @@
  *   yore/snap.h     snapshots: get, scan, history, log, change feed
  *   yore/txn.h      transactions: put, del, incr, append, cas, commit
  *   yore/branch.h   branches and tags
+ *   yore/diff.h     what differs between two points
  *   yore/backup.h   backups: make, verify, restore
  *   yore/upkeep.h   retention, collection, erasing, compaction, sizes
  *   yore/search.h   search: ranked hits on any branch as of any moment
@@ -21,6 +22,7 @@
 #include <yore/backup.h>
 #include <yore/branch.h>
 #include <yore/db.h>
+#include <yore/diff.h>
 #include <yore/env.h>
 #include <yore/salvage.h>
 #include <yore/search.h>

@@ -275,28 +275,49 @@ static yore_status find_moment(yore_db *db, const yore_at *at, yr_point_found *o
     }
 }
 
-static yore_status find_point(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err)
+/* `beside` NULL: at the newest version. */
+static yore_status find_point(yore_db *db, const yore_at *at, const yr_point_found *beside,
+                              yr_point_found *out, yore_error *err)
 {
     *out = (yr_point_found){0};
     bool tag_names_branch = at->kind == YORE_AT_TAG && !at->branch[0] && !at->branch_id;
     yore_status status = tag_names_branch ? YORE_OK : find_branch(db, at, out, err);
     if (status < 0) return status;
-    /* after the branch: they have what it was forked from */
-    out->layers = yr_store_now(&db->store, &out->visible);
+    /* after the branch: they have what it was forked from, unless it was forked since `beside` */
+    if (beside) {
+        yr_layers_ref(beside->layers);
+        out->layers = beside->layers;
+        out->visible = beside->visible;
+    } else {
+        out->layers = yr_store_now(&db->store, &out->visible);
+    }
     status = at->kind == YORE_AT_TAG ? find_tag(db, at, out, err) : find_moment(db, at, out, err);
     if (status == YORE_OK) status = yr_trim_check(db, out->branch, out->cap, err);
     if (status < 0) yr_layers_unref(out->layers);
     return status;
 }
 
+static const yore_at at_now = YORE_AT_INIT;
+
+static yore_status check_at(const yore_at *at, yore_error *err)
+{
+    if (at->struct_size == sizeof *at) return YORE_OK;
+    return yr_fail(err, YORE_ERR_MISUSE, "the point is not initialised with YORE_AT_INIT");
+}
+
+yore_status yr_at_find_beside(yore_db *db, const yore_at *at, const yr_point_found *beside,
+                              yr_point_found *out, yore_error *err)
+{
+    if (!at) at = &at_now;
+    yore_status status = check_at(at, err);
+    return status == YORE_OK ? find_point(db, at, beside, out, err) : status;
+}
+
 yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err)
 {
-    static const yore_at now = YORE_AT_INIT;
-    if (!at) at = &now;
-    if (at->struct_size != sizeof *at) {
-        return yr_fail(err, YORE_ERR_MISUSE, "the point is not initialised with YORE_AT_INIT");
-    }
-    yore_status status = find_point(db, at, out, err);
+    if (!at) at = &at_now;
+    yore_status status = check_at(at, err);
+    if (status == YORE_OK) status = find_point(db, at, NULL, out, err);
     if (status != YORE_ERR_TRIMMED || !db->store.read_only || out->cap < out->visible ||
         yr_db_usable(db, NULL) < 0)
         return status;
@@ -304,7 +325,7 @@ yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore
      * to yet: what was the newest a moment ago is not any more. */
     yr_store_lead(&db->store);
     yr_store_unlead(&db->store);
-    return find_point(db, at, out, err);
+    return find_point(db, at, NULL, out, err);
 }
 
 yore_status yr_where_fill(const yr_layers *layers, uint64_t visible, const yr_branch *branch,

@@ -132,6 +132,9 @@ typedef struct yr_point_found {
 } yr_point_found;
 /* On YORE_OK the caller owns out->layers. */
 yore_status yr_at_find(yore_db *db, const yore_at *at, yr_point_found *out, yore_error *err);
+/* Another point at the same moment: of the same list, which gets one more reference. */
+yore_status yr_at_find_beside(yore_db *db, const yore_at *at, const yr_point_found *beside,
+                              yr_point_found *out, yore_error *err);
 yore_status yr_where_fill(const yr_layers *layers, uint64_t visible, const yr_branch *branch,
                           uint64_t version, uint64_t cap, int64_t cap_time_ns, yore_where *out,
                           yore_error *err);
