@@ -44,7 +44,8 @@ function(yore_add_whole)
   get_property(sources GLOBAL PROPERTY YORE_SOURCES)
   add_library(yore_whole OBJECT ${sources})
   target_link_libraries(yore_whole PRIVATE yore_flags)
-  target_include_directories(yore_whole PRIVATE ${XXHASH_INCLUDE_DIRS} ${ZSTD_INCLUDE_DIRS} ${YORE_TEXT_INCLUDE_DIRS})
+  target_include_directories(yore_whole PRIVATE ${XXHASH_INCLUDE_DIRS} ${ZSTD_INCLUDE_DIRS} ${YAJL_INCLUDE_DIRS}
+    ${YORE_TEXT_INCLUDE_DIRS})
   target_compile_options(yore_whole PRIVATE -flto=auto)
   # The linker compiles, and writes down where.
   target_link_options(yore_whole INTERFACE -flto=auto
@@ -60,7 +61,7 @@ function(yore_executable)
   target_link_libraries(${arg_NAME} PRIVATE yore_flags ${arg_LIBRARIES})
   if(arg_WHOLE AND TARGET yore_whole)
     target_link_libraries(${arg_NAME} PRIVATE
-      yore_whole ${YORE_TEXT_LIBRARIES} ${YORE_ZSTD_LIBRARIES} m Threads::Threads)
+      yore_whole ${YORE_TEXT_LIBRARIES} ${YORE_ZSTD_LIBRARIES} ${YORE_YAJL_LIBRARIES} m Threads::Threads)
   else()
     target_link_libraries(${arg_NAME} PRIVATE yore_static)
   endif()
@@ -93,7 +94,8 @@ function(yore_add_libraries)
     target_include_directories(${library} INTERFACE
       $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
       $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-    target_link_libraries(${library} PUBLIC Threads::Threads PRIVATE ${YORE_TEXT_LIBRARIES} ${YORE_ZSTD_LIBRARIES} m)
+    target_link_libraries(${library} PUBLIC Threads::Threads
+      PRIVATE ${YORE_TEXT_LIBRARIES} ${YORE_ZSTD_LIBRARIES} ${YORE_YAJL_LIBRARIES} m)
   endforeach()
   set(map "${PROJECT_SOURCE_DIR}/cmake/yore.map")
   set_target_properties(yore_shared PROPERTIES

@@ -31,7 +31,7 @@ PROGRAM = re.compile(r"^```c\n(.*?)^```(?:\n+```output\n(.*?)^```)?", re.S | re.
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 TIMEOUT_S = 120
 # what yore.pc names for the static one
-LIBRARIES = ("-lstemmer", "-lutf8proc", "-lunistring", "-lzstd", "-lm", "-lpthread")
+LIBRARIES = ("-lstemmer", "-lutf8proc", "-lunistring", "-lzstd", "-lyajl", "-lm", "-lpthread")
 
 
 def documents():

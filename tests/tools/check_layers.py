@@ -13,6 +13,7 @@ import tree
 BELOW = {
     "engine/base": [],
     "index": ["engine/base"],
+    "engine/json": ["engine/base"],
     "engine/format": ["engine/base"],
     "engine/wal": ["engine/format"],
     "engine/segment": ["engine/format", "index"],
@@ -36,6 +37,7 @@ BELOW = {
 }
 # Libraries that a folder may call, by their headers.
 LIBRARIES = {
+    "engine/json": {"yajl/yajl_parse.h"},
     "engine/segment": {"zdict.h", "zstd.h", "zstd_errors.h"},
     "search/analysis": {"libstemmer.h", "unictype.h", "unistring/version.h", "uniwbrk.h", "utf8proc.h"},
     "search/snippet": {"unictype.h", "unigbrk.h", "unistr.h", "utf8proc.h"},
