@@ -17,12 +17,9 @@ static yore_status copy_options(yr_diff *diff, const yore_diff_options *options,
     static const yore_diff_options defaults = YORE_DIFF_OPTIONS_INIT;
     diff->options = options ? *options : defaults;
     uint32_t primitive = diff->options.primitive;
-    if (primitive == YORE_ANY_PRIMITIVE) {
-        diff->primitive = 1;
-        diff->last_primitive = YORE_SYSTEM - 1;
-    } else {
-        diff->primitive = diff->last_primitive = primitive ? primitive : YORE_KV;
-    }
+    diff->last_primitive = YORE_SYSTEM - 1;
+    if (primitive != YORE_ANY_PRIMITIVE) diff->primitive = primitive ? primitive : YORE_KV;
+    if (diff->primitive) diff->last_primitive = diff->primitive;
     if (copy_slice(&diff->arena, &diff->options.prefix) && copy_slice(&diff->arena, &diff->options.from) &&
         copy_slice(&diff->arena, &diff->options.to))
         return YORE_OK;
@@ -32,6 +29,13 @@ static yore_status copy_options(yr_diff *diff, const yore_diff_options *options,
 yore_status yr_diff_open(const yore_env *env, const yr_view *a, const yr_view *b,
                          const yore_diff_options *options, yr_diff **out, yore_error *err)
 {
+    return yr_diff_open_within(env, a, b, options, 0, out, err);
+}
+
+yore_status yr_diff_open_within(const yore_env *env, const yr_view *a, const yr_view *b,
+                                const yore_diff_options *options, uint64_t walk_max, yr_diff **out,
+                                yore_error *err)
+{
     if (a->layers != b->layers)
         return yr_fail(err, YORE_ERR_MISUSE, "the points of a diff are read from two lists of layers");
     yr_diff *diff = yr_alloc_zero(env, sizeof *diff);
@@ -39,13 +43,14 @@ yore_status yr_diff_open(const yore_env *env, const yr_view *a, const yr_view *b
     diff->env = env;
     diff->a = *a;
     diff->b = *b;
+    diff->walk_max = walk_max;
     diff->info.struct_size = sizeof diff->info;
     yr_arena_init(&diff->arena, env);
     diff->key = yr_alloc(env, YORE_KEY_BYTES_MAX);
     yore_status status = diff->key ? copy_options(diff, options, err)
                                    : yr_fail(err, YORE_ERR_NOMEM, "out of memory for a diff");
     if (status == YORE_OK) status = yr_diff_find_spans(diff, err);
-    if (status == YORE_OK) status = yr_diff_start_spans(diff, err);
+    if (status == YORE_OK && diff->primitive) status = yr_diff_start_spans(diff, err);
     if (status < 0) {
         yr_diff_close(diff);
         return status;
@@ -134,20 +139,18 @@ static yore_status compare(yr_diff *diff, yore_error *err)
 /* The next key that may differ, in diff->key. */
 static yore_status next_key(yr_diff *diff, yore_error *err)
 {
-    for (;;) {
-        yore_slice key;
-        yore_status status = yr_diff_next_key(diff, &key, err);
-        if (status == YORE_OK) {
-            memcpy(diff->key, key.data, key.size);
-            diff->key_bytes = key.size;
-            diff->has_key = true;
-        }
-        if (status != YORE_END || diff->primitive == diff->last_primitive) return status;
-        diff->primitive++;
-        diff->has_key = false;
-        status = yr_diff_start_spans(diff, err);
-        if (status < 0) return status;
+    yore_slice key;
+    yore_status status = diff->primitive ? yr_diff_next_key(diff, &key, err) : YORE_END;
+    while (status == YORE_END) {
+        status = yr_diff_next_primitive(diff, err);
+        if (status != YORE_OK) return status;
+        status = yr_diff_next_key(diff, &key, err);
     }
+    if (status < 0) return status;
+    memcpy(diff->key, key.data, key.size);
+    diff->key_bytes = key.size;
+    diff->has_key = true;
+    return YORE_OK;
 }
 
 yore_status yr_diff_next(yr_diff *diff, yr_diff_row *row, yore_error *err)

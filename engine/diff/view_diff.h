@@ -38,6 +38,10 @@ typedef struct yr_diff_row {
  * YORE_OK, YORE_ERR_NOMEM, a run's failure. */
 yore_status yr_diff_open(const yore_env *env, const yr_view *a, const yr_view *b,
                          const yore_diff_options *options, yr_diff **out, yore_error *err);
+/* The same, reading at most so many commits and rows of theirs of a branch before its keys are scanned. */
+yore_status yr_diff_open_within(const yore_env *env, const yr_view *a, const yr_view *b,
+                                const yore_diff_options *options, uint64_t walk_max, yr_diff **out,
+                                yore_error *err);
 /* YORE_OK, YORE_END; YORE_ERR_NOMEM, a run's failure, which stays. */
 yore_status yr_diff_next(yr_diff *diff, yr_diff_row *row, yore_error *err);
 /* Take over what a row borrows (not its key): the caller releases its found versions. */
