@@ -196,6 +196,8 @@ static int close_container(json_run *run)
     run->depth--;
     if (run->depth == 1) {
         end_value(run);
+    } else if (run->depth == 0) {
+        run->mark = yajl_get_bytes_consumed(run->yajl);
     }
     return 1;
 }
@@ -323,6 +325,13 @@ bool json_in_read(json_in *in, yore_slice text, json_problem *problem)
         take_yajl_error(&run);
     }
     yajl_free(run.yajl);
+    /* yajl lets a token pass that begins behind the value and is cut by the end of the text. */
+    for (size_t off = run.mark; !run.bad && off < text.size; off++) {
+        if (memchr(" \t\r\n", run.text[off], 4) == NULL) {
+            (void)fail_at(problem, off, "trailing garbage");
+            run.bad = true;
+        }
+    }
     return !run.bad;
 }
 

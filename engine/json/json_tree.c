@@ -47,6 +47,7 @@ typedef struct run {
     uint32_t name_off;
     uint32_t name_size;
     uint32_t depth;
+    bool is_ended; /* yajl has seen all of the text and gives what it held back: a number */
     yore_status status;
     yore_error *err;
     named *names; /* the members of the object that has just ended */
@@ -183,8 +184,7 @@ static int scalar(run *r, yr_json_kind kind)
 {
     yr_json_node *node = add_node(r, kind);
     if (!node) return 0;
-    if (r->depth == 0) return 1; /* the root's extent is set at the end: it may have ended with the text */
-    r->mark = yajl_get_bytes_consumed(r->yajl);
+    r->mark = r->is_ended ? r->doc->text.size : yajl_get_bytes_consumed(r->yajl);
     node->size = (uint32_t)r->mark - node->off;
     return 1;
 }
@@ -368,20 +368,29 @@ static void run_yajl(run *r)
     yore_slice text = r->doc->text;
     (void)yajl_config(r->yajl, yajl_dont_validate_strings, 1);
     yajl_status status = yajl_parse(r->yajl, text.data, text.size);
-    size_t off = status == yajl_status_ok ? text.size : yajl_get_bytes_consumed(r->yajl);
-    if (status == yajl_status_ok) status = yajl_complete_parse(r->yajl);
-    if (status == yajl_status_error) take_yajl_error(r, off > 0 ? off - 1 : 0);
+    if (status == yajl_status_ok) {
+        r->is_ended = true;
+        status = yajl_complete_parse(r->yajl);
+        if (status == yajl_status_error) take_yajl_error(r, text.size);
+    } else if (status == yajl_status_error) {
+        size_t off = yajl_get_bytes_consumed(r->yajl);
+        take_yajl_error(r, off > 0 ? off - 1 : 0); /* the refused token's last byte */
+    }
     if (r->status == YORE_OK && (r->doc->node_count == 0 || status != yajl_status_ok)) {
         (void)refuse(r, text.size, "no value");
     }
 }
 
-static void set_root(yr_json_doc *doc)
+/* yajl lets a token pass that begins behind the value and is cut by the end of the text. */
+static void check_tail(run *r)
 {
-    const char *text = doc->text.data;
-    size_t end = doc->text.size;
-    while (end > 0 && strchr(" \t\r\n", text[end - 1])) end--;
-    doc->nodes[0].size = (uint32_t)end - doc->nodes[0].off;
+    const char *text = r->doc->text.data;
+    for (size_t off = r->mark; off < r->doc->text.size; off++) {
+        if (!strchr(" \t\r\n", text[off]) || text[off] == 0) {
+            (void)refuse(r, off, "trailing garbage");
+            return;
+        }
+    }
 }
 
 yore_status yr_json_parse(const yore_env *env, yore_slice text, yr_json_doc *doc, yore_error *err)
@@ -405,7 +414,7 @@ yore_status yr_json_parse(const yore_env *env, yore_slice text, yr_json_doc *doc
     yajl_alloc_funcs memory = {.malloc = pool_take, .realloc = pool_more, .free = pool_give, .ctx = &r->pool};
     r->yajl = yajl_alloc(&CALLBACKS, &memory, r);
     run_yajl(r);
-    if (r->status == YORE_OK) set_root(doc);
+    if (r->status == YORE_OK) check_tail(r);
 
 out:;
     yore_status status = r->status;
