@@ -15,15 +15,27 @@ static int read_format(cli *c, export_run *run)
 {
     const char *format = cli_value(c, "format");
     run->csv = format != NULL && strcmp(format, "csv") == 0;
-    if (format == NULL || run->csv || strcmp(format, "jsonl") == 0) {
+    run->git = format != NULL && strcmp(format, "git") == 0;
+    if (format == NULL || run->csv || run->git || strcmp(format, "jsonl") == 0) {
         return EXIT_DONE;
     }
-    return cli_usage_error(c, "jsonl, csv", "flag '--format' does not know '%s'", format);
+    return cli_usage_error(c, "jsonl, csv, git", "flag '--format' does not know '%s'", format);
 }
 
 static int check_flags(cli *c, const export_run *run)
 {
     bool all = cli_has(c, "all-versions");
+    const char *on_error = cli_value(c, "on-error");
+    if (on_error != NULL && strcmp(on_error, "stop") != 0 && strcmp(on_error, "skip") != 0) {
+        return cli_usage_error(c, "stop, skip", "flag '--on-error' does not know '%s'", on_error);
+    }
+    if (on_error != NULL && !run->git) {
+        return cli_usage_error(c, "--format git", "--on-error is for keys that git cannot have");
+    }
+    if (run->git && cli_has(c, "since")) {
+        return cli_usage_error(c, "leave --since out",
+                               "a git history is whole, so --since does not go with it");
+    }
     if (all && (cli_has(c, "as-of") || cli_has(c, "since"))) {
         return cli_usage_error(c, NULL, "--all-versions goes with neither --as-of nor --since");
     }
@@ -108,6 +120,10 @@ static int one_branch(export_run *run)
 static int export_to(export_run *run)
 {
     cli *c = run->c;
+    const char *on_error = cli_value(c, "on-error");
+    if (run->git) {
+        return export_git(run, on_error != NULL && strcmp(on_error, "skip") == 0);
+    }
     if (cli_has(c, "since") || (cli_has(c, "all-versions") && c->branch_given)) {
         return one_branch(run);
     }
@@ -133,7 +149,7 @@ static int run_export(cli *c)
         code = open_output(&run);
     }
     if (code == EXIT_DONE) {
-        cli_progress_begin(&run.progress, c, "exporting", "rows", 0);
+        cli_progress_begin(&run.progress, c, "exporting", run.git ? "commits" : "rows", 0);
         run.progress.silent = run.to == stdout && c->tty_out; /* it would stand among the rows */
         code = export_to(&run);
         cli_progress_end(&run.progress);
@@ -142,7 +158,7 @@ static int run_export(cli *c)
         code = close_output(&run, code);
     }
     bool long_work = run.to != NULL && cli_progress_seconds(&run.progress) > 0.5;
-    if (code == EXIT_DONE && (run.path != NULL || c->tty_err || long_work)) {
+    if (code == EXIT_DONE && !run.git && (run.path != NULL || c->tty_err || long_work)) {
         cli_size_text(run.bytes, size);
         cli_note(c, "exported %" PRIu64 " row%s, %s", run.rows, run.rows == 1 ? "" : "s", size);
     }
@@ -151,22 +167,26 @@ static int run_export(cli *c)
 }
 
 static const cmd_flag FLAGS[] = {
-    {"format", "FORMAT", "jsonl (the default; import reads it back) or csv", 0},
+    {"format", "FORMAT", "jsonl (the default; import reads it back), csv, or git (for git fast-import)", 0},
     {"as-of", "SPEC", "the keys and values of then", 0},
     {"all-versions", NULL,
      "every commit of every branch, with forks, tags and settings (with -b: of one branch)", 0},
     {"since", "SPEC", "the branch's commits after that point", 0},
+    {"on-error", "WHAT", "git: stop at a key that is no path of git (the default), or skip it", 0},
     {"output", "FILE", "write to FILE, which appears when it is complete", 'o'},
 };
 
 const cmd cmd_export_entry = {
     .name = "export",
-    .usage = "[PREFIX] [--format jsonl|csv] [--as-of SPEC|--all-versions|--since SPEC] [-o FILE]",
+    .usage = "[PREFIX] [--format jsonl|csv|git] [--as-of SPEC|--all-versions|--since SPEC] [-o FILE]",
     .summary = "write keys and values, or the whole history, as JSON lines",
     .details =
         "One stored-value record a line, in key order. With --all-versions the store comes out commit by commit:\n"
         "`yore export --all-versions | yore -d NEW import - --create` gives the same log, the same answers as of any\n"
-        "moment, the same branches, tags and settings.",
+        "moment, the same branches, tags and settings.\n"
+        "\n"
+        "With --format git the commits of all branches and tags (with -b or --as-of of one branch) are a stream for\n"
+        "`git fast-import`: a key is a path (behind PREFIX), a value a file, its metadata the mode.",
     CMD_ENTRY_FLAGS(FLAGS),
     .run = run_export,
     .store = CMD_READS,

@@ -23,6 +23,7 @@ typedef struct export_run {
     yore_slice prefix;
     uint32_t primitive; /* of the prefix, YORE_KV without one */
     bool csv;
+    bool git;
     uint64_t rows;
     uint64_t commits;
     uint64_t bytes;
@@ -40,5 +41,8 @@ int export_snapshot(export_run *run, const char *spec);
 int export_lineage(export_run *run, const yore_at *upto, uint64_t since_version);
 /* The whole store: commits of all branches, forks and tags, in the order of their versions. */
 int export_everything(export_run *run);
+/* The commit graph as `git fast-import` reads it: all branches and tags, or with -b or --as-of one branch.
+ * skip  leave out keys git cannot have; else one is an error. */
+int export_git(export_run *run, bool skip);
 
 #endif

@@ -83,6 +83,56 @@ const char *git_path_read(const char **at, const char *end, bool last, cli_bytes
     return NULL;
 }
 
+void git_path_write(FILE *to, yore_slice path)
+{
+    static const char bytes[] = "\a\b\f\n\r\t\v\"\\";
+    static const char letters[] = "abfnrtv\"\\";
+    const unsigned char *at = path.data;
+    bool quoted = path.size == 0;
+    for (size_t i = 0; i < path.size && !quoted; i++) {
+        quoted = at[i] < ' ' || at[i] >= 0x7F || at[i] == '"' || at[i] == '\\' || (i == 0 && at[i] == ' ');
+    }
+    if (!quoted) {
+        (void)fwrite(at, 1, path.size, to);
+        return;
+    }
+    (void)putc('"', to);
+    for (size_t i = 0; i < path.size; i++) {
+        const char *letter = at[i] != 0 ? strchr(bytes, at[i]) : NULL;
+        if (letter != NULL) {
+            (void)putc('\\', to);
+            (void)putc(letters[letter - bytes], to);
+        } else if (at[i] < ' ' || at[i] >= 0x7F) {
+            (void)fprintf(to, "\\%03o", (unsigned)at[i]);
+        } else {
+            (void)putc(at[i], to);
+        }
+    }
+    (void)putc('"', to);
+}
+
+static bool is_dot_git(const char *at)
+{
+    return at[0] == '.' && (at[1] | 32) == 'g' && (at[2] | 32) == 'i' && (at[3] | 32) == 't';
+}
+
+const char *git_path_problem(yore_slice path)
+{
+    const char *at = path.data;
+    if (path.size == 0) return "it is empty";
+    if (memchr(at, 0, path.size) != NULL) return "it has a NUL byte";
+    for (size_t first = 0, i = 0; i <= path.size; i++) {
+        if (i < path.size && at[i] != '/') continue;
+        size_t size = i - first;
+        if (size == 0) return "it has an empty part: a slash first or last, or two together";
+        if (at[first] == '.' && (size == 1 || (size == 2 && at[first + 1] == '.')))
+            return "it has a part '.' or '..'";
+        if (size == 4 && is_dot_git(at + first)) return "it has a part '.git'";
+        first = i + 1;
+    }
+    return NULL;
+}
+
 static void add_encoded(cli_bytes *to, unsigned char byte)
 {
     char text[4];
