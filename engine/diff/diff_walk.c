@@ -5,9 +5,6 @@
 #include "engine/diff/diff_private.h"
 #include "engine/layers/layers_commits.h"
 
-/* A run's list of changes is read on, rather than sought again, over so many versions. */
-enum { READ_ON = 16 };
-
 typedef struct commit_walk {
     yr_diff *diff;
     const yr_branch *hop;
@@ -85,50 +82,37 @@ static yore_status add_from_memtable(yr_diff *diff, const yr_memtable *mem, uint
 
 /* The change list of a run, being read. */
 typedef struct run_reader {
-    yr_run *run;
+    yr_run *run; /* NULL: none */
     yr_run_changes changes;
-    yr_segment_row row; /* the next one, unless it has ended */
-    bool is_open, has_ended;
 } run_reader;
 
 static void reader_close(run_reader *reader)
 {
-    if (reader->is_open) yr_run_changes_close(&reader->changes);
-    *reader = (run_reader){0};
+    if (reader->run) yr_run_changes_close(&reader->changes);
+    reader->run = NULL;
 }
 
-static yore_status reader_step(run_reader *reader, yore_error *err)
-{
-    yore_status status = yr_run_changes_next(&reader->changes, &reader->row, err);
-    reader->has_ended = status == YORE_END;
-    return status < 0 ? status : YORE_OK;
-}
-
-/* To the first row at or above a version. */
+/* To the first row at or above a version, which never goes back. */
 static yore_status reader_seek(run_reader *reader, yr_run *run, uint64_t version, yore_error *err)
 {
-    bool is_near = reader->is_open && reader->run == run && reader->row.version + READ_ON >= version;
-    yore_status status = YORE_OK;
-    if (!is_near && !(reader->run == run && reader->has_ended)) {
-        reader_close(reader);
-        status = yr_run_changes_open(run, version - 1, &reader->changes, err);
-        reader->is_open = status == YORE_OK;
-        reader->run = run;
-        if (status == YORE_OK) status = reader_step(reader, err);
-    }
-    while (status == YORE_OK && !reader->has_ended && reader->row.version < version)
-        status = reader_step(reader, err);
-    return status;
+    if (reader->run == run) return yr_run_changes_skip(&reader->changes, version - 1, err);
+    reader_close(reader);
+    yore_status status = yr_run_changes_open(run, version - 1, &reader->changes, err);
+    if (status < 0) return status;
+    reader->run = run;
+    yr_run_changes_keys_only(&reader->changes);
+    return YORE_OK;
 }
 
 /* A commit whose rows have all gone has none in the list. */
 static yore_status add_from_run(yr_diff *diff, run_reader *reader, yr_run *run, uint64_t version,
                                 yore_error *err)
 {
+    yr_segment_row row;
     yore_status status = reader_seek(reader, run, version, err);
-    while (status == YORE_OK && !reader->has_ended && reader->row.version == version) {
-        if (!add_key(diff, reader->row.tree_key, false)) return no_memory(err);
-        status = reader_step(reader, err);
+    while (status == YORE_OK && yr_run_changes_peek(&reader->changes) == version) {
+        status = yr_run_changes_next(&reader->changes, &row, err);
+        if (status == YORE_OK && !add_key(diff, row.tree_key, false)) return no_memory(err);
     }
     return status;
 }

@@ -132,6 +132,12 @@ typedef struct yr_run_changes {
 /* Rows of versions > after, by version; those of one version in tree-key order. YORE_OK; failures (nothing to
  * close). */
 yore_status yr_run_changes_open(yr_run *run, uint64_t after, yr_run_changes *changes, yore_error *err);
+/* From now on rows have their key and version, and nothing else: no history is read. */
+void yr_run_changes_keys_only(yr_run_changes *changes);
+/* Go on with versions above `after`, without looking at the rows between. Back is no way. */
+yore_status yr_run_changes_skip(yr_run_changes *changes, uint64_t after, yore_error *err);
+/* The version of the next row, UINT64_MAX at the end. */
+uint64_t yr_run_changes_peek(const yr_run_changes *changes);
 /* YORE_OK, YORE_END, failures. The row is valid until the next call. */
 yore_status yr_run_changes_next(yr_run_changes *changes, yr_segment_row *row, yore_error *err);
 void yr_run_changes_close(yr_run_changes *changes);

@@ -29,6 +29,32 @@ yore_status yr_run_changes_open(yr_run *run, uint64_t after, yr_run_changes *cha
     return status;
 }
 
+void yr_run_changes_keys_only(yr_run_changes *changes)
+{
+    for (uint32_t i = 0; i < changes->run->file_count; i++) changes->files[i].keys_only = true;
+}
+
+yore_status yr_run_changes_skip(yr_run_changes *changes, uint64_t after, yore_error *err)
+{
+    yore_status status = YORE_OK;
+    for (uint32_t i = 0; i < changes->run->file_count && status == YORE_OK; i++) {
+        if (changes->next[i] > after) continue;
+        status = yr_segment_changes_skip(&changes->files[i], after, err);
+        if (status == YORE_OK) status = next_load(changes, i, err);
+    }
+    if (status < 0) changes->status = status;
+    return status;
+}
+
+uint64_t yr_run_changes_peek(const yr_run_changes *changes)
+{
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < changes->run->file_count; i++) {
+        if (changes->next[i] < least) least = changes->next[i];
+    }
+    return least;
+}
+
 /* The file with the least next version, the first of those. The last row's file stays it as long as it goes on with the
  * same version. */
 static uint32_t least(const yr_run_changes *changes, uint64_t version)

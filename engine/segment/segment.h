@@ -173,6 +173,7 @@ typedef struct yr_segment_changes {
     uint32_t block; /* the next one */
     bool is_open;
     bool is_peeked; /* `list` stands at the next change */
+    bool keys_only; /* may be set before the first row: rows have their key and version, and nothing else */
     yr_changes list;
     yr_block record_block; /* the main block in record_pin, */
     uint32_t record_first; /* and the ordinal of its first key */
@@ -184,6 +185,8 @@ typedef struct yr_segment_changes {
 /* Rows of versions above `after`, by version; those of one version in key order. */
 yore_status yr_segment_changes_open(yr_segment *segment, uint64_t after, yr_segment_changes *changes,
                                     yore_error *err);
+/* Go on with versions above `after`, without looking at the rows between. Back is no way. */
+yore_status yr_segment_changes_skip(yr_segment_changes *changes, uint64_t after, yore_error *err);
 /* YORE_OK, YORE_END, failures. The row is valid until the next call. */
 yore_status yr_segment_changes_next(yr_segment_changes *changes, yr_segment_row *row, yore_error *err);
 void yr_segment_changes_close(yr_segment_changes *changes);

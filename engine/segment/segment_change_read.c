@@ -14,6 +14,22 @@ yore_status yr_segment_changes_open(yr_segment *segment, uint64_t after, yr_segm
     return status;
 }
 
+yore_status yr_segment_changes_skip(yr_segment_changes *changes, uint64_t after, yore_error *err)
+{
+    uint32_t rank;
+    if (after <= changes->after) return YORE_OK;
+    yore_status status = yr_segment_table_rank(changes->segment, YR_STREAM_CHANGES, false, after, &rank, err);
+    if (status < 0) return status;
+    changes->after = after;
+    if (changes->is_peeked && changes->list.version <= after) changes->is_peeked = false;
+    if (rank > 0 &&
+        rank - 1 >= changes->block) { /* else the open one is, or comes before, the first that may do */
+        changes->block = rank - 1;
+        changes->is_open = false;
+    }
+    return YORE_OK;
+}
+
 void yr_segment_changes_close(yr_segment_changes *changes)
 {
     yr_block_pin_release(&changes->list_pin);
@@ -96,7 +112,9 @@ static yore_status row_get(yr_segment_changes *changes, yr_segment_row *row, yor
     yore_status status = record_get(changes, (uint32_t)changes->list.ordinal, &record, err);
     if (status < 0) return status;
     *row = record.row;
-    if (record.row.version > version) {
+    if (changes->keys_only) {
+        *row = (yr_segment_row){.tree_key = record.row.tree_key, .version = version};
+    } else if (record.row.version > version) {
         uint32_t held = UINT32_MAX;
         yr_block_pin_release(&changes->older_pin);
         status = yr_segment_older_find(segment, &record, version, &held, &changes->older_pin, row, err);
