@@ -3,7 +3,7 @@
 #include "engine/base/mem.h"
 #include "engine/diff/diff_private.h"
 
-enum { WALK_LEAST = 4096, WALK_MOST = 1 << 18, WALK_SHARE = 4 };
+enum { WALK_LEAST = 4096, WALK_MOST = 1 << 18, WALK_SHARE = 8 };
 
 /* The first hop that both lineages have, and the caps there. NULL when they have none in common. */
 static const yr_branch *meet(const yr_view *a, const yr_view *b, uint64_t *cap_a, uint64_t *cap_b)
