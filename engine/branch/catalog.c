@@ -5,20 +5,23 @@
 #include "engine/base/mem.h"
 #include "engine/base/yr_assert.h"
 
-enum { ID_CHUNK = 1024, ID_TOP = 4096, FIRST_SLOTS = 16 };
+enum { ID_CHUNK = 1024, ID_TOP = 4096, FIRST_SLOTS = 16, BULK_BRANCHES = 4096, BULK_ALIGN = 2 << 20 };
 _Static_assert(ID_CHUNK *ID_TOP == YR_BRANCH_ID_MAX + 1, "ids fit the directory");
 
 typedef struct id_chunk {
     _Atomic(yr_branch *) branches[ID_CHUNK];
 } id_chunk;
 
-/* An array of names by hash, linear probing. A removed name leaves `gone` behind. */
+/* An array of names by hash, linear probing: hash << 32 | id of the first branch of the name (B2), so that only the
+ * name that is looked for is looked at. 0 = free. A removed name leaves SLOT_GONE behind. */
 typedef struct name_table {
     struct name_table *older;
     uint32_t slot_count; /* power of two */
     uint32_t used;       /* names and removed ones; writer's */
-    _Atomic(const yr_branch_name *) slots[];
+    _Atomic uint64_t slots[];
 } name_table;
+
+#define SLOT_GONE (UINT64_C(1) << 32) /* ids begin at 1 */
 
 struct yr_catalog {
     const yore_env *env;
@@ -30,14 +33,14 @@ struct yr_catalog {
     _Atomic uint64_t changes;
     _Atomic uint64_t erased;
     _Atomic uint64_t erasures;
-    yr_arena arena;         /* branches and names: they live as long as the store */
+    yr_arena arena; /* branches and names: they live as long as the store */
+    uint8_t *bulk;  /* the first ones, where they were reserved: in large pages */
+    uint64_t bulk_bytes, bulk_used;
     yr_retire_list retired; /* outgrown filters */
     _Atomic(id_chunk *) ids[ID_TOP];
 };
 
 const yr_branch yr_registry_branch = {.id = YR_REGISTRY_BRANCH, .depth = 1, .own_keys = 1};
-
-static const yr_branch_name gone; /* marks a slot whose name was removed */
 
 static uint32_t name_hash(yore_slice name)
 {
@@ -46,7 +49,7 @@ static uint32_t name_hash(yore_slice name)
 
 static uint64_t table_bytes(uint32_t slots)
 {
-    return sizeof(name_table) + slots * sizeof(_Atomic(const yr_branch_name *));
+    return sizeof(name_table) + slots * sizeof(_Atomic uint64_t);
 }
 
 static void count_bytes(yr_catalog *catalog, uint64_t bytes)
@@ -100,6 +103,7 @@ void yr_catalog_destroy(yr_catalog *catalog)
         yr_free(env, atomic_load_explicit(&catalog->ids[i], memory_order_relaxed), sizeof(id_chunk));
     }
     yr_arena_deinit(&catalog->arena);
+    if (catalog->bulk) env->vm_release(env->ctx, catalog->bulk, catalog->bulk_bytes, catalog->bulk_used);
     yr_free(env, catalog, sizeof *catalog);
 }
 
@@ -116,17 +120,42 @@ static bool is_live(const yr_branch *branch)
     return atomic_load_explicit(&branch->deleted_version, memory_order_acquire) == 0;
 }
 
-yr_branch *yr_catalog_by_name(const yr_catalog *catalog, yore_slice name)
+/* The slot of a name, NULL when there is none. */
+static const _Atomic uint64_t *find_slot(const yr_catalog *catalog, yore_slice name, uint32_t hash)
 {
     const name_table *table = atomic_load_explicit(&catalog->names, memory_order_acquire); /* grow_names */
-    uint32_t hash = name_hash(name), mask = table->slot_count - 1;
+    uint32_t mask = table->slot_count - 1;
     for (uint32_t i = hash & mask;; i = (i + 1) & mask) {
-        const yr_branch_name *at =
-            atomic_load_explicit(&table->slots[i], memory_order_acquire); /* put_name */
-        if (!at) return NULL;
-        if (at == &gone || at->hash != hash || at->size != name.size) continue;
-        if (memcmp(at->text, name.data, name.size) == 0) return is_live(at->branch) ? at->branch : NULL;
+        uint64_t slot = atomic_load_explicit(&table->slots[i], memory_order_acquire); /* put_name */
+        if (!slot) return NULL;
+        if (slot >> 32 != hash || !(uint32_t)slot) continue;
+        const yr_branch *branch = yr_catalog_by_id(catalog, (uint32_t)slot);
+        const yr_branch_name *at = atomic_load_explicit(&branch->name, memory_order_acquire); /* apply */
+        if (at->size == name.size && memcmp(at->text, name.data, name.size) == 0) return &table->slots[i];
     }
+}
+
+/* The first branch of a name. */
+static yr_branch *first_of(const yr_catalog *catalog, yore_slice name)
+{
+    const _Atomic uint64_t *slot = find_slot(catalog, name, name_hash(name));
+    if (!slot) return NULL;
+    return yr_catalog_by_id(catalog,
+                            (uint32_t)atomic_load_explicit(slot, memory_order_acquire)); /* put_name */
+}
+
+yr_branch *yr_catalog_by_name(const yr_catalog *catalog, yore_slice name)
+{
+    yr_branch *branch = first_of(catalog, name);
+    return branch && is_live(branch) ? branch : NULL;
+}
+
+yr_branch *yr_catalog_deleted_by_name(const yr_catalog *catalog, yore_slice name)
+{
+    yr_branch *branch = first_of(catalog, name);
+    while (branch && is_live(branch))
+        branch = atomic_load_explicit(&branch->namesake, memory_order_acquire); /* pairs with put_name */
+    return branch;
 }
 
 uint32_t yr_catalog_last_id(const yr_catalog *catalog)
@@ -178,6 +207,17 @@ uint64_t yr_catalog_changes(const yr_catalog *catalog)
 
 /* -- preparing: everything that can fail -- */
 
+/* For as long as the catalog lives. */
+static void *keep_alloc(yr_catalog *catalog, size_t size)
+{
+    size_t rounded = (size + 7) & ~(size_t)7;
+    count_bytes(catalog, size);
+    if (rounded > catalog->bulk_bytes - catalog->bulk_used) return yr_arena_alloc(&catalog->arena, size);
+    void *block = catalog->bulk + catalog->bulk_used;
+    catalog->bulk_used += rounded;
+    return block;
+}
+
 /* What a branch keeps, at a place of its own: readers may still look at what was said before. */
 static bool copy_retention(yr_catalog *catalog, yr_retention said, const yr_retention *now,
                            const yr_retention **out)
@@ -186,19 +226,18 @@ static bool copy_retention(yr_catalog *catalog, yr_retention said, const yr_rete
         *out = now;
         return true;
     }
-    yr_retention *copy = yr_arena_alloc(&catalog->arena, sizeof *copy);
+    yr_retention *copy = keep_alloc(catalog, sizeof *copy);
     if (!copy) return false;
     *copy = said;
-    count_bytes(catalog, sizeof *copy);
     *out = copy;
     return true;
 }
 
-static void put_name(name_table *table, const yr_branch_name *name)
+static void put_slot(name_table *table, uint64_t slot)
 {
-    uint32_t mask = table->slot_count - 1, i = name->hash & mask;
+    uint32_t mask = table->slot_count - 1, i = (uint32_t)(slot >> 32) & mask;
     while (atomic_load_explicit(&table->slots[i], memory_order_relaxed)) i = (i + 1) & mask;
-    atomic_store_explicit(&table->slots[i], name, memory_order_release); /* pairs with yr_catalog_by_name */
+    atomic_store_explicit(&table->slots[i], slot, memory_order_release); /* pairs with find_slot */
     table->used++;
 }
 
@@ -213,21 +252,36 @@ static bool grow_names(yr_catalog *catalog, size_t more)
     if (!table) return false;
     table->older = old;
     for (uint32_t i = 0; i < old->slot_count; i++) {
-        const yr_branch_name *name = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
-        if (name && name != &gone) put_name(table, name);
+        uint64_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
+        if ((uint32_t)slot) put_slot(table, slot);
     }
-    atomic_store_explicit(&catalog->names, table, memory_order_release); /* pairs with yr_catalog_by_name */
+    atomic_store_explicit(&catalog->names, table, memory_order_release); /* pairs with find_slot */
     return true;
 }
 
-static yr_branch_name *name_create(yr_catalog *catalog, yr_branch *branch, yore_slice text)
+bool yr_catalog_reserve(yr_catalog *catalog, uint32_t branches, uint64_t name_bytes)
 {
-    yr_branch_name *name = yr_arena_alloc(&catalog->arena, sizeof *name + text.size + 1);
+    const yore_env *env = catalog->env;
+    uint64_t each = sizeof(yr_branch) + sizeof(yr_branch_name) + 8;
+    uint64_t wanted = (branches * each + name_bytes + BULK_ALIGN - 1) & ~(uint64_t)(BULK_ALIGN - 1);
+    if (branches >= BULK_BRANCHES) catalog->bulk = env->vm_reserve(env->ctx, wanted);
+    if (catalog->bulk) catalog->bulk_bytes = wanted; /* else the arena serves as well */
+    return grow_names(catalog, branches);
+}
+
+void yr_catalog_prefetch(const yr_catalog *catalog, yore_slice name)
+{
+    const name_table *table = atomic_load_explicit(&catalog->names, memory_order_acquire); /* grow_names */
+    __builtin_prefetch(&table->slots[name_hash(name) & (table->slot_count - 1)]);
+}
+
+static yr_branch_name *name_create(yr_catalog *catalog, yore_slice text)
+{
+    yr_branch_name *name = keep_alloc(catalog, sizeof *name + text.size + 1);
     if (!name) return NULL;
-    *name = (yr_branch_name){.hash = name_hash(text), .size = (uint32_t)text.size, .branch = branch};
+    *name = (yr_branch_name){.hash = name_hash(text), .size = (uint32_t)text.size};
     memcpy(name->text, text.data, text.size);
     name->text[text.size] = 0;
-    count_bytes(catalog, sizeof *name + text.size + 1);
     return name;
 }
 
@@ -243,7 +297,7 @@ static bool prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_rec
         count_bytes(catalog, sizeof *chunk);
         atomic_store_explicit(place, chunk, memory_order_release); /* pairs with yr_catalog_by_id */
     }
-    yr_branch *branch = yr_arena_alloc(&catalog->arena, sizeof *branch);
+    yr_branch *branch = keep_alloc(catalog, sizeof *branch);
     if (!branch) return false;
     memset(branch, 0, sizeof *branch);
     branch->id = id;
@@ -255,14 +309,13 @@ static bool prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_rec
     branch->created_ns = record->created_ns;
     branch->ttl_ns = record->ttl_ns;
     branch->flags = record->flags & YR_BRANCH_HIDDEN;
-    out->name = name_create(catalog, branch, record->name);
+    out->name = name_create(catalog, record->name);
     if (!out->name || !copy_retention(catalog, record->retention, NULL, &out->retention)) return false;
     out->deleted_version = record->deleted_version;
     out->trimmed_version = record->trimmed_version;
     out->is_purged = (record->flags & YR_BRANCH_PURGED) != 0;
     atomic_store_explicit(&branch->name, out->name, memory_order_relaxed); /* published with the branch */
     out->created = branch;
-    count_bytes(catalog, sizeof *branch);
     return true;
 }
 
@@ -282,12 +335,11 @@ bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_
                                .is_purged = (record->flags & YR_BRANCH_PURGED) != 0};
     const yr_branch_name *now = atomic_load_explicit(&target->name, memory_order_relaxed);
     bool same_name = now->size == record->name.size && memcmp(now->text, record->name.data, now->size) == 0;
-    if (!grow_names(catalog, 1)) return false; /* a recovered branch needs a slot for its old name too */
     if (!copy_retention(catalog, record->retention,
                         atomic_load_explicit(&target->retention, memory_order_relaxed), &out->retention))
         return false;
     if (!same_name) {
-        out->name = name_create(catalog, target, record->name);
+        out->name = grow_names(catalog, 1) ? name_create(catalog, record->name) : NULL;
         if (!out->name) return false;
     }
     return true;
@@ -295,34 +347,85 @@ bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_
 
 /* -- applying: cannot fail -- */
 
-static void remove_name(yr_catalog *catalog, const yr_branch_name *name)
+static const yr_branch_name *name_of(const yr_branch *branch)
 {
-    name_table *table = atomic_load_explicit(&catalog->names, memory_order_relaxed);
-    uint32_t mask = table->slot_count - 1;
-    for (uint32_t i = name->hash & mask;; i = (i + 1) & mask) {
-        const yr_branch_name *at = atomic_load_explicit(&table->slots[i], memory_order_relaxed);
-        if (!at) return;
-        if (at == name) {
-            atomic_store_explicit(&table->slots[i], &gone, memory_order_release); /* yr_catalog_by_name */
-            return;
-        }
+    return atomic_load_explicit(&branch->name, memory_order_relaxed); /* the writer's own */
+}
+
+static _Atomic uint64_t *slot_of(const yr_catalog *catalog, const yr_branch_name *name)
+{
+    return (_Atomic uint64_t *)(uintptr_t)find_slot(catalog, yore_bytes(name->text, name->size), name->hash);
+}
+
+static uint64_t slot_with(const yr_branch *branch)
+{
+    return (uint64_t)name_of(branch)->hash << 32 | branch->id;
+}
+
+/* May a branch stand in front of another one of its name? */
+static bool is_before(const yr_branch *branch, const yr_branch *other)
+{
+    uint64_t mine = atomic_load_explicit(&branch->deleted_version, memory_order_relaxed);
+    uint64_t its = atomic_load_explicit(&other->deleted_version, memory_order_relaxed);
+    return mine == 0 || (its != 0 && mine >= its);
+}
+
+/* Where a branch that is deleted, or not, belongs among those of its name. There is room for it. */
+static void put_name(yr_catalog *catalog, yr_branch *branch)
+{
+    _Atomic uint64_t *slot = slot_of(catalog, name_of(branch));
+    yr_branch *next =
+        slot ? yr_catalog_by_id(catalog, (uint32_t)atomic_load_explicit(slot, memory_order_relaxed)) : NULL;
+    yr_branch *before = NULL;
+    while (next && !is_before(branch, next)) {
+        before = next;
+        next = atomic_load_explicit(&next->namesake, memory_order_relaxed);
+    }
+    atomic_store_explicit(&branch->namesake, next, memory_order_release); /* pairs with deleted_by_name */
+    if (before) {
+        atomic_store_explicit(&before->namesake, branch,
+                              memory_order_release); /* pairs with deleted_by_name */
+    } else if (slot) {
+        atomic_store_explicit(slot, slot_with(branch), memory_order_release); /* pairs with find_slot */
+    } else {
+        put_slot(atomic_load_explicit(&catalog->names, memory_order_relaxed), slot_with(branch));
     }
 }
 
-static void add_branch(yr_catalog *catalog, yr_branch *branch, yr_branch_name *name)
+static void remove_name(yr_catalog *catalog, const yr_branch *branch)
 {
+    _Atomic uint64_t *slot = slot_of(catalog, name_of(branch));
+    yr_branch *next = atomic_load_explicit(&branch->namesake, memory_order_relaxed);
+    yr_branch *at = yr_catalog_by_id(catalog, (uint32_t)atomic_load_explicit(slot, memory_order_relaxed));
+    if (at == branch) {
+        atomic_store_explicit(slot, next ? slot_with(next) : SLOT_GONE, memory_order_release); /* find_slot */
+        return;
+    }
+    for (;;) {
+        yr_branch *behind = atomic_load_explicit(&at->namesake, memory_order_relaxed);
+        if (behind == branch) break;
+        at = behind;
+    }
+    atomic_store_explicit(&at->namesake, next, memory_order_release); /* pairs with deleted_by_name */
+}
+
+static void add_branch(yr_catalog *catalog, yr_branch *branch, uint64_t deleted_version)
+{
+    uint32_t is = deleted_version == 0;
+    atomic_store_explicit(&branch->deleted_version, deleted_version,
+                          memory_order_relaxed); /* published below */
     if (branch->parent) {
         branch->next_sibling = branch->parent->first_child;
         branch->parent->first_child = branch;
-        atomic_fetch_add_explicit(&branch->parent->live_children, 1, memory_order_relaxed); /* a statistic */
+        atomic_fetch_add_explicit(&branch->parent->live_children, is, memory_order_relaxed); /* a statistic */
     }
     id_chunk *chunk = atomic_load_explicit(&catalog->ids[branch->id / ID_CHUNK], memory_order_relaxed);
     atomic_store_explicit(&chunk->branches[branch->id % ID_CHUNK], branch, memory_order_release); /* by_id */
     if (branch->id > yr_catalog_last_id(catalog)) {
         atomic_store_explicit(&catalog->last_id, branch->id, memory_order_release); /* yr_catalog_last_id */
     }
-    put_name(atomic_load_explicit(&catalog->names, memory_order_relaxed), name);
-    atomic_fetch_add_explicit(&catalog->live, 1, memory_order_relaxed);
+    put_name(catalog, branch);
+    atomic_fetch_add_explicit(&catalog->live, is, memory_order_relaxed);
 }
 
 static void set_deleted(yr_catalog *catalog, yr_branch *branch, uint64_t version)
@@ -347,34 +450,40 @@ static void set_kept(yr_catalog *catalog, yr_branch *branch, const yr_catalog_ch
     if (lost > before) atomic_store_explicit(&catalog->trimmed, lost, memory_order_release);
 }
 
-static void apply(yr_catalog *catalog, const yr_catalog_change *change)
+/* `is_out`: its name was taken out before. */
+static void apply(yr_catalog *catalog, const yr_catalog_change *change, bool is_out)
 {
     yr_branch *changed = change->created ? change->created : change->target;
     if (changed) set_kept(catalog, changed, change);
     if (change->created) {
-        add_branch(catalog, change->created, change->name);
+        add_branch(catalog, change->created, change->deleted_version);
         return;
     }
     yr_branch *target = change->target;
     if (!target) return;
-    const yr_branch_name *old = atomic_load_explicit(&target->name, memory_order_relaxed);
-    bool was_live = is_live(target), is = change->deleted_version == 0;
-    if (was_live && (change->name || !is)) remove_name(catalog, old);
+    /* One that is deleted stays first of its name, and one that is recovered may have been: a slot is taken only for a
+     * new name. */
+    bool moves = change->name || is_out ||
+                 (!is_live(target) && !change->deleted_version &&
+                  first_of(catalog, yore_str(yr_branch_text(target))) != target);
+    if (moves && !is_out) remove_name(catalog, target);
     if (change->name)
         atomic_store_explicit(&target->name, change->name, memory_order_release); /* yr_branch_text */
     set_deleted(catalog, target, change->deleted_version);
-    if (is && (change->name || !was_live)) {
-        put_name(atomic_load_explicit(&catalog->names, memory_order_relaxed),
-                 change->name ? change->name : old);
-    }
+    if (moves) put_name(catalog, target);
+}
+
+/* Afterwards: who counts first and looks then has seen the change, or finds another count afterwards. */
+static void count_change(yr_catalog *catalog)
+{
+    uint64_t changes = atomic_load_explicit(&catalog->changes, memory_order_relaxed); /* one writer */
+    atomic_store_explicit(&catalog->changes, changes + 1, memory_order_release);      /* yr_catalog_changes */
 }
 
 void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change)
 {
-    uint64_t changes = atomic_load_explicit(&catalog->changes, memory_order_relaxed); /* one writer */
-    apply(catalog, change);
-    /* Last: who counts first and looks then has seen it, or finds another count afterwards. */
-    atomic_store_explicit(&catalog->changes, changes + 1, memory_order_release); /* yr_catalog_changes */
+    apply(catalog, change, false);
+    count_change(catalog);
 }
 
 /* -- own keys -- */
@@ -475,6 +584,12 @@ bool yr_catalog_prepare_follow(yr_catalog *catalog, const yr_catalog *newer, yr_
     return prepare_changes(catalog, newer, known, arena, out);
 }
 
+static bool moves_name(const yr_catalog_change *change)
+{
+    return change->name || change->deleted_version !=
+                               atomic_load_explicit(&change->target->deleted_version, memory_order_relaxed);
+}
+
 /* Readers of older layers look into the filter as well: where it knows less than the one before, filtered_from says
  * so first. */
 static void take_filter(yr_catalog *catalog, yr_branch *branch, yr_branch *newer, uint64_t flushed)
@@ -509,16 +624,15 @@ static void take_facts(yr_branch *branch, const yr_branch *newer)
 void yr_catalog_follow(yr_catalog *catalog, const yr_catalog *newer, const yr_catalog_steps *steps,
                        uint64_t flushed)
 {
-    for (size_t i = 0; i < steps->change_count; i++) yr_catalog_apply(catalog, &steps->changes[i]);
-    for (size_t i = 0; i < steps->created_count; i++) {
-        yr_catalog_change deleted = steps->created[i];
-        yr_catalog_apply(catalog, &steps->created[i]);
-        if (!deleted.deleted_version) continue;
-        deleted.target = deleted.created;
-        deleted.created = NULL;
-        deleted.name = NULL;
-        yr_catalog_apply(catalog, &deleted);
+    /* What happened in which order is not known: a name may have gone from one branch to another and on. So all names
+     * are taken out first. */
+    for (size_t i = 0; i < steps->change_count; i++)
+        if (moves_name(&steps->changes[i])) remove_name(catalog, steps->changes[i].target);
+    for (size_t i = 0; i < steps->change_count; i++) {
+        apply(catalog, &steps->changes[i], moves_name(&steps->changes[i]));
+        count_change(catalog);
     }
+    for (size_t i = 0; i < steps->created_count; i++) yr_catalog_apply(catalog, &steps->created[i]);
     for (uint32_t id = 1; id <= yr_catalog_last_id(catalog); id++) {
         yr_branch *branch = yr_catalog_by_id(catalog, id), *next = yr_catalog_by_id(newer, id);
         take_filter(catalog, branch, next, flushed);

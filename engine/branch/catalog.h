@@ -2,11 +2,12 @@
  *
  * One writer (the commit leader, or replay); readers take no lock: branches live until the store closes
  * (ids are never reused, deleted branches stay readable as id:N), the name table is an open-addressing
- * array of pointers that is replaced by a larger one when it fills, and old arrays and names are kept
- * until close (a rename costs its name's bytes until then).
+ * array of hashes and ids that is replaced by a larger one when it fills, and old arrays and names are kept
+ * until close (a rename costs its name's bytes until then). Deleted branches stay in it: whoever had a name before
+ * is reached from the branch that has it, or had it last.
  *
  * B1 a branch's parent has a smaller id, and its fork version is below its create version.
- * B2 a name leads to at most one live branch.
+ * B2 a name leads to at most one live branch; behind it come the deleted ones of that name, last deleted first.
  * A change is applied after its commit is durable and just before it is published; a reader that sees it
  * a moment early is harmless, because it still reads at published versions only.
  */
@@ -26,7 +27,6 @@ typedef struct yr_branch yr_branch;
 typedef struct yr_branch_name {
     uint32_t hash;
     uint32_t size;
-    yr_branch *branch;
     char text[]; /* NUL-terminated */
 } yr_branch_name;
 
@@ -57,6 +57,7 @@ struct yr_branch {
     yr_branch *first_child; /* writer's */
     yr_branch *next_sibling;
     _Atomic(const yr_branch_name *) name;
+    _Atomic(yr_branch *) namesake; /* the next of its name (B2) */
 };
 
 typedef struct yr_catalog yr_catalog;
@@ -70,6 +71,8 @@ void yr_catalog_destroy(yr_catalog *catalog);
 /* Readers, any thread. NULL when there is none. */
 yr_branch *yr_catalog_by_id(const yr_catalog *catalog, uint32_t id);
 yr_branch *yr_catalog_by_name(const yr_catalog *catalog, yore_slice name); /* live ones only */
+/* The one of that name that was deleted last. O(1), however many branches there are. */
+yr_branch *yr_catalog_deleted_by_name(const yr_catalog *catalog, yore_slice name);
 uint32_t yr_catalog_last_id(const yr_catalog *catalog);
 uint64_t yr_catalog_live_count(const yr_catalog *catalog);
 
@@ -121,7 +124,12 @@ typedef struct yr_catalog_change {
     bool is_purged;
 } yr_catalog_change;
 
-/* A new branch from its record. False when memory is out. */
+/* Room for about so many branches at once, with so many bytes of names: once, before the first. False when memory is
+ * out. */
+bool yr_catalog_reserve(yr_catalog *catalog, uint32_t branches, uint64_t name_bytes);
+/* A name that will be looked for soon: have its slot on the way. */
+void yr_catalog_prefetch(const yr_catalog *catalog, yore_slice name);
+/* A new branch from its record, which may say that it is deleted. False when memory is out. */
 bool yr_catalog_prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_record *record,
                                uint64_t create_version, yr_catalog_change *out);
 /* A change of an existing branch to what the record says. */

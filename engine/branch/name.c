@@ -65,13 +65,14 @@ static size_t legal_character(const char *text, size_t left, bool first)
 {
     char c = text[0];
     if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_') return 1;
+    if (c >= '0' && c <= '9') return !first;
     if (c == '%') return left >= 3 && is_hex(text[1]) && is_hex(text[2]) ? 3 : 0;
     if ((uint8_t)c >= 0x80) {
         uint32_t code = 0;
         size_t length = yr_utf8_next(text, left, &code);
         return length && yr_name_is_letter(code) ? length : 0;
     }
-    return !first && c != '\0' && strchr("0123456789._/+#-", c) ? 1 : 0;
+    return !first && c != '\0' && strchr("._/+#-", c) ? 1 : 0;
 }
 
 static yore_status refuse(yore_error *err, yore_slice name, size_t off, const char *reason)

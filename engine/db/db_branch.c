@@ -345,25 +345,10 @@ static yore_status plan_recover(yr_store *store, yr_request *request, uint64_t v
     return status < 0 ? status : yr_branch_plan_change(store, request, branch, &record);
 }
 
-/* The newest deleted branch that had this name. */
-static yr_branch *deleted_by_name(const yore_db *db, yore_slice name)
-{
-    yr_branch *best = NULL;
-    uint64_t newest = 0;
-    for (uint32_t id = 1; id <= yr_catalog_last_id(db->store.catalog); id++) {
-        yr_branch *branch = yr_catalog_by_id(db->store.catalog, id);
-        uint64_t deleted = atomic_load_explicit(&branch->deleted_version, memory_order_acquire);
-        if (!deleted || deleted < newest || !yr_slice_equal(yore_str(yr_branch_text(branch)), name)) continue;
-        best = branch;
-        newest = deleted;
-    }
-    return best;
-}
-
 yore_status yore_branch_recover(yore_db *db, yore_slice which, yore_slice as, yore_where *where,
                                 yore_error *err)
 {
-    rename_plan plan = {.branch = deleted_by_name(db, which), .name = as};
+    rename_plan plan = {.branch = yr_catalog_deleted_by_name(db->store.catalog, which), .name = as};
     if (!plan.branch) plan.branch = yr_db_branch(db, which, err);
     if (!plan.branch) return YORE_ERR_NO_BRANCH;
     yore_status status = as.size ? yore_name_check(as, err) : YORE_OK;

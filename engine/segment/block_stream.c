@@ -6,7 +6,8 @@
 
 void yr_block_stream_init(yr_block_stream *stream, yr_segment *segment, enum yr_segment_stream which)
 {
-    *stream = (yr_block_stream){.segment = segment, .stream = which, .held = UINT32_MAX};
+    *stream = (yr_block_stream){
+        .segment = segment, .stream = which, .held = UINT32_MAX, .window_wanted = YR_BLOCK_STREAM_FIRST};
 }
 
 void yr_block_stream_deinit(yr_block_stream *stream)
@@ -40,7 +41,7 @@ static uint64_t window_end(yr_block_stream *stream, uint32_t i, const yr_segment
         /* What is wrong with it will be said when it is its turn. */
         if (yr_segment_entry_get(stream->segment, stream->stream, j, &next, NULL) < 0) break;
         if (next.off != yr_align_up(end, 8)) break;
-        if (next.off + next.stored_bytes - entry->off > YR_BLOCK_STREAM_BYTES) break;
+        if (next.off + next.stored_bytes - entry->off > stream->window_wanted) break;
         end = next.off + next.stored_bytes;
     }
     return end;
@@ -56,6 +57,7 @@ static yore_status window_read(yr_block_stream *stream, uint32_t i, const yr_seg
         return YORE_OK;
     size_t wanted = (size_t)(window_end(stream, i, entry) - entry->off);
     stream->window_size = 0;
+    if (stream->window_wanted < YR_BLOCK_STREAM_BYTES) stream->window_wanted *= 2;
     yore_status status = buffer_grow(stream, &stream->window, &stream->window_bytes, wanted, err);
     if (status < 0) return status;
     status = yr_segment_bytes_read(stream->segment, entry->off, stream->window, wanted, err);

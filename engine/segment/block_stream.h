@@ -1,13 +1,15 @@
 /* One stream of a segment's blocks, one behind the other: for those who read all of it (compaction, salvage, export)
  * and must neither push what readers need out of the block cache nor pay a system call a block.
  *
- * Neighbouring blocks are fetched by one pread of up to YR_BLOCK_STREAM_BYTES; each is checked and decompressed into a
- * buffer of the stream's own. With an image, blocks that are not compressed are read where they are. */
+ * Neighbouring blocks are fetched by one pread, first of up to YR_BLOCK_STREAM_FIRST bytes, then of twice as many each
+ * time up to YR_BLOCK_STREAM_BYTES; each is checked and decompressed into a buffer of the stream's own. With an image,
+ * blocks that are not compressed are read where they are. */
 #ifndef YR_BLOCK_STREAM_H
 #define YR_BLOCK_STREAM_H
 
 #include "engine/segment/segment.h"
 
+#define YR_BLOCK_STREAM_FIRST (64u << 10) /* not more, for those who want the beginning only */
 #define YR_BLOCK_STREAM_BYTES (512u << 10)
 
 typedef struct yr_block_stream {
@@ -19,7 +21,8 @@ typedef struct yr_block_stream {
     size_t raw_bytes;
     uint8_t *window; /* stored bytes of the file from window_off on */
     size_t window_bytes;
-    size_t window_size; /* of it filled */
+    size_t window_wanted; /* at a time */
+    size_t window_size;   /* of it filled */
     uint64_t window_off;
     uint64_t bytes_read; /* from the file, all in all */
 } yr_block_stream;

@@ -139,18 +139,38 @@ static int compare_branches(const void *a, const void *b)
     return x->branch < y->branch ? -1 : x->branch > y->branch;
 }
 
+static void facts_add(yr_run_branch *to, const yr_run_branch *from)
+{
+    to->keys += from->keys;
+    to->rows += from->rows;
+    to->deletes += from->deletes;
+    to->key_bytes += from->key_bytes;
+    to->value_bytes += from->value_bytes;
+    if (from->first_commit) to->first_commit = from->first_commit; /* one of them is a head, at most */
+    if (from->last_commit) to->last_commit = from->last_commit;
+}
+
+/* Heads come first. Groups come by branch, too, and whoever has rows has a commit: they are added to it, so that
+ * nothing needs to be sorted. What has none is put behind the others. */
 static yore_status groups_read(yr_run *run, yr_segment *file, yore_error *err)
 {
+    uint32_t heads = run->files[0]->layout.head_count, at = 0;
     for (uint32_t i = 0; i < file->layout.group_count; i++) {
         yr_segment_group group;
         yore_status status = yr_segment_group_get(file, i, &group, err);
         if (status < 0) return status;
-        run->branches[run->branch_count++] = (yr_run_branch){.branch = group.branch,
-                                                             .keys = group.keys,
-                                                             .rows = group.rows,
-                                                             .deletes = group.deletes,
-                                                             .key_bytes = group.key_bytes,
-                                                             .value_bytes = group.value_bytes};
+        const yr_run_branch facts = {.branch = group.branch,
+                                     .keys = group.keys,
+                                     .rows = group.rows,
+                                     .deletes = group.deletes,
+                                     .key_bytes = group.key_bytes,
+                                     .value_bytes = group.value_bytes};
+        while (at < heads && run->branches[at].branch < group.branch) at++;
+        if (at < heads && run->branches[at].branch == group.branch) {
+            facts_add(&run->branches[at], &facts);
+        } else {
+            run->branches[run->branch_count++] = facts;
+        }
     }
     return YORE_OK;
 }
@@ -172,27 +192,25 @@ static yore_status heads_read(yr_run *run, yore_error *err)
     return YORE_OK;
 }
 
-/* Sort what the files say, and add up what is of one branch. */
+/* One for each branch, by id. */
 static void branches_merge(yr_run *run)
 {
     uint32_t n = 0;
+    bool is_sorted = true;
     if (run->branch_count == 0) return;
-    qsort(run->branches, run->branch_count, sizeof *run->branches, compare_branches);
-    for (uint32_t i = 1; i < run->branch_count; i++) {
-        yr_run_branch *to = &run->branches[n], *from = &run->branches[i];
-        if (to->branch != from->branch) {
-            run->branches[++n] = *from;
-            continue;
+    for (uint32_t i = 1; i < run->branch_count && is_sorted; i++)
+        is_sorted = run->branches[i - 1].branch < run->branches[i].branch;
+    if (!is_sorted) {
+        qsort(run->branches, run->branch_count, sizeof *run->branches, compare_branches);
+        for (uint32_t i = 1; i < run->branch_count; i++) {
+            if (run->branches[n].branch == run->branches[i].branch) {
+                facts_add(&run->branches[n], &run->branches[i]);
+            } else {
+                run->branches[++n] = run->branches[i];
+            }
         }
-        to->keys += from->keys;
-        to->rows += from->rows;
-        to->deletes += from->deletes;
-        to->key_bytes += from->key_bytes;
-        to->value_bytes += from->value_bytes;
-        if (from->first_commit) to->first_commit = from->first_commit; /* one of them is a head, at most */
-        if (from->last_commit) to->last_commit = from->last_commit;
+        run->branch_count = n + 1;
     }
-    run->branch_count = n + 1;
     for (uint32_t i = 0; i < run->branch_count; i++) {
         if (run->branches[i].rows) run->row_branches[run->row_branch_count++] = run->branches[i].branch;
     }
