@@ -7,6 +7,7 @@
  *   yore/txn.h      transactions: put, del, incr, append, cas, commit
  *   yore/branch.h   branches and tags
  *   yore/diff.h     what differs between two points
+ *   yore/merge.h    three-way merge of branches
  *   yore/backup.h   backups: make, verify, restore
  *   yore/upkeep.h   retention, collection, erasing, compaction, sizes
  *   yore/search.h   search: ranked hits on any branch as of any moment
@@ -24,6 +25,7 @@
 #include <yore/db.h>
 #include <yore/diff.h>
 #include <yore/env.h>
+#include <yore/merge.h>
 #include <yore/salvage.h>
 #include <yore/search.h>
 #include <yore/snap.h>

@@ -97,6 +97,27 @@ yore_status yr_layers_commit_times(const yr_layers *layers, const void *versions
     return status;
 }
 
+yore_status yr_layers_merge_find(const yr_layers *layers, uint32_t branch, uint64_t low, uint64_t high,
+                                 yr_merge_hint *hint, uint64_t *version, yore_error *err)
+{
+    yore_status status = YORE_OK;
+    *version = 0;
+    for (uint32_t i = 0; i < layers->mem_count && *version == 0 && high > low; i++) {
+        const yr_memtable *mem = layers->mems[i];
+        if (high <= mem->base_version) continue;
+        if (hint->mem != mem) *hint = (yr_merge_hint){.mem = mem};
+        *version = yr_commit_merge_find(&mem->commits, branch, low, high, &hint->place);
+        high = mem->base_version;
+    }
+    for (uint32_t i = 0; i < layers->run_count && *version == 0 && high > low && status == YORE_OK; i++) {
+        yr_run *run = layers->runs[i];
+        if (high <= yr_run_after(run)) continue;
+        status = yr_run_merge_find(run, branch, low, high, version, err);
+        high = yr_run_after(run);
+    }
+    return status;
+}
+
 yore_status yr_layers_version_at(const yr_layers *layers, uint64_t newest, int64_t time_ns, uint64_t *version,
                                  yore_error *err)
 {

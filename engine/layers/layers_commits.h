@@ -21,6 +21,16 @@ yore_status yr_layers_commit_time(const yr_layers *layers, uint64_t version, int
 yore_status yr_layers_commit_times(const yr_layers *layers, const void *versions, void *times_ns,
                                    size_t stride, size_t n, yore_error *err);
 
+/* The newest commit of a branch in (low, high] that has further parents (a merge), `high` a published version;
+ * *version = 0 when there is none. Costs what has to be looked at: of memtables only merges, of runs
+ * yr_run_merge_find. *hint, zeroed at first, is for the next search with the same or a lower `high`. */
+typedef struct yr_merge_hint {
+    const yr_memtable *mem;
+    yr_ref place;
+} yr_merge_hint;
+yore_status yr_layers_merge_find(const yr_layers *layers, uint32_t branch, uint64_t low, uint64_t high,
+                                 yr_merge_hint *hint, uint64_t *version, yore_error *err);
+
 /* The newest version <= newest whose time is <= time_ns, 0 when there is none. O(log n). */
 yore_status yr_layers_version_at(const yr_layers *layers, uint64_t newest, int64_t time_ns, uint64_t *version,
                                  yore_error *err);

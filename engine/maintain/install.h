@@ -3,7 +3,7 @@
 #ifndef YR_INSTALL_H
 #define YR_INSTALL_H
 
-#include "engine/compact/merge.h"
+#include "engine/compact/compact_merge.h"
 #include "engine/maintain/flush.h"
 #include "engine/maintain/maintainer.h"
 

@@ -31,6 +31,13 @@ typedef struct commit_info {
     uint8_t reserved;
 } commit_info;
 
+/* One merge of the list. Of a commit that was undone one may be left over: the version says whether it is so. */
+typedef struct merge_node {
+    uint64_t version;
+    yr_ref older;
+    uint32_t reserved;
+} merge_node;
+
 _Static_assert(sizeof(commit_info) == 32, "parents behind it are 8-aligned");
 
 #define ONE_ENTRY 0x80000000u
@@ -39,6 +46,7 @@ void yr_commit_table_init(yr_commit_table *table, yr_region *region, uint64_t ba
 {
     table->region = region;
     table->base = table->last = base;
+    atomic_init(&table->merges, 0);
     for (uint32_t i = 0; i < YR_COMMIT_TOP; i++) atomic_init(&table->top[i], 0);
 }
 
@@ -118,6 +126,16 @@ static yr_ref info_create(yr_commit_table *table, const yr_commit_head *head, co
     return ref;
 }
 
+static bool merge_append(yr_commit_table *table, uint64_t version)
+{
+    yr_ref ref = yr_region_alloc(table->region, sizeof(merge_node));
+    if (!ref) return false;
+    yr_ref older = atomic_load_explicit(&table->merges, memory_order_relaxed); /* one writer */
+    *(merge_node *)yr_region_at(table->region, ref) = (merge_node){.version = version, .older = older};
+    atomic_store_explicit(&table->merges, ref, memory_order_release); /* pairs with yr_commit_merge_find */
+    return true;
+}
+
 bool yr_commit_table_append(yr_commit_table *table, const yr_commit_head *head, const yr_ref *entries,
                             uint32_t entry_count, uint64_t prev)
 {
@@ -133,6 +151,7 @@ bool yr_commit_table_append(yr_commit_table *table, const yr_commit_head *head, 
         info = info_create(table, head, entries, entry_count);
         if (!info) return false;
     }
+    if (head->parent_count && !merge_append(table, version)) return false;
     commit_chunk *chunk = chunk_of(table, version);
     uint32_t i = slot_of(table, version);
     chunk->time_ns[i] = head->time_ns;
@@ -205,6 +224,29 @@ yr_ref yr_commit_entry(const yr_commit_table *table, uint64_t version, uint32_t 
     memcpy(&entry, (const uint8_t *)(info + 1) + 8u * (size_t)info->parent_count + 4u * (size_t)i,
            sizeof entry);
     return entry;
+}
+
+static bool is_merge_of(const yr_commit_table *table, uint64_t version, uint32_t branch)
+{
+    uint32_t plain;
+    if (yr_commit_branch(table, version) != branch) return false;
+    const commit_info *info = info_of(table, version, &plain);
+    return info && info->parent_count;
+}
+
+uint64_t yr_commit_merge_find(const yr_commit_table *table, uint32_t branch, uint64_t low, uint64_t high,
+                              yr_ref *place)
+{
+    /* acquire pairs with merge_append */
+    yr_ref at = *place ? *place : atomic_load_explicit(&table->merges, memory_order_acquire);
+    while (at) {
+        const merge_node *node = yr_region_at(table->region, at);
+        if (node->version <= low) return 0;
+        *place = at;
+        if (node->version <= high && is_merge_of(table, node->version, branch)) return node->version;
+        at = node->older;
+    }
+    return 0;
 }
 
 uint64_t yr_commit_at_time(const yr_commit_table *table, uint64_t newest, int64_t time_ns)

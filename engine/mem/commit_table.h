@@ -7,6 +7,8 @@
  * else, or 0 (a commit that wrote nothing and has nothing to say).
  *
  * One writer appends; a reader may ask for any version above the base, at or below one it saw published.
+ * Commits with further parents (merges) are also in a list, newest first, so that a walk over the graph of commits need
+ * not look at the others.
  * T1 times are strictly ascending.   T2 prev[v] < v, maybe below the base, and 0 ends a branch's own commits.
  */
 #ifndef YR_COMMIT_TABLE_H
@@ -22,7 +24,8 @@
 typedef struct yr_commit_table {
     yr_region *region;
     uint64_t base;
-    uint64_t last; /* writer's: versions above base, up to this one, are filled */
+    uint64_t last;         /* writer's: versions above base, up to this one, are filled */
+    _Atomic yr_ref merges; /* the newest of the list of merges */
     _Atomic yr_ref top[YR_COMMIT_TOP];
 } yr_commit_table;
 
@@ -42,6 +45,11 @@ void yr_commit_describe(const yr_commit_table *table, uint64_t version, yr_commi
 yr_ref yr_commit_entry(const yr_commit_table *table, uint64_t version, uint32_t i);
 /* YORE_COMMIT_..., cheaper than describe. */
 uint8_t yr_commit_kind(const yr_commit_table *table, uint64_t version);
+
+/* The newest merge of a branch in (low, high], 0 when there is none. *place is where in the list a search was that
+ * looked at or above `high` (0: it was nowhere); then where this one is. */
+uint64_t yr_commit_merge_find(const yr_commit_table *table, uint32_t branch, uint64_t low, uint64_t high,
+                              yr_ref *place);
 
 /* The newest version in (base, newest] whose time is <= time_ns, base when there is none. O(log n). */
 uint64_t yr_commit_at_time(const yr_commit_table *table, uint64_t newest, int64_t time_ns);

@@ -153,6 +153,11 @@ yore_status yr_run_commit_time(yr_run *run, uint64_t version, int64_t *time_ns, 
  * is in no particular state then). */
 yore_status yr_run_commit_times(yr_run *run, const uint64_t *versions, int64_t *times, size_t n,
                                 yore_error *err);
+/* The newest commit of a branch in (low, high] that has further parents (a merge); *version = 0 when there is none.
+ * Looks at the commit blocks in between, newest first, and at those commits of the branch that have a note or the
+ * like. */
+yore_status yr_run_merge_find(yr_run *run, uint32_t branch, uint64_t low, uint64_t high, uint64_t *version,
+                              yore_error *err);
 /* The newest commit at or before a time. YORE_OK, YORE_NOT_FOUND, failures. */
 yore_status yr_run_version_at(yr_run *run, int64_t time_ns, uint64_t *version, yore_error *err);
 /* The newest commit of a branch at or below `version` in this run; *head = 0 when there is none. In memory at the run's

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "engine/base/rng.h"
-#include "engine/compact/merge.h"
+#include "engine/compact/compact_merge.h"
 #include "tests/support/env_sim.h"
 
 #define WORLD_BRANCHES 10u /* 0 is the registry */

@@ -13,8 +13,8 @@
  *   G4 Commits go to the first file; files after the first begin with a new key.
  *
  * Memory: 2 MiB an input, and what the builder takes. One job is one thread's. */
-#ifndef YR_MERGE_H
-#define YR_MERGE_H
+#ifndef YR_COMPACT_MERGE_H
+#define YR_COMPACT_MERGE_H
 
 #include "engine/compact/keep.h"
 #include "engine/segment/run.h"

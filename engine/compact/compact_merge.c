@@ -1,4 +1,4 @@
-#include "engine/compact/merge.h"
+#include "engine/compact/compact_merge.h"
 
 #include <inttypes.h>
 #include <string.h>
