@@ -8,6 +8,7 @@
  *   yore/branch.h   branches and tags
  *   yore/diff.h     what differs between two points
  *   yore/merge.h    three-way merge of branches
+ *   yore/json.h     what differs between two JSON texts, by path
  *   yore/backup.h   backups: make, verify, restore
  *   yore/upkeep.h   retention, collection, erasing, compaction, sizes
  *   yore/search.h   search: ranked hits on any branch as of any moment
@@ -25,6 +26,7 @@
 #include <yore/db.h>
 #include <yore/diff.h>
 #include <yore/env.h>
+#include <yore/json.h>
 #include <yore/merge.h>
 #include <yore/salvage.h>
 #include <yore/search.h>

@@ -1,4 +1,5 @@
-#include "engine/json/json_diff.h"
+/* yore/json.h: one walk over two trees, level by level, with its own stack. */
+#include <yore/json.h>
 
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
@@ -13,7 +14,7 @@ typedef struct level {
     size_t path_size; /* the path to them */
 } level;
 
-struct yr_json_diff {
+struct yore_json_diff {
     const yore_env *env;
     yr_json_doc old_doc;
     yr_json_doc new_doc;
@@ -23,24 +24,24 @@ struct yr_json_diff {
     level levels[YR_JSON_DEPTH_MAX];
 };
 
-yore_status yr_json_diff_open(const yore_env *env, yore_slice old_text, yore_slice new_text,
-                              yr_json_diff **out, yore_error *err)
+yore_status yore_json_diff_open(const yore_env *env, yore_slice old_text, yore_slice new_text,
+                                yore_json_diff **out, yore_error *err)
 {
-    yr_json_diff *diff = yr_alloc_zero(env, sizeof *diff);
+    yore_json_diff *diff = yr_alloc_zero(env, sizeof *diff);
     if (!diff) return yr_fail(err, YORE_ERR_NOMEM, "out of memory");
     diff->env = env;
     yr_buf_init(&diff->path, env, 8 * (size_t)YR_JSON_BYTES_MAX);
     yore_status status = yr_json_parse(env, old_text, &diff->old_doc, err);
     if (status == YORE_OK) status = yr_json_parse(env, new_text, &diff->new_doc, err);
     if (status != YORE_OK) {
-        yr_json_diff_close(diff);
+        yore_json_diff_close(diff);
         return status;
     }
     *out = diff;
     return YORE_OK;
 }
 
-void yr_json_diff_close(yr_json_diff *diff)
+void yore_json_diff_close(yore_json_diff *diff)
 {
     if (!diff) return;
     yr_json_deinit(&diff->old_doc);
@@ -50,7 +51,7 @@ void yr_json_diff_close(yr_json_diff *diff)
 }
 
 /* Compare two values at the path. True when they make a row; two objects become the level to go on in. */
-static bool compare(yr_json_diff *d, uint32_t o, uint32_t n, yr_json_change *change)
+static bool compare(yore_json_diff *d, uint32_t o, uint32_t n, yore_json_change *change)
 {
     if (d->old_doc.nodes[o].kind == YR_JSON_OBJECT && d->new_doc.nodes[n].kind == YR_JSON_OBJECT) {
         YR_ASSERT(d->depth < YR_JSON_DEPTH_MAX);
@@ -58,14 +59,16 @@ static bool compare(yr_json_diff *d, uint32_t o, uint32_t n, yr_json_change *cha
         return false;
     }
     if (yr_json_equal(&d->old_doc, o, &d->new_doc, n)) return false;
-    *change = (yr_json_change){.old_text = yr_json_text(&d->old_doc, o),
-                               .new_text = yr_json_text(&d->new_doc, n),
-                               .op = YR_JSON_CHANGE};
+    *change = (yore_json_change){.struct_size = sizeof *change,
+                                 .old_text = yr_json_text(&d->old_doc, o),
+                                 .new_text = yr_json_text(&d->new_doc, n),
+                                 .op = YORE_DIFF_CHANGE};
     return true;
 }
 
 /* One step inside a level. *has_row when it gave one. */
-static yore_status step(yr_json_diff *d, level *at, yr_json_change *change, bool *has_row, yore_error *err)
+static yore_status step(yore_json_diff *d, level *at, yore_json_change *change, bool *has_row,
+                        yore_error *err)
 {
     uint32_t o =
         at->i < d->old_doc.nodes[at->old_node].count ? yr_json_member(&d->old_doc, at->old_node, at->i) : 0;
@@ -83,15 +86,20 @@ static yore_status step(yr_json_diff *d, level *at, yr_json_change *change, bool
     if (order == 0) {
         *has_row = compare(d, o, n, change);
     } else if (order < 0) {
-        *change = (yr_json_change){.old_text = yr_json_text(&d->old_doc, o), .op = YR_JSON_DEL};
+        *change = (yore_json_change){
+            .struct_size = sizeof *change, .old_text = yr_json_text(&d->old_doc, o), .op = YORE_DIFF_DEL};
     } else {
-        *change = (yr_json_change){.new_text = yr_json_text(&d->new_doc, n), .op = YR_JSON_ADD};
+        *change = (yore_json_change){
+            .struct_size = sizeof *change, .new_text = yr_json_text(&d->new_doc, n), .op = YORE_DIFF_ADD};
     }
     return YORE_OK;
 }
 
-yore_status yr_json_diff_next(yr_json_diff *d, yr_json_change *change, yore_error *err)
+yore_status yore_json_diff_next(yore_json_diff *d, yore_json_change *change, yore_error *err)
 {
+    if (change->struct_size < sizeof *change) {
+        return yr_fail(err, YORE_ERR_MISUSE, "yore_json_change of %u bytes", change->struct_size);
+    }
     bool has_row = false;
     if (!d->is_begun) {
         d->is_begun = true;

@@ -15,10 +15,10 @@
 
 #include "engine/base/buf.h"
 
-#include <yore/status.h>
+#include <yore/json.h>
 
-#define YR_JSON_DEPTH_MAX 512u
-#define YR_JSON_BYTES_MAX (16u << 20)
+#define YR_JSON_DEPTH_MAX YORE_JSON_DEPTH_MAX
+#define YR_JSON_BYTES_MAX YORE_JSON_BYTES_MAX
 #define YR_JSON_NODE_BYTES 40u
 
 typedef enum yr_json_kind {

@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "engine/base/yr_assert.h"
-#include "engine/json/json_diff.h"
 #include "engine/json/json_merge.h"
 #include "engine/json/json_tree.h"
 #include "tests/unit/json/json_kit.h"
+
+#include <yore/json.h>
 
 static bool is_json(yore_slice text)
 {
@@ -27,20 +28,20 @@ static bool is_json(yore_slice text)
 
 static void check_diff(yore_slice a, yore_slice b)
 {
-    yr_json_diff *diff = NULL;
-    yr_json_change change;
-    yore_status status = yr_json_diff_open(yore_env_default(), a, b, &diff, NULL);
+    yore_json_diff *diff = NULL;
+    yore_json_change change = YORE_JSON_CHANGE_INIT;
+    yore_status status = yore_json_diff_open(yore_env_default(), a, b, &diff, NULL);
     YR_ASSERT(status == YORE_OK);
-    while ((status = yr_json_diff_next(diff, &change, NULL)) == YORE_OK) {
+    while ((status = yore_json_diff_next(diff, &change, NULL)) == YORE_OK) {
         YR_ASSERT(change.path.size == 0 || *(const char *)change.path.data == '/');
-        YR_ASSERT((change.old_text.data == NULL) == (change.op == YR_JSON_ADD));
-        YR_ASSERT((change.new_text.data == NULL) == (change.op == YR_JSON_DEL));
+        YR_ASSERT((change.old_text.data == NULL) == (change.op == YORE_DIFF_ADD));
+        YR_ASSERT((change.new_text.data == NULL) == (change.op == YORE_DIFF_DEL));
         fuzz_touch(change.path.data, change.path.size);
         fuzz_touch(change.old_text.data, change.old_text.size);
         fuzz_touch(change.new_text.data, change.new_text.size);
     }
     YR_ASSERT(status == YORE_END);
-    yr_json_diff_close(diff);
+    yore_json_diff_close(diff);
 }
 
 static void check_merge(const yr_json_sides *sides, yr_json_prefer prefer)

@@ -1,5 +1,7 @@
 #include "tests/unit/json/json_kit.h"
 
+#include <yore/json.h>
+
 static const char *const NAMES[] = {"\"a\"",  "\"b\"",       "\"c\"", "\"\"",
                                     "\"~/\"", "\"\\u00e4\"", "\"😀\"", "\"\\t\""};
 static const char *const NAMES_TOO[] = {"\"\\u0061\"", "\"b\"", "\"\\u0063\"",        "\"\"",

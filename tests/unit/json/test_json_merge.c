@@ -10,10 +10,11 @@
 #include "engine/base/mem.h"
 #include "engine/base/rng.h"
 #include "engine/base/yr_assert.h"
-#include "engine/json/json_diff.h"
 #include "engine/json/json_merge.h"
 #include "engine/json/json_tree.h"
 #include "tests/unit/json/json_kit.h"
+
+#include <yore/json.h>
 
 static yore_slice text_of(const char *text)
 {
@@ -154,20 +155,20 @@ static void test_diffs_of_the_table(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof DIFFS / sizeof *DIFFS; i++) {
-        yr_json_diff *diff = NULL;
-        yr_json_change c;
+        yore_json_diff *diff = NULL;
+        yore_json_change c = YORE_JSON_CHANGE_INIT;
         char rows[512] = "";
-        assert_int_equal(yr_json_diff_open(yore_env_default(), yore_str(DIFFS[i].old_text),
-                                           yore_str(DIFFS[i].new_text), &diff, NULL),
+        assert_int_equal(yore_json_diff_open(yore_env_default(), yore_str(DIFFS[i].old_text),
+                                             yore_str(DIFFS[i].new_text), &diff, NULL),
                          YORE_OK);
-        while (yr_json_diff_next(diff, &c, NULL) == YORE_OK) {
+        while (yore_json_diff_next(diff, &c, NULL) == YORE_OK) {
             size_t used = strlen(rows);
             (void)snprintf(rows + used, sizeof rows - used, "%c %.*s %.*s %.*s;", " +~-"[c.op],
                            (int)c.path.size, (const char *)c.path.data, (int)c.old_text.size,
                            (const char *)c.old_text.data, (int)c.new_text.size,
                            (const char *)c.new_text.data);
         }
-        yr_json_diff_close(diff);
+        yore_json_diff_close(diff);
         assert_string_equal(rows, DIFFS[i].rows);
     }
 }
@@ -197,12 +198,12 @@ static bool says_the_same(yore_slice a, yore_slice b)
 
 static size_t diff_rows(yore_slice a, yore_slice b)
 {
-    yr_json_diff *diff = NULL;
-    yr_json_change change;
+    yore_json_diff *diff = NULL;
+    yore_json_change change = YORE_JSON_CHANGE_INIT;
     size_t count = 0;
-    assert_int_equal(yr_json_diff_open(yore_env_default(), a, b, &diff, NULL), YORE_OK);
-    while (yr_json_diff_next(diff, &change, NULL) == YORE_OK) count++;
-    yr_json_diff_close(diff);
+    assert_int_equal(yore_json_diff_open(yore_env_default(), a, b, &diff, NULL), YORE_OK);
+    while (yore_json_diff_next(diff, &change, NULL) == YORE_OK) count++;
+    yore_json_diff_close(diff);
     return count;
 }
 
@@ -476,10 +477,10 @@ static void test_a_side_that_is_not_json_is_refused(void **state)
     for (size_t i = 0; i < 3; i++) {
         yr_json_sides s = {yore_str(sides[i][0]), yore_str(sides[i][1]), yore_str(sides[i][2])};
         yr_json_merged merged;
-        yr_json_diff *diff = NULL;
+        yore_json_diff *diff = NULL;
         assert_int_equal(yr_json_merge(yore_env_default(), &s, YR_JSON_STOP, &merged, NULL), YORE_ERR_INPUT);
         if (i > 0)
-            assert_int_equal(yr_json_diff_open(yore_env_default(), s.ours, s.theirs, &diff, NULL),
+            assert_int_equal(yore_json_diff_open(yore_env_default(), s.ours, s.theirs, &diff, NULL),
                              YORE_ERR_INPUT);
         assert_null(diff);
     }

@@ -8,10 +8,11 @@
 
 #include <cmocka.h>
 
-#include "engine/json/json_diff.h"
 #include "engine/json/json_merge.h"
 #include "engine/json/json_tree.h"
 #include "tests/support/env_sim.h"
+
+#include <yore/json.h>
 
 static yore_status parse(yore_slice text, yore_error *err)
 {
@@ -189,17 +190,17 @@ static void test_out_of_memory_leaves_nothing_behind(void **state)
     for (uint64_t nth = 1; failed + 1 == nth; nth++) {
         yr_json_sides sides = {yore_str(base), yore_str(ours), yore_str(theirs)};
         yr_json_merged merged;
-        yr_json_diff *diff = NULL;
-        yr_json_change change;
+        yore_json_diff *diff = NULL;
+        yore_json_change change = YORE_JSON_CHANGE_INIT;
         yr_sim_fail_alloc(sim, nth, false);
         yore_status status = yr_json_merge(yr_sim_env(sim), &sides, YR_JSON_OURS, &merged, NULL);
         if (status == YORE_OK) {
             assert_int_equal(merged.conflict_count, 2);
             yr_json_merged_deinit(&merged);
-            status = yr_json_diff_open(yr_sim_env(sim), sides.base, sides.theirs, &diff, NULL);
+            status = yore_json_diff_open(yr_sim_env(sim), sides.base, sides.theirs, &diff, NULL);
         }
-        while (status == YORE_OK) status = yr_json_diff_next(diff, &change, NULL);
-        yr_json_diff_close(diff);
+        while (status == YORE_OK) status = yore_json_diff_next(diff, &change, NULL);
+        yore_json_diff_close(diff);
         yr_sim_fail_alloc(sim, 0, false);
         assert_true(status == YORE_END || status == YORE_ERR_NOMEM);
         assert_false(yr_sim_has_leaks(sim));
