@@ -115,7 +115,8 @@ static uint32_t judge(const yr_diff_row *row)
     return is_same ? 0 : YORE_DIFF_CHANGE;
 }
 
-/* Read diff->key at both views; row.op is 0 where they agree (F1). */
+/* Read diff->key at both views; row.op is 0 where they agree (F1). They never find the same version: a span's newest row
+ * of a key is above what the other view can see there. */
 static yore_status compare(yr_diff *diff, yore_error *err)
 {
     yr_diff_row *row = &diff->row;
@@ -129,10 +130,9 @@ static yore_status compare(yr_diff *diff, yore_error *err)
     yore_status status = find(&diff->a, &lookup, &row->old, &row->has_old, err);
     if (status == YORE_OK) status = find(&diff->b, &lookup, &row->new_, &row->has_new, err);
     if (status < 0) return status;
-    bool is_one = row->has_old && row->has_new && row->old.version == row->new_.version;
     row->has_old = show(&diff->a, &row->old, row->has_old);
     row->has_new = show(&diff->b, &row->new_, row->has_new);
-    row->op = is_one ? 0 : judge(row);
+    row->op = judge(row);
     return YORE_OK;
 }
 

@@ -9,7 +9,8 @@
  * `after` count. Every key found is then read at both views.
  *
  *   F1 A key differs when it shows in one view only, or its value, type or metadata differ. The same version is never
- *      a difference: what has only expired between the views is not listed, nor is another expiry of the same bytes.
+ *      a difference, since no span has it: what has only expired between the views is not listed. Nor is another
+ *      expiry of the same bytes.
  *   F2 It is enough to know the spans' newest rows: history that was trimmed between two points that can still be read
  *      may lack others, but never the row that the higher cap shows, unless nothing shows there at either of the two
  *      (engine/compact/keep.h, K2 to K4).
