@@ -11,7 +11,7 @@
 #define BUDGET_BYTES \
     (UINT64_C(4) << 30) /* as much as WiredTiger has; RocksDB has 2 GiB of cache, LMDB no bound */
 #define SETTLE_STEP_MS 20u
-#define SETTLE_STEPS 10u
+#define SETTLE_STEPS 100u
 
 typedef struct yore_store {
     yore_db *db;
@@ -114,7 +114,7 @@ static void *store_open(const bench_store_options *options)
     return store;
 }
 
-/* Nothing says that the maintainer is done, so: it has done nothing for a while. */
+/* Done with what is due, and with what waits until nobody writes for a second. */
 static void store_settle(void *handle)
 {
     yore_store *store = handle;
@@ -123,7 +123,7 @@ static void store_settle(void *handle)
     while (quiet < SETTLE_STEPS) {
         yore_stats stats = yore_help_stats(store->db);
         uint64_t now = stats.flushes + stats.compactions + stats.flushed_bytes + stats.compacted_bytes;
-        quiet = now == before ? quiet + 1 : 0;
+        quiet = now == before && stats.at_work == 0 ? quiet + 1 : 0;
         before = now;
         bench_sleep_ms(SETTLE_STEP_MS);
     }

@@ -70,7 +70,7 @@ static const stats_field fields[] = {
     FIELD(compactions, "merges of segments by this call"),
     FIELD(compacted_bytes, "bytes written by them"),
     FIELD(files_retired, "files that merges made needless"),
-    FIELD(stall_ns, "time that commits were held up by lagging flushes"),
+    FIELD(stall_ns, "time that commits were held up by lagging flushes and merges"),
     SEARCH_FIELD("index_bytes", index_bytes, "search index in memory; built when a call first searches"),
     SEARCH_FIELD("search_indexed_version", indexed_version, "newest commit in the search index"),
     SEARCH_FIELD("search_lag_versions", lag_versions, "visible commits that are not yet indexed"),

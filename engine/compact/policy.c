@@ -96,6 +96,7 @@ static bool best_window(const yr_compact_run *runs, uint32_t count, const yr_com
 
 static bool is_cold(const yr_compact_options *o, uint32_t position, uint64_t bytes)
 {
+    if (o->is_pressed && !o->is_full) return false;
     if (o->cold_saving != 0 && o->cold_saving < COLD_SAVING_MIN) return false;
     return o->is_full || position >= o->hot_runs || bytes > o->hot_bytes;
 }

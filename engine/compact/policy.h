@@ -47,7 +47,8 @@ typedef struct yr_compact_options {
     uint32_t hot_runs;     /* what is made among the youngest so many runs may be hot; 0 = 4 */
     uint64_t hot_bytes;    /* and is when it is at most this large */
     double cold_saving; /* share that the cold form saved lately: below 0.05 it is not used; 0 = not known */
-    bool is_idle;       /* nobody waits: also do what only makes reads and space better */
+    bool is_pressed; /* writers are ahead of merges: what is made stays hot, and turns cold when they rest */
+    bool is_idle;    /* nobody waits: also do what only makes reads and space better */
     uint32_t idle_runs; /* when idle, merge down to so many; 0 = 4 */
     bool is_full;       /* somebody asked for it: one cold run without garbage, whatever it costs */
 } yr_compact_options;

@@ -358,6 +358,7 @@ static void fill_disk_stats(const yore_db *db, const yr_layers *layers, const to
     out->files_retired = relaxed(&stats->files_retired);
     out->stall_ns = relaxed(&stats->stall_ns);
     out->stall_reason = atomic_load_explicit(&stats->stall_reason, memory_order_relaxed);
+    out->at_work = atomic_load_explicit(&stats->at_work, memory_order_relaxed);
 }
 
 yore_status yore_stats_get(yore_db *db, yore_stats *out, yore_error *err)

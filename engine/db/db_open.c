@@ -199,7 +199,7 @@ static yore_status check_uuid(yore_db *db, yore_error *err)
     return YORE_OK;
 }
 
-/* How a budget is shared out. Three frozen memtables and the one being written, blocks, hot segments; the rest is for
+/* How a budget is shared out. Two frozen memtables and the one being written, blocks, hot segments; the rest is for
  * jobs under way. */
 static void share_out(const yore_open_options *options, uint64_t *cache_bytes, yr_maintainer_options *out)
 {

@@ -45,6 +45,12 @@ static void count(_Atomic uint64_t *counter, uint64_t n)
     atomic_fetch_add_explicit(counter, n, memory_order_relaxed); /* a statistic */
 }
 
+/* One more, or one less under way. */
+static void at_work(yr_maintainer *m, int by)
+{
+    atomic_fetch_add_explicit(&m->stats.at_work, (uint32_t)by, memory_order_relaxed); /* a statistic */
+}
+
 /* -- flushing -- */
 
 /* The oldest frozen memtable. YORE_END when there is none. */
@@ -62,6 +68,7 @@ static yore_status flush_oldest(yr_maintainer *m, bool is_leading, yore_error *e
                                           .new_file_id = new_file_id,
                                           .arg = m};
         yr_flush_files files;
+        at_work(m, 1);
         int64_t began = env->monotonic_ns(env->ctx), waited_ns = 0;
         status = yr_flush(&options, mem, &files, err);
         if (status == YORE_OK) status = yr_install_flush(m, mem, &files, is_leading, &waited_ns, err);
@@ -71,6 +78,7 @@ static yore_status flush_oldest(yr_maintainer *m, bool is_leading, yore_error *e
             /* without the wait for a leader who sleeps because flushing is slow: that would feed itself */
             yr_pressure_measured(m, yr_memtable_bytes(mem), env->monotonic_ns(env->ctx) - began - waited_ns);
         }
+        at_work(m, -1);
     }
     yr_layers_unref(layers);
     yr_mutex_unlock(&m->flushing);
@@ -181,6 +189,8 @@ static yr_merge_options merge_options(job *j)
 static yore_status run_job(job *j, bool is_leading, yore_error *err)
 {
     yr_maintainer *m = j->m;
+    const yore_env *env = m->store->env;
+    int64_t began = env->monotonic_ns(env->ctx);
     const yr_compact_plan *plan = &j->plan;
     const yr_merge_options options = merge_options(j);
     yr_merge_result result = {0};
@@ -205,6 +215,9 @@ static yore_status run_job(job *j, bool is_leading, yore_error *err)
     if (status == YORE_OK) {
         count(&m->stats.compactions, 1);
         count(&m->stats.compacted_bytes, result.bytes_out);
+        yr_layers *now = yr_store_layers_ref(m->store);
+        yr_pressure_merged(m, plan->bytes, env->monotonic_ns(env->ctx) - began, now->run_count);
+        yr_layers_unref(now);
     }
     yr_merge_result_deinit(m->store->env, &result);
     return status;
@@ -214,6 +227,7 @@ static yore_status job_begin(job *j, yr_maintainer *m, yore_error *err)
 {
     *j = (job){.m = m};
     yr_mutex_lock(&m->merging);
+    at_work(m, 1);
     yr_arena_init(&j->arena, m->store->env);
     yore_status status = YORE_OK;
     /* The rules before the layers: what they allow to drop, nobody can ask for by the time the layers are taken. */
@@ -230,6 +244,7 @@ static void job_end(job *j)
     yr_value_move_deinit(&j->move);
     yr_layers_unref(j->layers);
     yr_arena_deinit(&j->arena);
+    at_work(j->m, -1);
     yr_mutex_unlock(&j->m->merging);
 }
 
@@ -293,6 +308,8 @@ static yore_status compact_once(yr_maintainer *m, bool is_leading, bool is_idle,
         status = survey(&j, &runs, err);
         yr_compact_options options = {
             .budget_bytes = UINT64_MAX / 4, .hot_bytes = m->options.image_bytes_max, .is_idle = is_idle};
+        options.is_pressed = !is_idle &&
+                             (j.layers->mem_count > 1 || j.layers->run_count > YR_COMPACT_RUNS_MAX);
         /* what fits in memory is soon merged, and fastest to read as one */
         if (run_bytes(j.layers) <= m->options.image_bytes_max) options.idle_runs = 1;
         if (status == YORE_OK) j.plan = yr_compact_next(runs, j.layers->run_count, &options);

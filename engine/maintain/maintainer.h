@@ -35,6 +35,7 @@ typedef struct yr_maintainer_stats {
     _Atomic uint64_t files_retired;
     _Atomic uint64_t stall_ns;
     _Atomic uint32_t stall_reason; /* YORE_STALL_... */
+    _Atomic uint32_t at_work;      /* flushes and merges under way */
 } yr_maintainer_stats;
 
 typedef struct yr_maintainer {
@@ -60,7 +61,7 @@ typedef struct yr_maintainer {
     /* the leader's: slowing writers down to what flushing keeps up with */
     int64_t debt_ns;
     uint64_t seen_bytes;
-    _Atomic uint64_t flush_ns_per_mib; /* measured; 0 = not yet */
+    _Atomic uint64_t flush_ns_per_mib, merge_ns_per_mib; /* measured; 0 = not yet */
 } yr_maintainer;
 
 /* Nothing is started. The store has begun. */

@@ -12,7 +12,9 @@ enum {
     GROUP_BYTES_MAX = 16 << 20, /* a group past this is closed; a single larger commit is its own group */
     GROUP_BUFFER_KEEP = 1 << 20,
     FUTURE_SLACK_NS = 2000000000,
-    GROUP_LATE_NS = 80000000
+    GROUP_LATE_NS = 80000000,
+    PATIENCE_NS = 50000, /* committers who find the turn wanted step back for so long, */
+    PATIENCE_STEPS = 20  /* so many times */
 };
 
 static const uint64_t GROUP_BUFFER_MAX = (UINT64_C(1) << 31) + (UINT64_C(1) << 28);
@@ -55,7 +57,7 @@ static void sleep_until(yr_store *store, yr_request *request)
     yr_mutex_unlock(&store->queue_mutex);
 }
 
-void yr_store_lead(yr_store *store)
+static void wait_to_lead(yr_store *store)
 {
     for (int spins = 0; !try_lead(store);) {
         if (spins++ < SPINS_BEFORE_SLEEP)
@@ -63,6 +65,20 @@ void yr_store_lead(yr_store *store)
         else
             sleep_until(store, NULL);
     }
+}
+
+/* A thread that commits without a pause would have the turn again before anybody it woke is there. */
+void yr_store_lead(yr_store *store)
+{
+    if (try_lead(store)) return;
+    atomic_fetch_add_explicit(&store->turn_wanted, 1, memory_order_relaxed); /* a hint to committers */
+    wait_to_lead(store);
+    atomic_fetch_sub_explicit(&store->turn_wanted, 1, memory_order_relaxed);
+}
+
+static bool is_turn_wanted(const yr_store *store)
+{
+    return YR_UNLIKELY(atomic_load_explicit(&store->turn_wanted, memory_order_relaxed) != 0); /* a hint */
 }
 
 bool yr_store_unsettled(const yr_store *store)
@@ -78,7 +94,7 @@ yore_status yr_store_settle(yr_store *store)
     /* Whatever the caller may see was with the tree before it was published: it waits, or is in order by now (a
      * memtable is settled before it is frozen). */
     if (!yr_store_unsettled(store) || YR_BUG(UNSETTLED_SCAN)) return YORE_OK;
-    yr_store_lead(store);
+    wait_to_lead(store); /* without the hint: scans are many, and writers should not step back for each */
     yore_status status = yr_art_settle(store->mem->art);
     yr_store_unlead(store);
     return status;
@@ -443,7 +459,7 @@ static void lead_once(yr_store *store, const yr_request *own)
  * small commit. A synced one does, because others may join it while it yields. */
 static bool commit_alone(yr_store *store, yr_request *request)
 {
-    if (request->sync == YORE_SYNC_COMMIT && store->wal) return false;
+    if ((request->sync == YORE_SYNC_COMMIT && store->wal) || is_turn_wanted(store)) return false;
     if (atomic_load_explicit(&store->queue, memory_order_relaxed) || !try_lead(store)) return false;
     request->next = NULL;
     if (request->op_count == 1) {
@@ -464,8 +480,10 @@ yore_status yr_commit_run(yr_store *store, yr_request *request)
     request->version = 0;
     if (commit_alone(store, request)) return request->status;
     enqueue(store, request);
-    for (int spins = 0; !is_done(request);) {
-        if (try_lead(store)) {
+    for (int spins = 0, steps = 0; !is_done(request);) {
+        if (is_turn_wanted(store) && steps++ < PATIENCE_STEPS) {
+            store->env->sleep_ns(store->env->ctx, PATIENCE_NS);
+        } else if (try_lead(store)) {
             if (!is_done(request)) lead_once(store, request);
             yr_store_unlead(store);
         } else if (spins++ < SPINS_BEFORE_SLEEP && request->sync != YORE_SYNC_COMMIT) {

@@ -40,6 +40,7 @@ typedef struct yr_store {
     _Alignas(128) _Atomic(yr_request *) queue; /* newest first */
     _Atomic uint32_t leader;                   /* 1 while a thread leads */
     _Atomic uint32_t sleepers;                 /* threads in yr_cond_wait on queue_cond */
+    _Atomic uint32_t turn_wanted;              /* threads that wait to lead without a commit of their own */
     yr_mutex queue_mutex;
     yr_cond queue_cond;
 

@@ -12,6 +12,7 @@
 #define EXTENT_BYTES_MAX (4u << 20) /* and the block that filled it */
 #define TABLE_BYTES_MAX (UINT64_C(1) << 31)
 #define DICTIONARY_BYTES (32u << 10)
+#define TRAIN_BYTES_MIN (8u * DICTIONARY_BYTES)
 #define TRIAL_BLOCKS 64u
 #define TRAIN_BLOCKS_MIN 16u
 
@@ -188,7 +189,8 @@ static yore_status dictionary_make(yr_segment_writer *writer, uint32_t count, yo
 {
     uint8_t *to;
     bool is_better = false;
-    if (count < TRAIN_BLOCKS_MIN) return YORE_OK;
+    /* training takes as long as packing many blocks: not where what it can save is hardly more than itself */
+    if (count < TRAIN_BLOCKS_MIN || writer->held.size < TRAIN_BYTES_MIN) return YORE_OK;
     size_t *sizes = yr_alloc(writer->env, count * sizeof(size_t));
     if (!sizes || !yr_buf_reserve(&writer->dictionary, DICTIONARY_BYTES, &to)) {
         yr_free(writer->env, sizes, count * sizeof(size_t));

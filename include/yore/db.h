@@ -127,9 +127,9 @@ typedef struct yore_stats {
     uint64_t compactions;
     uint64_t compacted_bytes; /* written by them; write amplification is (flushed + compacted) / flushed */
     uint64_t files_retired;   /* files that merges made needless */
-    uint64_t stall_ns;        /* time that commits were held up because flushes lagged behind */
+    uint64_t stall_ns;        /* time that commits were held up because flushes or merges lagged behind */
     uint32_t stall_reason;    /* YORE_STALL_..., now */
-    uint32_t reserved2;
+    uint32_t at_work;         /* flushes and merges under way, now */
 } yore_stats;
 
 #define YORE_STALL_NONE 0u
