@@ -115,8 +115,8 @@ static uint32_t judge(const yr_diff_row *row)
     return is_same ? 0 : YORE_DIFF_CHANGE;
 }
 
-/* Read diff->key at both views; row.op is 0 where they agree (F1). They never find the same version: a span's newest row
- * of a key is above what the other view can see there. */
+/* Read diff->key at both views; row.op is 0 where they agree (F1). They never find the same version: a span's newest
+ * row of a key is above what the other view can see there. */
 static yore_status compare(yr_diff *diff, yore_error *err)
 {
     yr_diff_row *row = &diff->row;

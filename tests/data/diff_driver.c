@@ -1,6 +1,6 @@
 /* Many diffs of one store in one process: pairs of points on stdin, `A TAB B` a line; on stdout a line
- * NUMBER TAB OP TAB KEY TAB OLD TAB NEW a row, the number that of the pair from 0, the key in hex, then the bytes of its
- * values (-1 = absent).
+ * NUMBER TAB OP TAB KEY TAB OLD TAB NEW a row, the number that of the pair from 0, the key in hex, then how many bytes
+ * its values have (-1 = absent).
  *     diff_driver STORE */
 #define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
