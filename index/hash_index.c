@@ -425,7 +425,9 @@ void yr_hash_index_destroy(yr_hash_index *index)
     const yore_env *env = index->env;
     yr_retire_deinit(&index->retired);
     for (uint32_t shard = 0; shard < YR_HASH_SHARDS; shard++) {
-        table t = table_of(atomic_load_explicit(&index->shards[shard], memory_order_relaxed));
+        uintptr_t word = atomic_load_explicit(&index->shards[shard], memory_order_relaxed);
+        if (!word) continue;
+        table t = table_of(word);
         if (t.mask > 0) free_buckets(index, t.buckets, t.mask + 1);
     }
     while (index->slabs) {
@@ -496,12 +498,12 @@ bool yr_hash_index_check(const yr_hash_index *index, const char **problem)
     uint64_t stored = 0;
     *problem = NULL;
     for (uint32_t shard = 0; shard < YR_HASH_SHARDS && !*problem; shard++) {
-        table t =
-            table_of(atomic_load_explicit(&index->shards[shard], memory_order_acquire)); /* as load_table */
-        if (!t.buckets) {
+        uintptr_t word = atomic_load_explicit(&index->shards[shard], memory_order_acquire); /* load_table */
+        if (!word) {
             if (index->stored[shard]) *problem = "hash index: a count without a table";
             continue;
         }
+        table t = table_of(word);
         size_t size = (size_t)(t.mask + 1) * sizeof(uint32_t);
         uint32_t *passed = yr_alloc_zero(index->env, size);
         if (!passed) {

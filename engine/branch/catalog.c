@@ -37,6 +37,7 @@ struct yr_catalog {
     uint8_t *bulk;  /* the first ones, where they were reserved: in large pages */
     uint64_t bulk_bytes, bulk_used;
     yr_retire_list retired; /* outgrown filters */
+    uint32_t chunk_count;   /* of ids; writer's */
     _Atomic(id_chunk *) ids[ID_TOP];
 };
 
@@ -99,8 +100,10 @@ void yr_catalog_destroy(yr_catalog *catalog)
         yr_free(env, table, table_bytes(table->slot_count));
         table = older;
     }
-    for (uint32_t i = 0; i < ID_TOP; i++) {
-        yr_free(env, atomic_load_explicit(&catalog->ids[i], memory_order_relaxed), sizeof(id_chunk));
+    for (uint32_t i = 0; catalog->chunk_count > 0; i++) {
+        id_chunk *chunk = atomic_load_explicit(&catalog->ids[i], memory_order_relaxed);
+        catalog->chunk_count -= chunk != NULL;
+        yr_free(env, chunk, sizeof *chunk);
     }
     yr_arena_deinit(&catalog->arena);
     if (catalog->bulk) env->vm_release(env->ctx, catalog->bulk, catalog->bulk_bytes, catalog->bulk_used);
@@ -296,6 +299,7 @@ static bool prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_rec
         if (!chunk) return false;
         count_bytes(catalog, sizeof *chunk);
         atomic_store_explicit(place, chunk, memory_order_release); /* pairs with yr_catalog_by_id */
+        catalog->chunk_count++;
     }
     yr_branch *branch = keep_alloc(catalog, sizeof *branch);
     if (!branch) return false;

@@ -1,6 +1,7 @@
 #include "engine/mem/commit_table.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "engine/base/yr_assert.h"
 
@@ -47,7 +48,7 @@ void yr_commit_table_init(yr_commit_table *table, yr_region *region, uint64_t ba
     table->region = region;
     table->base = table->last = base;
     atomic_init(&table->merges, 0);
-    for (uint32_t i = 0; i < YR_COMMIT_TOP; i++) atomic_init(&table->top[i], 0);
+    memset(table->top, 0, sizeof table->top); /* nobody else sees it yet */
 }
 
 static commit_chunk *chunk_of(const yr_commit_table *table, uint64_t version)
