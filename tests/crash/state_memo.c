@@ -103,6 +103,11 @@ bool state_files_note(state_files *files, const yr_sim *disk, const char *dir, u
     uint32_t ino = yr_sim_image_find(image, YR_SIM_ROOT, dir);
     files->count = 0;
     if (ino == YR_SIM_NONE) return false;
+    const yr_sim_node *root = image->nodes[YR_SIM_ROOT];
+    for (uint32_t i = 0; i < root->entry_count; i++) { /* what is beside the store may be opened as well */
+        const yr_sim_entry *entry = &root->entries[i];
+        if (entry->ino != ino) how += mix(entry->hash, yr_sim_image_node_hash(image, entry->ino));
+    }
     const yr_sim_node *node = image->nodes[ino];
     if (node->entry_count > STATE_FILES_MAX) return false;
     files->names_hash = mix(how, node->entry_count);
@@ -110,7 +115,7 @@ bool state_files_note(state_files *files, const yr_sim *disk, const char *dir, u
         const yr_sim_entry *entry = &node->entries[i];
         if (image->nodes[entry->ino]->is_dir) return false;
         files->inos[i] = entry->ino;
-        files->names[i] = yr_hash64(entry->name, strlen(entry->name), 3);
+        files->names[i] = entry->hash;
         files->hashes[i] = mix(files->names[i], yr_sim_image_file_hash(image, entry->ino));
         files->names_hash += files->names[i] * UINT64_C(0x9E3779B97F4A7C15); /* in any order */
     }

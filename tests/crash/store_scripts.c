@@ -6,28 +6,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEED(call, err)                                                                        \
-    do {                                                                                       \
-        yore_status status_ = (call);                                                          \
-        if (status_ != YORE_OK) {                                                              \
-            fprintf(stderr, "%s:%d: %s gave %d %s\n", __FILE__, __LINE__, #call, (int)status_, \
-                    (err).message);                                                            \
-            exit(1);                                                                           \
-        }                                                                                      \
-    } while (0)
+#define NEED SCRIPT_NEED
 
 /* -- what scripts are made of -- */
 
 static void note(script_run *run, uint64_t version)
 {
-    uint64_t *digest = &run->digests[version];
-    *digest = run->digests[version - 1];
+    uint64_t *digest = &run->histories[run->history_count - 1].digests[version];
     if (!script_digest(run->db, version - 1, version, digest) ||
         !script_view(run->db, version, &run->views[version]) ||
         !script_content(run->db, version, &run->content)) {
         fprintf(stderr, "%s: v%" PRIu64 " cannot be read\n", run->script, version);
         exit(1);
     }
+}
+
+void script_rewritten(script_run *run)
+{
+    if (run->history_count == SCRIPT_REWRITES_MAX) exit(1);
+    script_history *history = &run->histories[run->history_count++];
+    history->from = run->version;
+    for (uint64_t v = 1; v <= run->version; v++) {
+        if (!script_digest(run->db, v - 1, v, &history->digests[v])) exit(1);
+    }
+}
+
+void script_made_it(script_run *run, const char *path, bool is_backup, uint64_t version)
+{
+    if (run->made_count == SCRIPT_MADE_MAX) exit(1);
+    run->made[run->made_count++] =
+        (script_made){.path = path, .is_backup = is_backup, .version = version, .behind = run->version};
 }
 
 void script_open(script_run *run, yore_open_options *options)
@@ -62,7 +70,7 @@ void script_close(script_run *run)
     script_synced(run);
 }
 
-static void begin(script_run *run)
+void script_begin(script_run *run)
 {
     yr_sim_begin(run->sim, run->version + 1);
 }
@@ -75,6 +83,8 @@ void script_committed(script_run *run, uint64_t version)
         exit(1);
     }
     note(run, version);
+    for (uint32_t i = 0; i + 1 < run->history_count; i++) /* with this one all show it alike */
+        run->histories[i].digests[version] = run->histories[run->history_count - 1].digests[version];
     run->version = version;
     if (run->sync == YORE_SYNC_COMMIT) script_synced(run);
 }
@@ -86,34 +96,34 @@ void script_synced(script_run *run)
     yr_sim_ack(run->sim, run->version);
 }
 
-static void put(script_run *run, const char *branch, const char *key, const char *value)
+void script_put(script_run *run, const char *branch, const char *key, const char *value)
 {
     yore_error err = YORE_ERROR_INIT;
     yore_where where = YORE_WHERE_INIT;
-    begin(run);
+    script_begin(run);
     NEED(yore_db_put(run->db, yore_str(branch), yore_str_key(key), yore_str(value), &where, &err), err);
     script_committed(run, where.version);
 }
 
-static void put_number(script_run *run, const char *branch, int i)
+void script_put_number(script_run *run, const char *branch, int i)
 {
     char key[32], value[160];
     snprintf(key, sizeof key, "key/%04d", i);
     snprintf(value, sizeof value, "value %d of a length that crosses a few sectors now and then %0*d", i,
              i % 80, i);
-    put(run, branch, key, value);
+    script_put(run, branch, key, value);
 }
 
-static void del(script_run *run, const char *branch, const char *key)
+void script_del(script_run *run, const char *branch, const char *key)
 {
     yore_error err = YORE_ERROR_INIT;
     yore_where where = YORE_WHERE_INIT;
-    begin(run);
+    script_begin(run);
     NEED(yore_db_del(run->db, yore_str(branch), yore_str_key(key), &where, &err), err);
     script_committed(run, where.version);
 }
 
-static void fork_at(script_run *run, const char *name, const char *from, uint64_t version)
+void script_fork(script_run *run, const char *name, const char *from, uint64_t version)
 {
     yore_error err = YORE_ERROR_INIT;
     yore_where where = YORE_WHERE_INIT;
@@ -123,7 +133,7 @@ static void fork_at(script_run *run, const char *name, const char *from, uint64_
     at.kind = version ? YORE_AT_VERSION : YORE_AT_NOW;
     at.version = version;
     options.from = &at;
-    begin(run);
+    script_begin(run);
     NEED(yore_branch_create(run->db, yore_str(name), &options, &where, &err), err);
     script_committed(run, where.version);
 }
@@ -146,12 +156,12 @@ static void commit_txn(script_run *run, yore_txn *txn, const char *note)
 {
     yore_error err = YORE_ERROR_INIT;
     yore_where where = YORE_WHERE_INIT;
-    begin(run);
+    script_begin(run);
     NEED(yore_commit(txn, yore_str(note), &where, &err), err);
     script_committed(run, where.version);
 }
 
-static void sync_now(script_run *run)
+void script_sync(script_run *run)
 {
     yore_error err = YORE_ERROR_INIT;
     NEED(yore_sync(run->db, &err), err);
@@ -169,25 +179,25 @@ static void run_create(script_run *run)
 static void run_puts(script_run *run)
 {
     script_open(run, NULL);
-    for (int i = 0; i < 6; i++) put_number(run, "", i);
+    for (int i = 0; i < 6; i++) script_put_number(run, "", i);
 }
 
 static void run_puts_os(script_run *run)
 {
     run->sync = YORE_SYNC_OS;
     script_open(run, NULL);
-    for (int i = 0; i < 5; i++) put_number(run, "", i);
-    sync_now(run);
-    for (int i = 0; i < 4; i++) put_number(run, "", i);
+    for (int i = 0; i < 5; i++) script_put_number(run, "", i);
+    script_sync(run);
+    for (int i = 0; i < 4; i++) script_put_number(run, "", i);
 }
 
 static void run_puts_group(script_run *run)
 {
     run->sync = YORE_SYNC_GROUP;
     script_open(run, NULL);
-    for (int i = 0; i < 4; i++) put_number(run, "", i);
-    sync_now(run);
-    put_number(run, "", 9);
+    for (int i = 0; i < 4; i++) script_put_number(run, "", i);
+    script_sync(run);
+    script_put_number(run, "", 9);
 }
 
 static void run_batches(script_run *run)
@@ -207,22 +217,22 @@ static void run_batches(script_run *run)
 static void run_overwrites(script_run *run)
 {
     script_open(run, NULL);
-    for (int i = 0; i < 4; i++) put(run, "", "hot", i % 2 ? "odd" : "even and a little longer");
-    del(run, "", "hot");
-    put(run, "", "hot", "again");
+    for (int i = 0; i < 4; i++) script_put(run, "", "hot", i % 2 ? "odd" : "even and a little longer");
+    script_del(run, "", "hot");
+    script_put(run, "", "hot", "again");
 }
 
 static void run_forks(script_run *run)
 {
     script_open(run, NULL);
-    put(run, "", "a", "1");
-    put(run, "", "a", "2");
-    fork_at(run, "tip", "default", 0);
-    fork_at(run, "past", "default", 2);
-    put(run, "tip", "a", "tip");
-    put(run, "past", "a", "past");
-    fork_at(run, "grandchild", "past", 0);
-    put(run, "grandchild", "b", "deep");
+    script_put(run, "", "a", "1");
+    script_put(run, "", "a", "2");
+    script_fork(run, "tip", "default", 0);
+    script_fork(run, "past", "default", 2);
+    script_put(run, "tip", "a", "tip");
+    script_put(run, "past", "a", "past");
+    script_fork(run, "grandchild", "past", 0);
+    script_put(run, "grandchild", "b", "deep");
 }
 
 static void run_branch_ops(script_run *run)
@@ -230,16 +240,16 @@ static void run_branch_ops(script_run *run)
     yore_error err = YORE_ERROR_INIT;
     yore_where where = YORE_WHERE_INIT;
     script_open(run, NULL);
-    fork_at(run, "one", "default", 0);
-    fork_at(run, "two", "one", 0);
-    put(run, "two", "k", "v");
-    begin(run);
+    script_fork(run, "one", "default", 0);
+    script_fork(run, "two", "one", 0);
+    script_put(run, "two", "k", "v");
+    script_begin(run);
     NEED(yore_branch_rename(run->db, yore_str("two"), yore_str("deux"), &where, &err), err);
     script_committed(run, where.version);
-    begin(run);
+    script_begin(run);
     NEED(yore_branch_delete(run->db, yore_str("one"), true, &where, NULL, &err), err);
     script_committed(run, where.version);
-    begin(run);
+    script_begin(run);
     NEED(yore_branch_recover(run->db, yore_str("one"), yore_str("un"), &where, &err), err);
     script_committed(run, where.version);
 }
@@ -249,17 +259,17 @@ static void run_tags_and_settings(script_run *run)
     yore_error err = YORE_ERROR_INIT;
     yore_where where = YORE_WHERE_INIT;
     script_open(run, NULL);
-    put(run, "", "a", "1");
-    begin(run);
+    script_put(run, "", "a", "1");
+    script_begin(run);
     NEED(yore_tag_create(run->db, yore_str("rel-1"), NULL, &where, &err), err);
     script_committed(run, where.version);
-    begin(run);
+    script_begin(run);
     NEED(yore_config_set(run->db, "durability", "commit", &where, &err), err);
     script_committed(run, where.version);
-    begin(run);
+    script_begin(run);
     NEED(yore_config_set_prefix(run->db, "search.index", yore_str("a"), "none", &where, &err), err);
     script_committed(run, where.version);
-    begin(run);
+    script_begin(run);
     NEED(yore_tag_delete(run->db, yore_str("rel-1"), &where, &err), err);
     script_committed(run, where.version);
 }
@@ -274,7 +284,7 @@ static void fill(script_run *run, int count)
         char key[32];
         snprintf(key, sizeof key, "fill/%d", i);
         value[i % 100] = (char)('a' + i % 26);
-        put(run, "", key, value);
+        script_put(run, "", key, value);
     }
 }
 
@@ -289,7 +299,7 @@ static void run_rotation_os(script_run *run)
     run->sync = YORE_SYNC_OS;
     script_open(run, NULL);
     fill(run, 9);
-    sync_now(run);
+    script_sync(run);
     fill(run, 5);
 }
 
@@ -299,14 +309,14 @@ static void run_large_value(script_run *run)
     yore_where where = YORE_WHERE_INIT;
     static char value[40000];
     script_open(run, NULL);
-    put(run, "", "before", "small");
+    script_put(run, "", "before", "small");
     memset(value, 'L', sizeof value);
-    begin(run);
+    script_begin(run);
     NEED(yore_db_put(run->db, yore_str(""), yore_str_key("large"), yore_bytes(value, sizeof value), &where,
                      &err),
          err);
     script_committed(run, where.version);
-    put(run, "", "after", "small");
+    script_put(run, "", "after", "small");
 }
 
 /* Into value files, where there are flushes; one goes with the values of its keys. */
@@ -319,12 +329,12 @@ static void run_value_files(script_run *run)
     for (int i = 0; i < 2; i++) {
         yore_where where = YORE_WHERE_INIT;
         memset(value, 'a' + i, sizeof value);
-        begin(run);
+        script_begin(run);
         NEED(yore_db_put(run->db, yore_str(""), yore_str_key("large"), yore_bytes(value, sizeof value),
                          &where, &err),
              err);
         script_committed(run, where.version);
-        put_number(run, "", i);
+        script_put_number(run, "", i);
     }
 }
 
@@ -332,22 +342,22 @@ static void run_reopen(script_run *run)
 {
     script_open(run, NULL);
     for (int i = 0; i < 3; i++) {
-        put_number(run, "", i);
+        script_put_number(run, "", i);
         script_close(run);
         script_open(run, NULL);
     }
-    put_number(run, "", 7);
+    script_put_number(run, "", 7);
 }
 
 static void run_reopen_os(script_run *run)
 {
     run->sync = YORE_SYNC_OS;
     script_open(run, NULL);
-    put_number(run, "", 1);
+    script_put_number(run, "", 1);
     script_close(run);
     script_open(run, NULL);
-    put_number(run, "", 2);
-    put_number(run, "", 3);
+    script_put_number(run, "", 2);
+    script_put_number(run, "", 3);
     script_close(run);
 }
 
@@ -388,11 +398,11 @@ static void run_serializable(script_run *run)
     yore_txn_options options = YORE_TXN_OPTIONS_INIT;
     options.isolation = YORE_ISOLATION_SERIALIZABLE;
     script_open(run, NULL);
-    put(run, "", "x", "1");
+    script_put(run, "", "x", "1");
     yore_txn *loser = begin_txn(run, &options);
     NEED(yore_txn_get(loser, yore_str_key("x"), &pin, &err), err);
     txn_put(loser, "y", "never");
-    put(run, "", "x", "2");
+    script_put(run, "", "x", "2");
     if (yore_commit(loser, yore_str(""), NULL, &err) != YORE_CONFLICT) exit(1);
     yore_txn *winner = begin_txn(run, &options);
     txn_put(winner, "y", "2");
@@ -405,7 +415,7 @@ static void run_mixed_durability(script_run *run)
     run->sync = YORE_SYNC_OS;
     script_open(run, NULL);
     for (int i = 0; i < 3; i++) {
-        put_number(run, "", i);
+        script_put_number(run, "", i);
         yore_txn_options options = YORE_TXN_OPTIONS_INIT;
         options.sync = YORE_SYNC_COMMIT;
         yore_txn *txn = begin_txn(run, &options);
@@ -413,7 +423,7 @@ static void run_mixed_durability(script_run *run)
         commit_txn(run, txn, "");
         script_synced(run);
     }
-    put_number(run, "", 5);
+    script_put_number(run, "", 5);
 }
 
 static void run_imported(script_run *run)
@@ -440,9 +450,9 @@ static void run_without_mapping(script_run *run)
     yr_sim_set_map_support(run->sim, false);
     run->sync = YORE_SYNC_OS;
     script_open(run, NULL);
-    for (int i = 0; i < 4; i++) put_number(run, "", i);
-    sync_now(run);
-    put_number(run, "", 3);
+    for (int i = 0; i < 4; i++) script_put_number(run, "", i);
+    script_sync(run);
+    script_put_number(run, "", 3);
 }
 
 /* The disk is full for a while: commits are refused, nothing acknowledged goes, writing goes on later. */
@@ -452,12 +462,12 @@ static void run_disk_full(script_run *run)
     static char value[3000];
     memset(value, 'f', sizeof value);
     script_open(run, NULL);
-    put_number(run, "", 1);
+    script_put_number(run, "", 1);
     yr_sim_set_capacity(run->sim, yr_sim_used_bytes(run->sim), ENOSPC);
     int refused = 0;
     for (int i = 0; i < 6; i++) {
         yore_where where = YORE_WHERE_INIT;
-        begin(run);
+        script_begin(run);
         yore_status status = yore_db_put(run->db, yore_str(""), yore_str_key("big"),
                                          yore_bytes(value, sizeof value), &where, &err);
         if (status == YORE_OK)
@@ -469,7 +479,7 @@ static void run_disk_full(script_run *run)
     }
     if (!refused) exit(1);
     yr_sim_set_capacity(run->sim, UINT64_MAX, ENOSPC);
-    put_number(run, "", 2);
+    script_put_number(run, "", 2);
 }
 
 /* A sync fails: the commit's outcome is unknown, the handle refuses more, a reopened store goes on. */
@@ -477,9 +487,9 @@ static void run_sync_failure(script_run *run)
 {
     yore_error err = YORE_ERROR_INIT;
     script_open(run, NULL);
-    put_number(run, "", 1);
+    script_put_number(run, "", 1);
     yr_sim_set_fault(run->sim, (yr_sim_fault){.kinds = YR_SIM_OP_SYNC, .nth = 1, .os_errno = EIO});
-    begin(run);
+    script_begin(run);
     yore_where where = YORE_WHERE_INIT;
     yore_status status =
         yore_db_put(run->db, yore_str(""), yore_str_key("unknown"), yore_str("?"), &where, &err);
@@ -495,21 +505,21 @@ static void run_sync_failure(script_run *run)
     yore_stats stats = {.struct_size = sizeof stats};
     NEED(yore_stats_get(run->db, &stats, &err), err);
     if (stats.version == run->version + 1) script_committed(run, stats.version);
-    put_number(run, "", 2);
+    script_put_number(run, "", 2);
 }
 
 static void run_write_failure(script_run *run)
 {
     yore_error err = YORE_ERROR_INIT;
     script_open(run, NULL);
-    put_number(run, "", 1);
+    script_put_number(run, "", 1);
     yr_sim_set_fault(run->sim, (yr_sim_fault){.kinds = YR_SIM_OP_WRITE, .nth = 1, .os_errno = EIO});
-    begin(run);
+    script_begin(run);
     if (yore_db_put(run->db, yore_str(""), yore_str_key("lost"), yore_str("?"), NULL, &err) == YORE_OK)
         exit(1);
     yore_close(run->db);
     script_open(run, NULL);
-    put_number(run, "", 2);
+    script_put_number(run, "", 2);
 }
 
 static void run_reader_beside(script_run *run)
@@ -521,11 +531,11 @@ static void run_reader_beside(script_run *run)
     reading.read_only = true;
     reading.memory_bytes_max = 64 << 20;
     script_open(run, NULL);
-    put_number(run, "", 1);
+    script_put_number(run, "", 1);
     NEED(yore_open("db", &reading, &reader, &err), err);
-    put_number(run, "", 2);
+    script_put_number(run, "", 2);
     NEED(yore_refresh(reader, &err), err);
-    put_number(run, "", 3);
+    script_put_number(run, "", 3);
     yore_close(reader);
 }
 
@@ -533,8 +543,8 @@ static void run_many(script_run *run)
 {
     run->sync = YORE_SYNC_OS;
     script_open(run, NULL);
-    for (int i = 0; i < 40; i++) put(run, "", i % 3 ? "one" : "two", "short");
-    sync_now(run);
+    for (int i = 0; i < 40; i++) script_put(run, "", i % 3 ? "one" : "two", "short");
+    script_sync(run);
 }
 
 const store_script store_scripts[] = {
@@ -564,5 +574,12 @@ const store_script store_scripts[] = {
     {"write failure", run_write_failure},
     {"reader beside", run_reader_beside},
     {"many small", run_many},
+    {"collection", script_gc},
+    {"collection of a branch", script_gc_branch},
+    {"erasure", script_erase},
+    {"compaction", script_compact},
+    {"backup", script_backup},
+    {"restore", script_restore},
+    {"salvage", script_salvage},
 };
 const size_t store_scripts_count = sizeof store_scripts / sizeof store_scripts[0];

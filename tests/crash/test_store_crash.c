@@ -29,15 +29,18 @@ typedef struct crash_run {
 static uint64_t recovered; /* disks, of all explorations */
 static uint64_t content;   /* of the script that is being explored, without flushes; 0 = not known */
 
-static void add(yr_crash_report *total, const yr_crash_report *report)
+static void add(yr_crash_report *total, const yr_crash_report *report, bool is_nested)
 {
-    total->distinct += report->distinct;
-    total->images += report->images;
+    total->distinct += is_nested ? report->nested : report->distinct;
+    total->images += is_nested ? report->nested_images : report->images;
     total->violations += report->violations;
     total->seconds += report->seconds;
 }
 
-/* One script, cut everywhere; then again with cuts inside recovery. */
+/* A recovery is good for about so many states. */
+enum { STATES_OF_A_RECOVERY = 1000 };
+
+/* One script, cut everywhere; then cuts inside recovery, of so many of these states that `nested` come together. */
 static void explore(const store_script *script, uint32_t maintain, uint64_t seed, const crash_run *how,
                     yr_crash_report *total)
 {
@@ -47,22 +50,26 @@ static void explore(const store_script *script, uint32_t maintain, uint64_t seed
     snprintf(name, sizeof name, maintain ? "%s, flush %u" : "%s", script->name, maintain);
     script_trace(script, maintain, &run, &trace);
     run.memo = state_memo_create();
+    uint64_t states = 0;
     for (int depth = 0; depth < (how->nested ? 2 : 1); depth++) {
+        uint64_t every = how->nested ? states * STATES_OF_A_RECOVERY / how->nested : 0;
         yr_crash_options options = {.name = name,
                                     .seed = seed,
                                     .structured_max = how->is_quick ? 8 : 0,
                                     .random_count = how->density,
                                     .exhaustive_max = how->is_quick ? 7 : 0,
                                     .depth = depth,
-                                    .nested_every = 16,
-                                    .states_max = depth ? how->nested : 0,
+                                    .nested_every = (uint32_t)every + 1,
+                                    .nested_only = depth > 0,
+                                    .states_max = depth ? states + how->nested : 0,
                                     .is_quiet = how->quiet};
         yr_crash_report report = {0};
         run.nested = depth > 0;
         run.quiet = how->quiet;
         yr_crash_explore(&trace, &options, script_verify, &run, &report);
         if (!how->quiet) yr_crash_report_print(name, &report, stdout);
-        add(total, &report);
+        add(total, &report, depth > 0);
+        states = report.distinct;
     }
     recovered += run.recovered;
     state_memo_destroy(run.memo);

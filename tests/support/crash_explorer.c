@@ -38,6 +38,8 @@ typedef struct pieces {
     uint32_t count;
     uint32_t capacity;
     uint32_t grain; /* how pwrites and map_appends are cut */
+    uint32_t
+        tried; /* of the first so many pieces every subset was tried since anything became durable or known */
 } pieces;
 
 typedef struct hash_set {
@@ -414,12 +416,13 @@ static void show(tour *t, const pieces *list, const yr_sim_image *image)
     int depth = t->point.depth;
     if (!ex->sims[depth]) ex->sims[depth] = yr_sim_create(ex->options->seed + (uint64_t)depth + 1);
     yr_sim *disk = ex->sims[depth];
-    yr_sim_reset(disk, image);
-    if (t->point.op > 0) yr_sim_set_wall_ns(disk, t->w.trace->ops[t->point.op - 1].wall_ns);
     uint32_t every = ex->options->nested_every ? ex->options->nested_every : 64;
     bool is_nested = depth < ex->options->depth && ex->verified % every == 0;
-    if (is_nested) yr_sim_trace_begin(disk);
     ex->verified++;
+    if (!is_nested && depth == 0 && ex->options->nested_only) return;
+    yr_sim_reset(disk, image);
+    if (t->point.op > 0) yr_sim_set_wall_ns(disk, t->w.trace->ops[t->point.op - 1].wall_ns);
+    if (is_nested) yr_sim_trace_begin(disk);
 
     bool is_fine = ex->verify(ex->arg, disk, &t->point);
     if (is_fine && yr_sim_has_leaks(disk)) {
@@ -458,7 +461,10 @@ static void consider(tour *t, const pieces *list)
     if (set_add(&ex->states, hash ^ t->point.acked * UINT64_C(0x9E3779B97F4A7C15))) {
         ex->report->distinct++;
         if (t->point.depth > 0) ex->report->nested++;
-        if (set_add(&ex->images, hash)) ex->report->images++;
+        if (set_add(&ex->images, hash)) {
+            ex->report->images++;
+            if (t->point.depth > 0) ex->report->nested_images++;
+        }
         uint64_t most = ex->options->states_max;
         show(t, list, &image);
         if (most && ex->verified >= most) ex->is_over = true;
@@ -517,7 +523,7 @@ static uint32_t exhaustive_max(const yr_crash_options *options)
 }
 
 /* All subsets to be tried at the present place of the trace, with the pieces cut one way. */
-static void consider_all(tour *t, const pieces *list)
+static void consider_all(tour *t, pieces *list)
 {
     uint32_t words = list->count / 64 + 1;
     if (words > t->keep_words) {
@@ -531,10 +537,12 @@ static void consider_all(tour *t, const pieces *list)
         return;
     }
     memset(t->keep, 0, t->keep_words * sizeof(uint64_t));
-    for (uint64_t subset = 0; subset < UINT64_C(1) << list->count && !t->ex->is_over; subset++) {
+    uint64_t subset = list->tried ? UINT64_C(1) << list->tried : 0; /* with one of the new pieces at least */
+    for (; subset < UINT64_C(1) << list->count && !t->ex->is_over; subset++) {
         t->keep[0] = subset;
         consider(t, list);
     }
+    list->tried = list->count;
 }
 
 static void update_point(tour *t)
@@ -552,6 +560,12 @@ static void update_point(tour *t)
         if (i < trace->count && trace->ops[i].mark > point->begun) point->begun = trace->ops[i].mark;
     }
     if (point->begun < point->acked) point->begun = point->acked;
+}
+
+static bool is_sync(const yr_sim_op *op)
+{
+    return op->kind == YR_SIM_TRACE_SYNC || op->kind == YR_SIM_TRACE_SYNC_FAILED ||
+           op->kind == YR_SIM_TRACE_DIR_SYNC || op->kind == YR_SIM_TRACE_DIR_SYNC_FAILED;
 }
 
 /* Can there be states at this place of the trace that were not tried one operation earlier? */
@@ -584,6 +598,8 @@ static void explore_trace(explorer *ex, const yr_sim_trace *trace, const tour *o
         t.point.op = done;
         if (done > 0) walk_step(&t.w, done - 1);
         update_point(&t);
+        if (t.point.acked != before.acked || (done > 0 && is_sync(&trace->ops[done - 1])))
+            t.w.coarse.tried = t.w.fine.tried = 0;
         if (!has_news(&t, &before, &coarse, &fine)) continue;
         consider_all(&t, &t.w.coarse);
         if (t.w.fine.count != t.w.coarse.count) consider_all(&t, &t.w.fine);

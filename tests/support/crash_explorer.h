@@ -42,6 +42,7 @@ typedef struct yr_crash_options {
     uint64_t states_max;     /* stop after so many distinct states; 0 = never */
     int depth;               /* crash inside recovery too, so many times nested; 0 = no */
     uint32_t nested_every;   /* in one state of so many; 0 = 64 */
+    bool nested_only;        /* show no others: they were seen before */
     uint32_t violations_max; /* stop after so many; 0 = 1 */
     bool is_quiet;           /* do not describe violations: the caller expects them */
 } yr_crash_options;
@@ -53,7 +54,8 @@ typedef struct yr_crash_report {
         distinct;    /* different disks, or the same disk at another level of acknowledgement; all verified */
     uint64_t images; /* different disks */
     uint64_t nested; /* of `distinct`, those inside recovery */
-    uint64_t pieces_max; /* most pieces in doubt at once */
+    uint64_t nested_images; /* of `images`, those that only a cut inside recovery leaves */
+    uint64_t pieces_max;    /* most pieces in doubt at once */
     uint64_t violations;
     uint64_t first_violation; /* how many states were verified up to the first one */
     double seconds;

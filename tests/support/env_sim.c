@@ -35,7 +35,7 @@ static open_node *node_of(yr_sim *sim, uint32_t ino)
 
 static uint64_t charge(uint64_t size)
 {
-    return (size + YR_SIM_PAGE_BYTES - 1) / YR_SIM_PAGE_BYTES * YR_SIM_PAGE_BYTES;
+    return (size + YR_SIM_BLOCK_BYTES - 1) / YR_SIM_BLOCK_BYTES * YR_SIM_BLOCK_BYTES;
 }
 
 void yr_sim_resize(yr_sim *sim, uint32_t ino, uint64_t size)
@@ -338,7 +338,7 @@ static uint64_t room_for(const yr_sim *sim, uint64_t now, uint64_t end)
     if (end <= now || sim->capacity_bytes == UINT64_MAX) return end;
     uint64_t others = sim->used_bytes - charge(now);
     uint64_t room = sim->capacity_bytes > others ? sim->capacity_bytes - others : 0;
-    room -= room % YR_SIM_PAGE_BYTES;
+    room -= room % YR_SIM_BLOCK_BYTES;
     if (room < charge(now)) room = charge(now); /* the last page is there already */
     return end < room ? end : room;
 }
@@ -521,11 +521,47 @@ static block_header *header_of(void *block, size_t size)
     return header;
 }
 
+/* Blocks are kept for the next store, as address ranges are: a recovery asks for the same sizes as the one before.
+ * Under a sanitizer malloc does it all, which sees more mistakes. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KEEPS_BLOCKS 0
+#elif defined(__has_feature)
+#define KEEPS_BLOCKS (!__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer))
+#else
+#define KEEPS_BLOCKS 1
+#endif
+
+enum { BLOCK_STEP = 64, BLOCK_SIZES = 640, BLOCK_SPARES = 32 };
+
+static struct {
+    block_header *blocks[BLOCK_SPARES];
+    uint32_t count;
+} spare_blocks[BLOCK_SIZES]; /* by room in units of BLOCK_STEP */
+
+static block_header *block_create(size_t size)
+{
+    size_t room = (size + BLOCK_STEP - 1) / BLOCK_STEP;
+    if (!KEEPS_BLOCKS || room >= BLOCK_SIZES) return malloc(sizeof(block_header) + size);
+    if (spare_blocks[room].count > 0) return spare_blocks[room].blocks[--spare_blocks[room].count];
+    return malloc(sizeof(block_header) + room * BLOCK_STEP);
+}
+
+static void block_destroy(block_header *header)
+{
+    size_t room = (header->size + BLOCK_STEP - 1) / BLOCK_STEP;
+    bool is_kept = KEEPS_BLOCKS && room < BLOCK_SIZES && spare_blocks[room].count < BLOCK_SPARES;
+    if (is_kept) {
+        spare_blocks[room].blocks[spare_blocks[room].count++] = header;
+    } else {
+        free(header);
+    }
+}
+
 static void *sim_alloc(void *ctx, size_t size)
 {
     yr_sim *sim = ctx;
     if (alloc_fails(sim) || size > SIZE_MAX / 2) return NULL;
-    block_header *header = malloc(sizeof *header + size);
+    block_header *header = block_create(size);
     if (!header) return NULL;
     *header = (block_header){.size = size, .magic = BLOCK_LIVE};
     sim->out.blocks++;
@@ -539,9 +575,13 @@ static void *sim_realloc(void *ctx, void *old, size_t old_size, size_t size)
     if (!old) return sim_alloc(ctx, size);
     block_header *header = header_of(old, old_size);
     if (alloc_fails(sim) || size > SIZE_MAX / 2) return NULL;
-    header = realloc(header, sizeof *header + size);
-    if (!header) return NULL;
-    header->size = size;
+    block_header *moved = block_create(size);
+    if (!moved) return NULL;
+    *moved = (block_header){.size = size, .magic = BLOCK_LIVE};
+    memcpy(moved + 1, header + 1, old_size < size ? old_size : size);
+    header->magic = BLOCK_DEAD;
+    block_destroy(header);
+    header = moved;
     account(sim, size, old_size);
     return header + 1;
 }
@@ -555,7 +595,7 @@ static void sim_free(void *ctx, void *block, size_t size)
     YR_ASSERT(sim->out.blocks > 0);
     sim->out.blocks--;
     account(sim, 0, size);
-    free(header);
+    block_destroy(header);
 }
 
 /* Address ranges are kept for the next store: opening one a million times must not cost a million mappings
@@ -591,8 +631,10 @@ static void sim_vm_release(void *ctx, void *base, size_t size, size_t used)
     YR_ASSERT(used <= size && sim->out.ranges > 0);
     sim->out.ranges--;
     /* The next user counts on zeros behind `used`: look at the rest of its last page. */
-    for (size_t i = used; i < size && i % YR_SIM_PAGE_BYTES != 0; i++)
-        YR_ASSERT(((const uint8_t *)base)[i] == 0);
+    size_t end = (used + YR_SIM_BLOCK_BYTES - 1) / YR_SIM_BLOCK_BYTES * YR_SIM_BLOCK_BYTES;
+    const uint8_t *rest = (const uint8_t *)base + used;
+    if (end > size) end = size;
+    YR_ASSERT(end == used || (rest[0] == 0 && memcmp(rest, rest + 1, end - used - 1) == 0));
     if (spare_range_count == sizeof spare_ranges / sizeof spare_ranges[0] || used > ((size_t)4 << 20)) {
         munmap(base, size);
         return;

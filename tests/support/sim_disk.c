@@ -169,7 +169,7 @@ static uint64_t dir_hash(const yr_sim_image *image, const yr_sim_node *dir, int 
         const yr_sim_entry *entry = &dir->entries[i];
         yr_sim_node *child = image->nodes[entry->ino];
         uint64_t inside = child->is_dir ? dir_hash(image, child, depth + 1) : file_hash(child);
-        hash += mix(yr_hash64(entry->name, strlen(entry->name), 0), inside);
+        hash += mix(entry->hash, inside);
     }
     return mix(hash, 5);
 }
@@ -183,6 +183,12 @@ uint64_t yr_sim_image_file_hash(const yr_sim_image *image, uint32_t ino)
 {
     YR_ASSERT(ino < image->count && !node_at(image, ino)->is_dir);
     return file_hash(image->nodes[ino]);
+}
+
+uint64_t yr_sim_image_node_hash(const yr_sim_image *image, uint32_t ino)
+{
+    const yr_sim_node *node = node_at(image, ino);
+    return node->is_dir ? dir_hash(image, node, 0) : file_hash(image->nodes[ino]);
 }
 
 void yr_sim_image_add_at(yr_sim_image *image, uint32_t ino, bool is_dir)
@@ -237,8 +243,9 @@ void yr_sim_image_link(yr_sim_image *image, uint32_t dir, const char *name, uint
             node->entries = yr_sim_need(realloc(node->entries, node->entry_capacity * sizeof(yr_sim_entry)));
         }
         node->entry_count++;
-        memset(&node->entries[i], 0, sizeof node->entries[i]);
-        snprintf(node->entries[i].name, sizeof node->entries[i].name, "%s", name);
+        node->entries[i] = (yr_sim_entry){.hash = yr_hash64(name, strlen(name), 0)};
+        YR_ASSERT(strlen(name) <= YR_SIM_NAME_MAX);
+        memcpy(node->entries[i].name, name, strlen(name));
     }
     node->entries[i].ino = ino;
 }

@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define YR_SIM_PAGE_BYTES 4096u
+#define YR_SIM_PAGE_BYTES 1024u  /* copied and hashed whole: small, because crash states change little */
+#define YR_SIM_BLOCK_BYTES 4096u /* what a file is charged for */
 #define YR_SIM_NAME_MAX 63u
 #define YR_SIM_ROOT 0u /* the node every path starts from */
 #define YR_SIM_NONE UINT32_MAX
@@ -23,6 +24,7 @@ typedef struct yr_sim_page {
 
 typedef struct yr_sim_entry {
     char name[YR_SIM_NAME_MAX + 1];
+    uint64_t hash; /* of the name */
     uint32_t ino;
 } yr_sim_entry;
 
@@ -51,6 +53,8 @@ void yr_sim_image_clone(yr_sim_image *to, const yr_sim_image *from);
 /* The same for everything that can be reached by a name, whatever the node numbers. */
 uint64_t yr_sim_image_hash(const yr_sim_image *image);
 uint64_t yr_sim_image_file_hash(const yr_sim_image *image, uint32_t ino);
+/* Of a file, or of everything in a directory. */
+uint64_t yr_sim_image_node_hash(const yr_sim_image *image, uint32_t ino);
 
 uint32_t yr_sim_image_add(yr_sim_image *image, bool is_dir);
 /* Put a node of this number there (numbers come from the traced disk). */

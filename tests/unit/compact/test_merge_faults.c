@@ -130,8 +130,8 @@ static void test_a_disk_full_at_any_length_keeps_inputs_and_no_outputs(void **st
     fixed_options(w, YR_SEGMENT_COLD, &options);
     uint32_t names = world_names(w), full = 0;
     uint64_t used = yr_sim_used_bytes(w->sim), room = 0;
-    for (yore_status status = YORE_ERR_FULL; status < 0; room += YR_SIM_PAGE_BYTES / 2) {
-        yr_sim_set_capacity(w->sim, used + room, room % YR_SIM_PAGE_BYTES ? EDQUOT : ENOSPC);
+    for (yore_status status = YORE_ERR_FULL; status < 0; room += YR_SIM_BLOCK_BYTES / 2) {
+        yr_sim_set_capacity(w->sim, used + room, room % YR_SIM_BLOCK_BYTES ? EDQUOT : ENOSPC);
         status = try_merge(w, &options);
         assert_true(status == YORE_OK || status == YORE_ERR_FULL);
         assert_clean(w, names, "room", room);
