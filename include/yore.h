@@ -9,6 +9,7 @@
  *   yore/diff.h     what differs between two points
  *   yore/merge.h    three-way merge of branches
  *   yore/json.h     what differs between two JSON texts, by path
+ *   yore/undo.h     undo, redo, revert, cherry-pick, restore, reset
  *   yore/backup.h   backups: make, verify, restore
  *   yore/upkeep.h   retention, collection, erasing, compaction, sizes
  *   yore/search.h   search: ranked hits on any branch as of any moment
@@ -35,6 +36,7 @@
 #include <yore/time.h>
 #include <yore/txn.h>
 #include <yore/types.h>
+#include <yore/undo.h>
 #include <yore/upkeep.h>
 
 #endif

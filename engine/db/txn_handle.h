@@ -23,4 +23,11 @@ struct yore_txn {
 /* Remember a read, if the isolation level asks for it. */
 yore_status yr_txn_note_read(yore_txn *txn, const yr_read *read, yore_error *err);
 
+/* What is written was worked out as of `version`, at or before the transaction's snapshot: conflicts are judged from
+ * there on. Before it reads or writes anything. */
+static inline void yr_txn_judge_from(yore_txn *txn, uint64_t version)
+{
+    txn->view.cap = version;
+}
+
 #endif
