@@ -157,9 +157,18 @@ static yore_status plan_back(yore_undo *plan, uint64_t version, yore_error *err)
     return take_sides(plan, plan->branch, true, err);
 }
 
-static yore_status plan_pick(yore_undo *plan, uint64_t version, yore_error *err)
+/* Of a point, the newest commit of its branch's history. */
+static yore_status plan_pick(yore_undo *plan, uint64_t version, const yr_point_found *point, yore_error *err)
 {
-    yore_status status = find_commit(plan, version, err);
+    yore_status status = YORE_OK;
+    if (!version)
+        status =
+            yr_lineage_head_at(plan->layers, plan->visible, point->branch, point->cap, NULL, &version, err);
+    if (status == YORE_OK && !version) {
+        return yr_fail(err, YORE_ERR_REFUSED, "branch '%s' has no commit at or before v%" PRIu64,
+                       yr_branch_text(point->branch), point->cap);
+    }
+    if (status == YORE_OK) status = find_commit(plan, version, err);
     return status < 0 ? status : take_sides(plan, plan->source, false, err);
 }
 
@@ -172,14 +181,12 @@ static yore_status check_keep_as(const yore_undo *plan, yore_error *err)
                    (const char *)plan->keep_as.data);
 }
 
-/* `point` was found before the plan's layers were taken, so they have it, unless it was trimmed meanwhile. */
 static yore_status plan_point(yore_undo *plan, const yr_point_found *point, yore_error *err)
 {
     plan->mark.version = point->version;
     plan->source = point->branch;
     plan->views[YR_UNDO_THEN] = view_of(plan, point->branch, point->cap);
-    yore_status status = yr_trim_check(plan->db, point->branch, point->cap, err);
-    return status < 0 ? status : check_keep_as(plan, err);
+    return check_keep_as(plan, err);
 }
 
 static yore_status plan_kind(yore_undo *plan, const yore_undo_options *options, const yr_point_found *point,
@@ -190,7 +197,7 @@ static yore_status plan_kind(yore_undo *plan, const yore_undo_options *options, 
         return options->version ? plan_back(plan, options->version, err) : plan_stack(plan, err);
     case YORE_UNDO_REDO: return plan_stack(plan, err);
     case YORE_UNDO_REVERT: return plan_back(plan, options->version, err);
-    case YORE_UNDO_PICK: return plan_pick(plan, options->version ? options->version : point->version, err);
+    case YORE_UNDO_PICK: return plan_pick(plan, options->version, point, err);
     default: return plan_point(plan, point, err);
     }
 }
@@ -215,9 +222,8 @@ static yore_status check_options(const yore_undo_options *options, yore_error *e
 }
 
 /* The branch as it is, in layers that the plan takes over. */
-static yore_status take_branch(yore_undo *plan, yore_slice name, yore_error *err)
+static yore_status take_branch(yore_undo *plan, yore_slice name, yr_point_found *now, yore_error *err)
 {
-    yr_point_found now;
     yore_at at = YORE_AT_INIT;
     plan->branch = yr_db_branch(plan->db, name, err);
     if (!plan->branch) return YORE_ERR_NO_BRANCH;
@@ -225,12 +231,22 @@ static yore_status take_branch(yore_undo *plan, yore_slice name, yore_error *err
         return yr_fail(err, YORE_ERR_NO_BRANCH, "branch '%s' has been deleted", yr_branch_text(plan->branch));
     }
     at.branch_id = plan->branch->id;
-    yore_status status = yr_at_find(plan->db, &at, &now, err);
+    yore_status status = yr_at_find(plan->db, &at, now, err);
     if (status < 0) return status;
-    plan->layers = now.layers;
-    plan->visible = now.visible;
-    plan->views[YR_UNDO_NOW] = yr_point_view(&now);
+    plan->layers = now->layers;
+    plan->visible = now->visible;
+    plan->views[YR_UNDO_NOW] = yr_point_view(now);
     return YORE_OK;
+}
+
+/* Where `at` is at that moment; its layers are the plan's. */
+static yore_status take_point(const yore_undo *plan, const yore_undo_options *options,
+                              const yr_point_found *now, yr_point_found *point, yore_error *err)
+{
+    if (options->kind < YORE_UNDO_PICK || options->version) return YORE_OK;
+    yore_status status = yr_at_find_beside(plan->db, options->at, now, point, err);
+    if (status == YORE_OK) yr_layers_unref(point->layers);
+    return status;
 }
 
 static yore_undo *create_plan(yore_db *db, const yore_undo_options *options)
@@ -255,16 +271,14 @@ yore_status yore_undo_open(yore_db *db, yore_slice branch, const yore_undo_optio
                            yore_error *err)
 {
     static const yore_undo_options defaults = YORE_UNDO_OPTIONS_INIT;
-    yr_point_found point = {0};
+    yr_point_found now, point = {0};
     if (!options) options = &defaults;
     yore_status status = check_options(options, err);
-    bool has_point = options->kind >= YORE_UNDO_PICK && !options->version;
-    if (status == YORE_OK && has_point) status = yr_at_find(db, options->at, &point, err);
     if (status < 0) return status;
-    if (has_point) yr_layers_unref(point.layers);
     yore_undo *plan = create_plan(db, options);
     if (!plan) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for an undo");
-    status = take_branch(plan, branch, err);
+    status = take_branch(plan, branch, &now, err);
+    if (status == YORE_OK) status = take_point(plan, options, &now, &point, err);
     if (status == YORE_OK) status = plan_kind(plan, options, &point, err);
     if (status < 0) {
         yore_undo_close(plan);

@@ -104,8 +104,10 @@ static yore_status open_diff(yore_undo *plan, yore_error *err)
     options.prefix = plan->prefix;
     yore_status status = yr_db_settle(plan->db, err);
     if (status < 0) return status;
-    return yr_diff_open(plan->db->env, &plan->views[YR_UNDO_NOW], &plan->views[YR_UNDO_THEN], &options,
-                        &plan->diff, err);
+    status = yr_diff_open(plan->db->env, &plan->views[YR_UNDO_NOW], &plan->views[YR_UNDO_THEN], &options,
+                          &plan->diff, err);
+    if (status == YORE_OK) yr_diff_mind_expiry(plan->diff);
+    return status;
 }
 
 static yore_status next_of_diff(yore_undo *plan, yore_key *key, yore_error *err)

@@ -59,6 +59,11 @@ yore_status yr_diff_open_within(const yore_env *env, const yr_view *a, const yr_
     return YORE_OK;
 }
 
+void yr_diff_mind_expiry(yr_diff *diff)
+{
+    diff->minds_expiry = true;
+}
+
 void yr_diff_take(yr_diff *diff)
 {
     diff->row.has_old = diff->row.has_new = false;
@@ -106,12 +111,13 @@ static bool show(const yr_view *view, yr_found *found, bool has)
     return false;
 }
 
-static uint32_t judge(const yr_diff_row *row)
+static uint32_t judge(const yr_diff_row *row, bool minds_expiry)
 {
     if (!row->has_old) return row->has_new ? YORE_DIFF_ADD : 0;
     if (!row->has_new) return YORE_DIFF_DEL;
     bool is_same = row->old.type == row->new_.type && yr_slice_equal(row->old.value, row->new_.value) &&
-                   yr_slice_equal(row->old.meta, row->new_.meta);
+                   yr_slice_equal(row->old.meta, row->new_.meta) &&
+                   !(minds_expiry && row->old.expiry_ns != row->new_.expiry_ns);
     return is_same ? 0 : YORE_DIFF_CHANGE;
 }
 
@@ -132,7 +138,7 @@ static yore_status compare(yr_diff *diff, yore_error *err)
     if (status < 0) return status;
     row->has_old = show(&diff->a, &row->old, row->has_old);
     row->has_new = show(&diff->b, &row->new_, row->has_new);
-    row->op = judge(row);
+    row->op = judge(row, diff->minds_expiry);
     return YORE_OK;
 }
 

@@ -45,6 +45,8 @@ yore_status yr_diff_open_within(const yore_env *env, const yr_view *a, const yr_
                                 yore_error *err);
 /* YORE_OK, YORE_END; YORE_ERR_NOMEM, a run's failure, which stays. */
 yore_status yr_diff_next(yr_diff *diff, yr_diff_row *row, yore_error *err);
+/* Another expiry of the same value is a difference too: for who is to write what a view shows. Before the first row. */
+void yr_diff_mind_expiry(yr_diff *diff);
 /* Take over what a row borrows (not its key): the caller releases its found versions. */
 void yr_diff_take(yr_diff *diff);
 void yr_diff_close(yr_diff *diff);
