@@ -1,4 +1,4 @@
-/* yore branch: list, create, delete, recover, rename, info, retention. */
+/* yore branch: list, create, delete, recover, rename, info, reset, retention. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "cli/confirm.h"
 #include "cli/fail.h"
 #include "cli/output.h"
+#include "cli/undo_plan.h"
 #include "cli/write.h"
 
 static yore_branch_info new_info(void)
@@ -409,6 +410,18 @@ static const cmd subs[] = {
      .store = CMD_READS,
      .args_min = 1,
      .args_max = 1},
+    {.name = "reset",
+     .usage = "NAME --to SPEC [--keep-as OLD] [--dry-run] [-m NOTE]",
+     .summary = "give a branch the state of a point, by one commit; its history stays",
+     .details =
+         "Also of another branch's point. Any commit to the branch meanwhile wins, exit 4. A point that is no longer\n"
+         "kept is exit 6. `yore undo` takes a reset back.",
+     .flags = cli_reset_flags,
+     .flag_count = CLI_RESET_FLAGS,
+     .run = cli_branch_reset,
+     .store = CMD_WRITES,
+     .args_min = 1,
+     .args_max = 1},
     {.name = "retention",
      .usage = "NAME [--keep SPAN|--keep-versions N|--keep-all|--unset]",
      .summary = "show or say how much of its history a branch keeps",
@@ -425,8 +438,8 @@ static const cmd subs[] = {
 
 const cmd cmd_branch_entry = {
     .name = "branch",
-    .usage = "list|create|delete|recover|rename|info|retention",
-    .summary = "list, fork, delete, recover, rename and describe branches, and what they keep",
+    .usage = "list|create|delete|recover|rename|info|reset|retention",
+    .summary = "list, fork, delete, recover, rename, reset and describe branches, and what they keep",
     .subs = subs,
     .sub_count = CMD_COUNT(subs),
 };

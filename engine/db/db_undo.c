@@ -64,10 +64,9 @@ static yore_status refuse_foreign(const yore_undo *plan, yore_error *err)
 static yore_status refuse_inherited(const yore_undo *plan, yore_error *err)
 {
     yr_fail(err, YORE_ERR_REFUSED,
-            "v%" PRIu64 " was made on '%s' before '%s' was forked from it at v%" PRIu64
-            ": undo takes back a branch's own commits",
-            plan->mark.version, yr_branch_text(plan->source), yr_branch_text(plan->branch),
-            plan->branch->fork_version);
+            "v%" PRIu64
+            " is a commit of '%s' that '%s' inherited at its fork: undo takes back a branch's own commits",
+            plan->mark.version, yr_branch_text(plan->source), yr_branch_text(plan->branch));
     yr_hint(err, "yore -b %s revert v%" PRIu64, yr_branch_text(plan->branch), plan->mark.version);
     return YORE_ERR_REFUSED;
 }

@@ -32,12 +32,13 @@ static yore_status refuse_clashes(const yore_undo *plan, const clash_list *list,
     if (plan->mark.kind == YORE_UNDO_PICK) {
         yr_fail(err, YORE_CONFLICT, "%" PRIu64 " %s not as v%" PRIu64 " found it: %s%s", list->count, is,
                 version, list->keys, more);
-        yr_hint(err, "yore restore KEY --from v%" PRIu64 " takes the value without asking", version);
+        yr_hint(err, "yore restore KEY --from %s@v%" PRIu64 " takes its state without asking",
+                yr_branch_text(plan->source), version);
     } else {
         yr_fail(err, YORE_CONFLICT, "%" PRIu64 " %s not as v%" PRIu64 " left it: %s%s", list->count, is,
                 version, list->keys, more);
-        yr_hint(err, "yore restore KEY --from v%" PRIu64 " takes the value before it without asking",
-                version - 1);
+        yr_hint(err, "yore restore KEY --from %s@v%" PRIu64 " takes the state before it without asking",
+                yr_branch_text(plan->branch), version - 1);
     }
     return YORE_CONFLICT;
 }

@@ -38,7 +38,7 @@ struct yr_diff {
     size_t key_count, key_room, key_at;
     yr_diff_row row; /* the last one */
     bool minds_expiry;
-    bool has_key;    /* the key below was listed of this primitive */
+    bool has_key; /* the key below was listed of this primitive */
     size_t key_bytes;
     uint8_t *key; /* room for one */
     yore_diff_info info;

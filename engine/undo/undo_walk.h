@@ -4,8 +4,8 @@
  * The commits are shown newest first. An undo of vX stands for the state before X, so X is passed over when the walk
  * comes to it, and so is an undo that a redo has taken back. What is then met first is the answer:
  *
- *     for undo   the first commit that is neither taken back nor an undo: a redo is a commit like any other here, because
- *                undoing it leads where its undo had led
+ *     for undo   the first commit that is neither taken back nor an undo: a redo is a commit like any other here,
+ *                because undoing it leads where its undo had led
  *     for redo   the first undo that is not taken back, if no other commit is met before
  *
  * A mark that names no own commit (the log was imported into other versions) passes nothing over. */

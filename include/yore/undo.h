@@ -9,8 +9,9 @@
  *     status = yore_undo_apply(plan, NULL, yore_str("that was wrong"), &where, &err);
  *     yore_undo_close(plan);
  *
- * An undo says in its commit's source text what it took back, and the stack is read off these texts: an undo after an
- * undo takes back the commit before, a redo the newest undo not yet redone, and any other commit leaves nothing to redo.
+ * An undo says in its commit's source text what it took back, and the stack is read off these texts: an undo after
+ * an undo takes back the commit before, a redo the newest undo not yet redone, and any other commit leaves nothing
+ * to redo.
  *
  * undo, revert and cherry-pick change a key only if it is as the commit in question left it (a cherry-pick: found it).
  * One that is not is a clash: nothing is done at all. A state is value, type, metadata and the time of expiry; what has
@@ -101,9 +102,10 @@ typedef struct yore_undo_row {
  * options  NULL = undo the newest commit that is not undone.
  * out      set only on YORE_OK; close it with yore_undo_close, before the store.
  * Returns YORE_OK; YORE_ERR_REFUSED when there is nothing to undo or redo, for a commit that the fork inherited, one of
- *         another branch (undo, revert), one that is not data, or a key that the commit did not write (cherry-pick);
- *         YORE_ERR_TRIMMED when the state to bring back is no longer kept; YORE_ERR_TIME_RANGE for a version that does not exist;
- *         YORE_ERR_NO_BRANCH, YORE_ERR_NO_TAG, YORE_ERR_NAME, YORE_ERR_EXISTS (keep_as), YORE_ERR_NOMEM.
+ *         another branch (undo, revert), or one that is not data;
+ *         YORE_ERR_TRIMMED when the state to bring back is no longer kept; YORE_ERR_TIME_RANGE for a version that
+ *         does not exist; YORE_ERR_NO_BRANCH, YORE_ERR_NO_TAG, YORE_ERR_NAME, YORE_ERR_EXISTS (keep_as),
+ *         YORE_ERR_NOMEM.
  * Threads any.   Blocks on reads.   Cost O(commits passed over on the stack); no key is looked at. */
 YORE_API YORE_NODISCARD yore_status yore_undo_open(yore_db *db, yore_slice branch,
                                                    const yore_undo_options *options, yore_undo **out,
@@ -117,7 +119,8 @@ YORE_API YORE_NODISCARD yore_status yore_undo_info_get(const yore_undo *plan, yo
 
 /* Take the next key that the plan changes or that clashes, in key order (keys that were given: in theirs).
  * row      lasts until the next call with the plan.
- * Returns YORE_OK; YORE_END, after which it begins anew.
+ * Returns YORE_OK; YORE_END, after which it begins anew; YORE_ERR_REFUSED for a key given to a cherry-pick and
+ *         not written by its commit.
  * Threads one at a time.   Blocks on reads.   Cost a few gets; RESTORE of a prefix and RESET as a diff. */
 YORE_API YORE_NODISCARD yore_status yore_undo_next(yore_undo *plan, yore_undo_row *row, yore_error *err);
 

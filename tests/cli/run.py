@@ -142,11 +142,11 @@ def table_from_help(env):
         return subprocess.run(["yore", "help", *words], env=env, capture_output=True, text=True, check=True).stdout
 
     overview = ask()
-    verbs = re.findall(r"^  (\w+) +\S", overview.split("verbs:\n")[1].split("\nglobal")[0], re.M)
+    verbs = re.findall(r"^  ([\w-]+) +\S", overview.split("verbs:\n")[1].split("\nglobal")[0], re.M)
     found = []
     for verb in verbs:
         page = ask(verb)
-        subs = re.findall(r"^  (\w+) +\S", page.split("subcommands:\n")[1], re.M) if "subcommands:\n" in page else []
+        subs = re.findall(r"^  ([\w-]+) +\S", page.split("subcommands:\n")[1], re.M) if "subcommands:\n" in page else []
         for words in [[verb, sub] for sub in subs] or [[verb]]:
             found.append((words, re.findall(r"^  (?:-\w,|   ) --([\w-]+)", ask(*words), re.M)))
     return found, re.findall(r"^  (?:-\w,|   ) --([\w-]+)", overview, re.M)
