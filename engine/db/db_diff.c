@@ -12,6 +12,7 @@ typedef struct diff_iter {
     yr_diff *diff;
     uint64_t left; /* rows still wanted */
     bool keys_only;
+    yore_status failure;         /* of an earlier call: stays so */
     yr_buf keys;                 /* of the rows that were given last, */
     yr_found held[2 * HELD_MAX]; /* and what they borrow */
     uint32_t held_count;
@@ -39,7 +40,7 @@ static const diff_iter *as_diff(const yore_iter *base, yore_error *err)
     return NULL;
 }
 
-/* Both ways to look at a row, and its key's place in iter->keys for now. */
+/* Its key is put into iter->keys, which may move: set_keys says where. */
 static yore_status take_row(diff_iter *iter, const yr_diff_row *from, yore_diff_row *to, yore_error *err)
 {
     if (!yr_buf_append(&iter->keys, from->key.data, from->key.size)) return yr_iter_no_memory(err);
@@ -87,6 +88,7 @@ yore_status yore_diff_next(yore_iter *base, yore_diff_row *rows, size_t row_size
     diff_iter *iter = (diff_iter *)base;
     if (!rows || !n || cap == 0 || row_size < sizeof rows->key)
         return yr_fail(err, YORE_ERR_MISUSE, "room for rows and a count are needed");
+    if (iter->failure) return yr_fail(err, iter->failure, "this diff has failed before");
     size_t count = 0;
     yore_status status = YORE_OK;
     release_held(iter);
@@ -100,7 +102,7 @@ yore_status yore_diff_next(yore_iter *base, yore_diff_row *rows, size_t row_size
         count++;
         iter->left--;
     }
-    if (status < 0) return status;
+    if (status < 0) return iter->failure = status; /* rows that were taken are lost */
     if (count == 0) return YORE_END;
     set_keys(iter, rows, row_size, count);
     *n = count;
