@@ -62,6 +62,7 @@ extern const cmd cmd_cas_entry;
 extern const cmd cmd_check_entry;
 extern const cmd cmd_cherry_pick_entry;
 extern const cmd cmd_compact_entry;
+extern const cmd cmd_compare_entry;
 extern const cmd cmd_completion_entry;
 extern const cmd cmd_config_entry;
 extern const cmd cmd_cp_entry;
