@@ -1,4 +1,4 @@
-/* A diff that cannot have memory, or cannot read, or reads damaged bytes, says so or lists the right rows; never others,
+/* A diff that cannot have memory, or cannot read, or reads damaged bytes, says so or lists the right rows: never others,
  * and nothing stays behind. */
 #include <errno.h>
 #include <inttypes.h>
