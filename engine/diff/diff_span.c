@@ -3,7 +3,7 @@
 #include "engine/base/mem.h"
 #include "engine/diff/diff_private.h"
 
-enum { WALK_LEAST = 4096, WALK_MOST = 1 << 18, WALK_SHARE = 8 };
+enum { WALK_LEAST = 4096, WALK_MOST = 1 << 18, WALK_SHARE = 8, SCANS_AT_ONCE = 16 };
 
 /* The first hop that both lineages have, and the caps there. NULL when they have none in common. */
 static const yr_branch *meet(const yr_view *a, const yr_view *b, uint64_t *cap_a, uint64_t *cap_b)
@@ -87,7 +87,8 @@ static yore_status add_span(yr_diff *diff, const yr_branch *hop, uint64_t after,
 {
     yore_status status = YORE_END;
     if (!may_have_written(hop, after, cap)) return YORE_OK;
-    if (!is_all(hop, after, cap)) status = yr_diff_walk(diff, hop, after, cap, walk_max(diff, hop), err);
+    if (!is_all(hop, after, cap) || diff->span_count >= SCANS_AT_ONCE)
+        status = yr_diff_walk(diff, hop, after, cap, walk_max(diff, hop), err);
     if (status == YORE_END) return add_scan(diff, hop, after, cap, err);
     if (status == YORE_OK) diff->info.hops_walked++;
     return status;

@@ -254,6 +254,39 @@ static void a_deleted_branch_is_compared_by_id(void **state)
     assert_diff(*state, "default", "id:2", "a:1>2");
 }
 
+static void a_deep_lineage_is_compared_hop_by_hop(void **state)
+{
+    enum { DEPTH = 300 };
+    yore_iter *iter;
+    yore_diff_row rows[64];
+    yore_diff_info info = YORE_DIFF_INFO_INIT;
+    yore_at top = YORE_AT_INIT, tip = YORE_AT_INIT;
+    size_t n, count = 0;
+    char name[16] = "default", child[16], key[16];
+    for (uint32_t i = 0; i < DEPTH; i++) {
+        snprintf(child, sizeof child, "b%03u", i);
+        snprintf(key, sizeof key, "k%03u", (i * 7) % DEPTH);
+        fork_branch(*state, child, name);
+        write_one(*state, (put){.branch = child, .key = key, .value = "1"});
+        memcpy(name, child, sizeof name);
+    }
+    memcpy(tip.branch, name, sizeof name);
+    ok(yore_diff(*state, &top, &tip, NULL, &iter, NULL, NULL, &err));
+    while (yore_diff_next(iter, rows, sizeof rows[0], 64, &n, &err) == YORE_OK) {
+        for (size_t i = 0; i < n; i++, count++) {
+            snprintf(key, sizeof key, "k%03zu", count);
+            assert_memory_equal(rows[i].key.data, key, 4);
+            assert_int_equal(rows[i].op, YORE_DIFF_ADD);
+        }
+    }
+    assert_int_equal(count, DEPTH);
+    ok(yore_diff_info_get(iter, &info, &err));
+    assert_int_equal(info.hops_walked + info.hops_scanned, DEPTH);
+    assert_true(info.hops_scanned <= 16); /* each needs memory */
+    assert_int_equal(info.common_branch_id, 1);
+    yore_iter_close(iter);
+}
+
 static void ranges_limits_and_primitives_choose_rows(void **state)
 {
     listing listed;
@@ -325,6 +358,7 @@ int main(void)
         DIFF_TEST(a_delete_on_a_branch_is_listed_and_one_of_nothing_is_not),
         DIFF_TEST(unrelated_roots_differ_in_all_they_have),
         DIFF_TEST(a_deleted_branch_is_compared_by_id),
+        DIFF_TEST(a_deep_lineage_is_compared_hop_by_hop),
         DIFF_TEST(ranges_limits_and_primitives_choose_rows),
         DIFF_TEST(other_iterators_and_unprepared_structs_are_refused),
     };

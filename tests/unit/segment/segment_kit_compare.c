@@ -220,6 +220,37 @@ static void compare_changes(kit *k, const kit_model *model, uint64_t after, uint
     yr_run_changes_close(&changes);
 }
 
+/* Pieces of the list, each further on: by keys only, or whole rows. */
+static void compare_skips(kit *k, const kit_model *model, yr_rng *rng, bool keys_only)
+{
+    yr_run_changes changes;
+    yr_segment_row row;
+    uint64_t after = 0;
+    uint32_t i = 0;
+    kit_ok(k, yr_run_changes_open(k->run, 0, &changes, &k->err));
+    if (keys_only) yr_run_changes_keys_only(&changes);
+    while (i < model->row_count) {
+        uint64_t span = yr_rng_below(rng, 3) ? 20 : model->last_version - model->after_version;
+        uint64_t skipped = after + yr_rng_below(rng, span);
+        if (skipped < model->after_version) skipped = model->after_version;
+        kit_ok(k, yr_run_changes_skip(&changes, skipped, &k->err));
+        while (i < model->row_count && model->rows[model->by_version[i]].version <= skipped) i++;
+        after = skipped;
+        for (uint64_t n = yr_rng_below(rng, 5); n > 0 && i < model->row_count; n--, i++) {
+            const yr_segment_row *want = &model->rows[model->by_version[i]];
+            assert_int_equal(yr_run_changes_peek(&changes), want->version);
+            kit_ok(k, yr_run_changes_next(&changes, &row, &k->err));
+            after = want->version;
+            if (!keys_only) kit_expect_row(want, &row, "changes behind a skip");
+            assert_int_equal(row.version, want->version);
+            assert_true(yr_slice_equal(row.tree_key, want->tree_key));
+        }
+    }
+    assert_true(yr_run_changes_peek(&changes) == UINT64_MAX);
+    assert_int_equal(yr_run_changes_next(&changes, &row, &k->err), YORE_END);
+    yr_run_changes_close(&changes);
+}
+
 static void compare_facts(kit *k, const kit_model *model)
 {
     static uint8_t bound[YR_SEGMENT_TREE_KEY_MAX];
@@ -279,5 +310,6 @@ void kit_compare(kit *k, const kit_model *model, uint64_t seed)
     compare_time(k, model, INT64_MAX);
     compare_changes(k, model, 0, UINT32_MAX);
     for (uint32_t i = 0; i < 10; i++) compare_changes(k, model, kit_some_cap(model, &rng), 50);
+    for (uint32_t i = 0; i < 6; i++) compare_skips(k, model, &rng, i % 2);
     kit_compare_run(k, model, &rng);
 }
