@@ -79,6 +79,7 @@ extern const cmd cmd_incr_entry;
 extern const cmd cmd_init_entry;
 extern const cmd cmd_log_entry;
 extern const cmd cmd_ls_entry;
+extern const cmd cmd_merge_entry;
 extern const cmd cmd_mv_entry;
 extern const cmd cmd_put_entry;
 extern const cmd cmd_redo_entry;

@@ -120,6 +120,11 @@ int import_reject(import *im, const import_problem *problem, yore_slice raw);
 /* The user key of a record: --prefix before it. Valid until the next call. */
 yore_slice import_key(import *im, yore_slice key);
 
+/* What a commit is made with. False with *problem filled when its time is refused. */
+bool import_txn_options(import *im, const import_change *change, yore_txn_options *options,
+                        import_problem *problem);
+/* Count a commit. */
+void import_note_commit(import *im, const yore_where *where);
 /* Begin a commit. False with *problem filled when it is refused (times, branch). */
 bool import_begin(import *im, const import_change *change, yore_txn **txn, import_problem *problem);
 /* Commit `txn`. False with *problem filled. */
@@ -138,8 +143,8 @@ int import_input_ended(import *im);
 
 /* -- import_merge.c -- */
 
-/* Merge branch `from` into change->branch by key, in one commit with both parents; without anything to merge no
- * commit is made. False with *problem filled, also for a conflict. */
+/* Merge branch `from` into change->branch as yore_merge does; what has nothing in common is merged, too. Without
+ * anything to merge no commit is made. False with *problem filled, also for a conflict. */
 bool import_merge(import *im, const char *from, const import_change *change, yore_where *where,
                   import_problem *problem);
 

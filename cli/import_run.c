@@ -270,34 +270,51 @@ static bool check_time(import *im, const import_change *change, import_problem *
     return true;
 }
 
-bool import_begin(import *im, const import_change *change, yore_txn **txn, import_problem *problem)
+bool import_txn_options(import *im, const import_change *change, yore_txn_options *options,
+                        import_problem *problem)
 {
-    yore_error err = YORE_ERROR_INIT;
-    yore_txn_options options = YORE_TXN_OPTIONS_INIT;
     bool use_time = change->has_time && im->times != IMPORT_TIMES_NOW;
+    *options = (yore_txn_options)YORE_TXN_OPTIONS_INIT;
     if (use_time && !check_time(im, change, problem)) {
         return false;
     }
-    options.times = im->times == IMPORT_TIMES_SHIFT ? YORE_TIMES_SHIFT : YORE_TIMES_STRICT;
-    options.has_time = use_time;
-    options.time_ns = use_time ? change->time_ns : 0;
-    options.allow_future = im->allow_future;
-    options.allow_empty = true;
-    options.author = change->author;
-    options.source = change->source;
-    options.parents = change->parents;
-    options.parent_count = change->parent_count;
+    options->times = im->times == IMPORT_TIMES_SHIFT ? YORE_TIMES_SHIFT : YORE_TIMES_STRICT;
+    options->has_time = use_time;
+    options->time_ns = use_time ? change->time_ns : 0;
+    options->allow_future = im->allow_future;
+    options->allow_empty = true;
+    options->author = change->author;
+    options->source = change->source;
+    options->parents = change->parents;
+    options->parent_count = change->parent_count;
     if (change->has_source_time) {
-        options.has_source_time = true;
-        options.source_time_ns = change->source_time_ns;
+        options->has_source_time = true;
+        options->source_time_ns = change->source_time_ns;
     } else if (change->has_time && !(change->keep_time && use_time)) {
-        options.has_source_time = true;
-        options.source_time_ns = change->time_ns;
+        options->has_source_time = true;
+        options->source_time_ns = change->time_ns;
+    }
+    return true;
+}
+
+bool import_begin(import *im, const import_change *change, yore_txn **txn, import_problem *problem)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_txn_options options;
+    if (!import_txn_options(im, change, &options, problem)) {
+        return false;
     }
     if (yore_begin(im->c->db, yore_str(change->branch), &options, txn, &err) < 0) {
         return import_refuse_error(problem, &err);
     }
     return true;
+}
+
+void import_note_commit(import *im, const yore_where *where)
+{
+    im->commits++;
+    im->has_last_data = true;
+    im->last_data_ns = where->time_ns;
 }
 
 bool import_commit(import *im, yore_txn *txn, const import_change *change, yore_where *where,
@@ -312,9 +329,7 @@ bool import_commit(import *im, yore_txn *txn, const import_change *change, yore_
         }
         return import_refuse_error(problem, &err);
     }
-    im->commits++;
-    im->has_last_data = true;
-    im->last_data_ns = own.time_ns;
+    import_note_commit(im, &own);
     if (where != NULL) {
         *where = own;
     }

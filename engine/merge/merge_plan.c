@@ -191,6 +191,8 @@ static yore_status resolve(maker *m, yr_merge_item *item, const yr_merge_reads *
     yore_status status =
         yr_resolutions_take(&m->resolutions, item->primitive, item->key, versions, &one, err);
     if (status < 0) return status;
+    item->fate = YR_FATE_OPEN;
+    if (!one) return YORE_OK; /* the plan will be refused */
     int like = reads->states[YR_SIDE_OURS].shows ? YR_SIDE_OURS : YR_SIDE_THEIRS;
     yr_merge_state state = reads->states[like];
     item->expiry_ns = reads->found[like].expiry_ns;

@@ -61,7 +61,12 @@ yore_status yr_resolutions_take(yr_resolutions *all, uint32_t primitive, yore_sl
     const yore_merge_resolution *one = all->next < all->count ? all->order[all->next] : NULL;
     int order = one ? compare_keys(primitive_of(one), one->key.user, primitive, key) : 1;
     if (order < 0) return refuse(all, one, one->key.user, "there is no such conflict", err);
-    if (order > 0) return refuse(all, NULL, key, "a conflict is not resolved", err);
+    *out = NULL;
+    if (order > 0) { /* told at the end: an answer to no conflict is the better hint */
+        if (!all->is_missing) all->missing = key;
+        all->is_missing = true;
+        return YORE_OK;
+    }
     const uint64_t named[YR_SIDE_COUNT] = {one->base_version, one->ours_version, one->theirs_version};
     static const char *const sides[YR_SIDE_COUNT] = {"base", "ours", "theirs"};
     for (int i = 0; i < YR_SIDE_COUNT; i++) {
@@ -78,7 +83,7 @@ yore_status yr_resolutions_take(yr_resolutions *all, uint32_t primitive, yore_sl
 
 yore_status yr_resolutions_end(const yr_resolutions *all, yore_error *err)
 {
-    if (all->next == all->count) return YORE_OK;
-    const yore_merge_resolution *one = all->order[all->next];
-    return refuse(all, one, one->key.user, "there is no such conflict", err);
+    const yore_merge_resolution *one = all->next < all->count ? all->order[all->next] : NULL;
+    if (one) return refuse(all, one, one->key.user, "there is no such conflict", err);
+    return all->is_missing ? refuse(all, NULL, all->missing, "a conflict is not resolved", err) : YORE_OK;
 }
