@@ -1,5 +1,5 @@
-/* A diff that cannot have memory, or cannot read, or reads damaged bytes, says so or lists the right rows: never others,
- * and nothing stays behind. */
+/* A diff that cannot have memory, or cannot read, or reads damaged bytes, says so or lists the right rows: never
+ * others, and nothing stays behind. */
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
