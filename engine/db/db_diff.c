@@ -157,21 +157,37 @@ static yore_status fill_where(const yr_point_found *found, yore_where *out, yore
                          found->time_ns, out, err);
 }
 
+/* Both at one moment, with a reference each on its layers. */
+static yore_status find_both(yore_db *db, const yore_at *a, const yore_at *b, yr_point_found *found_a,
+                             yr_point_found *found_b, yore_error *err)
+{
+    yore_status status = yr_at_find(db, a, found_a, err);
+    if (status < 0) return status;
+    status = yr_at_find_beside(db, b, found_a, found_b, err);
+    if (status < 0) yr_layers_unref(found_a->layers);
+    return status;
+}
+
 yore_status yore_diff(yore_db *db, const yore_at *a, const yore_at *b, const yore_diff_options *options,
                       yore_iter **out, yore_where *at_a, yore_where *at_b, yore_error *err)
 {
     yr_point_found found_a, found_b;
     yore_status status = check_options(options, err);
-    if (status == YORE_OK) status = yr_at_find(db, a, &found_a, err);
-    if (status < 0) return status;
-    status = yr_at_find_beside(db, b, &found_a, &found_b, err);
-    if (status == YORE_OK) {
-        status = yr_db_settle(db, err);
-        if (status == YORE_OK) status = fill_where(&found_a, at_a, err);
-        if (status == YORE_OK) status = fill_where(&found_b, at_b, err);
-        if (status == YORE_OK) status = open_diff(db, &found_a, &found_b, options, out, err);
-        yr_layers_unref(found_b.layers);
+    if (status == YORE_OK) status = find_both(db, a, b, &found_a, &found_b, err);
+    if (status ==
+        YORE_ERR_TRIMMED) { /* maybe the moment was trimmed away, or a refresh is on its way to another */
+        if (db->store.read_only && yr_db_usable(db, NULL) == YORE_OK) {
+            yr_store_lead(&db->store);
+            yr_store_unlead(&db->store);
+        }
+        status = find_both(db, a, b, &found_a, &found_b, err);
     }
+    if (status < 0) return status;
+    status = yr_db_settle(db, err);
+    if (status == YORE_OK) status = fill_where(&found_a, at_a, err);
+    if (status == YORE_OK) status = fill_where(&found_b, at_b, err);
+    if (status == YORE_OK) status = open_diff(db, &found_a, &found_b, options, out, err);
+    yr_layers_unref(found_b.layers);
     yr_layers_unref(found_a.layers);
     return status;
 }
