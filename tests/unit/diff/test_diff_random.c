@@ -1,6 +1,6 @@
 /* Diffs of random points of random stores against the two full scans they stand for: with forks of forks, deletes,
- * expiry, metadata, large values, trimmed and erased history, deleted branches, flushed and merged layers, and with
- * more written between opening a diff and reading it. */
+ * expiry, metadata, large values, trimmed and erased history, deleted branches, flushed and merged layers, more
+ * written between opening a diff and reading it, and by readers in other processes that are behind. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,6 +34,7 @@ static const uint32_t primitives[] = {YORE_KV, YORE_EVENT, 254};
 typedef struct world {
     yr_sim *sim;
     yore_db *db;
+    yore_db *reader; /* of another process, behind at times */
     yr_rng rng;
     uint64_t every; /* commits between flushes; 0 = by size */
     uint64_t version;
@@ -60,6 +61,15 @@ static void open_db(world *w)
     options.wal_bytes_min = 16384;
     options.maintain_every = (uint32_t)w->every;
     ok(yore_open("db", &options, &w->db, &err));
+    options.create = false;
+    options.read_only = true;
+    ok(yore_open("db", &options, &w->reader, &err));
+}
+
+static void close_db(world *w)
+{
+    yore_close(w->reader);
+    yore_close(w->db);
 }
 
 static uint32_t any(world *w, uint64_t n)
@@ -383,7 +393,7 @@ static yore_diff_options any_options(world *w, char text[3][16])
 }
 
 /* The same with a chosen limit of what is read of commits. */
-static void compare_within(world *w, const yore_at *a, const yore_at *b, const expectation *expected,
+static void compare_within(yore_db *db, const yore_at *a, const yore_at *b, const expectation *expected,
                            uint32_t primitive)
 {
     const uint64_t limits[] = {1, 6, 40, UINT64_MAX};
@@ -392,13 +402,13 @@ static void compare_within(world *w, const yore_at *a, const yore_at *b, const e
     yr_diff_row row;
     yore_diff_options options = YORE_DIFF_OPTIONS_INIT;
     options.primitive = primitive;
-    ok(yr_at_find(w->db, a, &at_a, &err));
-    ok(yr_at_find_beside(w->db, b, &at_a, &at_b, &err));
-    ok(yr_db_settle(w->db, &err));
+    ok(yr_at_find(db, a, &at_a, &err));
+    ok(yr_at_find_beside(db, b, &at_a, &at_b, &err));
+    ok(yr_db_settle(db, &err));
     const yr_view view_a = yr_point_view(&at_a), view_b = yr_point_view(&at_b);
     for (size_t i = 0; i < 4; i++) {
         uint32_t at = 0;
-        ok(yr_diff_open_within(w->db->env, &view_a, &view_b, &options, limits[i], &diff, &err));
+        ok(yr_diff_open_within(db->env, &view_a, &view_b, &options, limits[i], &diff, &err));
         while (yr_diff_next(diff, &row, &err) == YORE_OK) {
             assert_true(at < expected->count);
             const expected_row *wanted = &expected->rows[at++];
@@ -421,22 +431,24 @@ static void compare_any(world *w)
     yore_at a = any_point(w), b = any_point(w);
     yore_snap *snap_a, *snap_b;
     yore_iter *iter;
+    yore_db *db = any(w, 4) ? w->db : w->reader;
+    if (db == w->reader && any(w, 2)) ok(yore_refresh(db, &err));
     const yore_diff_options options = any_options(w, text);
-    yore_status of_a = yore_snap_open(w->db, &a, &snap_a, NULL, &err), of_b = YORE_OK;
-    if (of_a == YORE_OK) of_b = yore_snap_open(w->db, &b, &snap_b, NULL, &err);
+    yore_status of_a = yore_snap_open(db, &a, &snap_a, NULL, &err), of_b = YORE_OK;
+    if (of_a == YORE_OK) of_b = yore_snap_open(db, &b, &snap_b, NULL, &err);
     if (of_a < 0 || of_b < 0) {
-        assert_int_equal(yore_diff(w->db, &a, &b, &options, &iter, NULL, NULL, &err), of_a < 0 ? of_a : of_b);
+        assert_int_equal(yore_diff(db, &a, &b, &options, &iter, NULL, NULL, &err), of_a < 0 ? of_a : of_b);
         w->trimmed += of_a == YORE_ERR_TRIMMED || of_b == YORE_ERR_TRIMMED;
         if (of_a == YORE_OK) yore_snap_close(snap_a);
         return;
     }
-    ok(yore_diff(w->db, &a, &b, &options, &iter, NULL, NULL, &err));
+    ok(yore_diff(db, &a, &b, &options, &iter, NULL, NULL, &err));
     expect_all(snap_a, snap_b, options.primitive, &expected);
     yore_snap_close(snap_a);
     yore_snap_close(snap_b);
     w->diffs++;
     w->rows += expected.count;
-    compare_within(w, &a, &b, &expected, options.primitive);
+    compare_within(db, &a, &b, &expected, options.primitive);
     choose(&expected, &options);
     if (any(w, 4) == 0)
         for (uint32_t n = any(w, 8); n > 0; n--) do_any(w);
@@ -456,12 +468,12 @@ static void run_world(uint64_t seed)
     while (w.version < VERSIONS) {
         do_any(&w);
         if (any(&w, 40) == 0) {
-            yore_close(w.db);
+            close_db(&w);
             open_db(&w);
         }
         for (uint32_t n = any(&w, 4); n > 0; n--) compare_any(&w);
     }
-    yore_close(w.db);
+    close_db(&w);
     yr_sim_destroy(w.sim);
     printf("seed %" PRIu64 ": %u branches, %" PRIu64 " diffs of %" PRIu64 " rows, %" PRIu64 " trimmed\n",
            seed, w.branch_count, w.diffs, w.rows, w.trimmed);
