@@ -67,6 +67,7 @@ extern const cmd cmd_completion_entry;
 extern const cmd cmd_config_entry;
 extern const cmd cmd_cp_entry;
 extern const cmd cmd_del_entry;
+extern const cmd cmd_diff_entry;
 extern const cmd cmd_erase_entry;
 extern const cmd cmd_exists_entry;
 extern const cmd cmd_export_entry;

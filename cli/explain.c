@@ -39,8 +39,7 @@ static void put_hop(const cli *c, cli_json *j, const yore_branch_info *info, uin
     cli_json_object_end(j);
 }
 
-/* The branch itself, then its parent capped at the fork, and so on: a cap is the least on the way. */
-static int put_lineage(const cli *c, cli_json *j, const yore_where *where)
+int cli_explain_lineage(const cli *c, cli_json *j, const yore_where *where)
 {
     yore_branch_info info = {.struct_size = sizeof info};
     yore_error err = YORE_ERROR_INIT;
@@ -69,7 +68,7 @@ int cli_explain_point(cli *c, cli_json *j, const yore_where *where)
         (void)fflush(stdout); /* where both streams are one, this comes last */
         cli_time_text(c, where->time_ns, time);
         fprintf(stderr, "explain:\n  point     %s@v%" PRIu64 "  %s\n", where->branch, where->version, time);
-        return put_lineage(c, NULL, where);
+        return cli_explain_lineage(c, NULL, where);
     }
     cli_json_begin(j);
     cli_json_object(j, "explain");
@@ -77,7 +76,7 @@ int cli_explain_point(cli *c, cli_json *j, const yore_where *where)
     cli_json_u64(j, "version", where->version);
     cli_json_time(j, "time", where->time_ns);
     cli_json_array(j, "lineage");
-    int code = put_lineage(c, j, where);
+    int code = cli_explain_lineage(c, j, where);
     cli_json_array_end(j);
     return code;
 }

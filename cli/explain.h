@@ -22,6 +22,9 @@ int cli_explain_end(cli *c, const cli_explain *e, const yore_where *where);
 /* The beginning only, for a verb that goes on itself: point and lineage, into an object of `j` that stays open with
  * --json. 0 or an exit code. */
 int cli_explain_point(cli *c, cli_json *j, const yore_where *where);
+/* The branch itself, then its parent capped at the fork, and so on: a cap is the least on the way. Lines, or objects
+ * into the array that is open. */
+int cli_explain_lineage(const cli *c, cli_json *j, const yore_where *where);
 /* What was read, into the same. */
 void cli_explain_read(const cli *c, cli_json *j, const cli_explain *e);
 int64_t cli_explain_elapsed_ns(const cli_explain *e);

@@ -27,6 +27,7 @@ struct yore_json_diff {
 yore_status yore_json_diff_open(const yore_env *env, yore_slice old_text, yore_slice new_text,
                                 yore_json_diff **out, yore_error *err)
 {
+    if (!env) env = yore_env_default();
     yore_json_diff *diff = yr_alloc_zero(env, sizeof *diff);
     if (!diff) return yr_fail(err, YORE_ERR_NOMEM, "out of memory");
     diff->env = env;
