@@ -298,7 +298,7 @@ static void test_every_flipped_bit_is_reported_or_harmless(void **state)
             bool is_wal = f < s.wal_count || f >= s.data_count;
             uint64_t stride = is_wal                 ? (is_full || size < 16384 ? 1 : 29)
                               : strstr(file, ".val") ? (is_full ? 211 : 4001)
-                              : is_full              ? 1
+                              : is_full              ? 11 /* each bit of one: test_segment_rot_all */
                                                      : 37;
             if (bit % stride != 0) continue;
             /* the quick run takes one bit of each byte of the records, another in each, and few of the zeros */
