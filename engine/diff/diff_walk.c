@@ -23,9 +23,10 @@ static yore_status find_commits(commit_walk *walk, uint64_t after, uint64_t cap,
                                 yore_error *err)
 {
     const yr_layers *layers = walk->diff->a.layers;
-    uint64_t cost = 0, version = 0;
+    uint64_t cost = 0, version = 0, known = walk->diff->a.cap;
     uint64_t newest = atomic_load_explicit(&walk->hop->head, memory_order_acquire); /* pairs with yr_apply */
-    yore_status status = yr_layers_head_at(layers, walk->hop->id, newest, cap, cap, &version, err);
+    if (known < walk->diff->b.cap) known = walk->diff->b.cap;
+    yore_status status = yr_layers_head_at(layers, walk->hop->id, newest, known, cap, &version, err);
     while (status == YORE_OK && version > after) {
         yr_found_commit commit;
         status = yr_layers_commit(layers, version, &commit, err);
