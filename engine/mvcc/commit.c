@@ -5,81 +5,24 @@
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
 #include "engine/mvcc/apply.h"
+#include "engine/mvcc/turn.h"
 
 enum {
-    SPINS_BEFORE_SLEEP = 200,   /* a group in mode `os` is done in well under a microsecond or two */
-    YIELDS_TO_GATHER = 3,       /* before a synced group: lets other committers queue up */
+    YIELDS_TO_GATHER = 3,    /* before a synced group: lets other committers queue up */
+    GATHER_NS_MAX = 1000000, /* and longer, while some who committed lately are missing: */
+    GATHER_OF_SYNC = 4,      /*   that part of what the last sync took */
+    PAUSES_TO_GATHER = 40,   /* the same before other groups, which are a matter of nanoseconds */
+    SPINS_FOR_SYNC = 6000, /* two threads on as many processors meet in each sync if neither has to wake up */
+    PATIENCE = 60,         /* pauses in which the thread that led last may take the turn before others do */
     GROUP_BYTES_MAX = 16 << 20, /* a group past this is closed; a single larger commit is its own group */
     GROUP_BUFFER_KEEP = 1 << 20,
     FUTURE_SLACK_NS = 2000000000,
-    GROUP_LATE_NS = 80000000,
-    PATIENCE_NS = 50000, /* committers who find the turn wanted step back for so long, */
-    PATIENCE_STEPS = 20  /* so many times */
+    GROUP_LATE_NS = 80000000
 };
 
 static const uint64_t GROUP_BUFFER_MAX = (UINT64_C(1) << 31) + (UINT64_C(1) << 28);
 
-/* -- leading -- */
-
-static bool try_lead(yr_store *store)
-{
-    uint32_t idle = 0;
-    /* acquire pairs with the release half of yr_store_unlead: the leader's state follows the leader */
-    return atomic_load_explicit(&store->leader, memory_order_relaxed) == 0 &&
-           atomic_compare_exchange_strong_explicit(&store->leader, &idle, 1, memory_order_seq_cst,
-                                                   memory_order_relaxed);
-}
-
-void yr_store_unlead(yr_store *store)
-{
-    /* Sequentially consistent against sleep_until: either it sees leader == 0, or we see it among the sleepers. */
-    atomic_store_explicit(&store->leader, 0, memory_order_seq_cst);
-    if (atomic_load_explicit(&store->sleepers, memory_order_seq_cst) == 0) return;
-    yr_mutex_lock(&store->queue_mutex);
-    yr_cond_broadcast(&store->queue_cond);
-    yr_mutex_unlock(&store->queue_mutex);
-}
-
-static bool is_done(yr_request *request)
-{
-    return request && atomic_load_explicit(&request->done, memory_order_acquire); /* pairs with answer */
-}
-
-/* Sleep until the request is answered or nobody leads. */
-static void sleep_until(yr_store *store, yr_request *request)
-{
-    yr_mutex_lock(&store->queue_mutex);
-    atomic_fetch_add_explicit(&store->sleepers, 1, memory_order_seq_cst); /* pairs with yr_store_unlead */
-    while (!is_done(request) && atomic_load_explicit(&store->leader, memory_order_seq_cst)) {
-        yr_cond_wait(&store->queue_cond, &store->queue_mutex);
-    }
-    atomic_fetch_sub_explicit(&store->sleepers, 1, memory_order_relaxed);
-    yr_mutex_unlock(&store->queue_mutex);
-}
-
-static void wait_to_lead(yr_store *store)
-{
-    for (int spins = 0; !try_lead(store);) {
-        if (spins++ < SPINS_BEFORE_SLEEP)
-            yr_cpu_relax();
-        else
-            sleep_until(store, NULL);
-    }
-}
-
-/* A thread that commits without a pause would have the turn again before anybody it woke is there. */
-void yr_store_lead(yr_store *store)
-{
-    if (try_lead(store)) return;
-    atomic_fetch_add_explicit(&store->turn_wanted, 1, memory_order_relaxed); /* a hint to committers */
-    wait_to_lead(store);
-    atomic_fetch_sub_explicit(&store->turn_wanted, 1, memory_order_relaxed);
-}
-
-static bool is_turn_wanted(const yr_store *store)
-{
-    return YR_UNLIKELY(atomic_load_explicit(&store->turn_wanted, memory_order_relaxed) != 0); /* a hint */
-}
+/* -- order before others wait -- */
 
 bool yr_store_unsettled(const yr_store *store)
 {
@@ -94,7 +37,7 @@ yore_status yr_store_settle(yr_store *store)
     /* Whatever the caller may see was with the tree before it was published: it waits, or is in order by now (a
      * memtable is settled before it is frozen). */
     if (!yr_store_unsettled(store) || YR_BUG(UNSETTLED_SCAN)) return YORE_OK;
-    wait_to_lead(store); /* without the hint: scans are many, and writers should not step back for each */
+    yr_store_lead_briefly(store);
     yore_status status = yr_art_settle(store->mem->art);
     yr_store_unlead(store);
     return status;
@@ -284,6 +227,23 @@ static void publish(yr_store *store, uint64_t version)
     atomic_store_explicit(&store->visible, version, memory_order_release); /* pairs with yr_store_visible */
 }
 
+static bool is_one_bit(uint64_t bits)
+{
+    return (bits & (bits - 1)) == 0;
+}
+
+/* How long it takes matters only where others may be waited for. */
+static yore_status sync_log(yr_store *store, yore_error *err)
+{
+    const yore_env *env = store->env;
+    if (is_one_bit(atomic_load_explicit(&store->writers, memory_order_relaxed)))
+        return yr_wal_sync(store->wal, err);
+    int64_t start = env->monotonic_ns(env->ctx);
+    yore_status status = yr_wal_sync(store->wal, err);
+    store->sync_ns = env->monotonic_ns(env->ctx) - start;
+    return status;
+}
+
 /* Append the group's record and sync it when a member asks for that. */
 static yore_status make_durable(yr_store *store, bool sync, yore_error *err)
 {
@@ -298,7 +258,7 @@ static yore_status make_durable(yr_store *store, bool sync, yore_error *err)
     if (YR_BUG(PUBLISH_BEFORE_SYNC)) publish(store, store->last_version);
     if (sync && !YR_BUG(ACK_BEFORE_SYNC)) {
         settle_before_waiting(store);
-        status = yr_wal_sync(store->wal, err);
+        status = sync_log(store, err);
         if (status < 0) return status;
         yr_store_durable(store, store->last_version);
     }
@@ -418,8 +378,24 @@ static yr_request *commit_group(yr_store *store, yr_request *first)
     return g.end;
 }
 
-/* Take the queue, oldest first. */
-static yr_request *take_queue(yr_store *store)
+/* -- the queue -- */
+
+/* Requests on their way into a group, oldest first. */
+typedef struct waiting {
+    yr_request *first, **end;
+    uint64_t threads; /* whose they are: a bit each */
+} waiting;
+
+static void join(waiting *all, yr_request *request)
+{
+    request->next = NULL;
+    *all->end = request;
+    all->end = &request->next;
+    all->threads |= request->thread;
+}
+
+/* Take the queue. */
+static void take_queue(yr_store *store, waiting *all)
 {
     /* acquire pairs with the release of enqueue */
     yr_request *newest = atomic_exchange_explicit(&store->queue, NULL, memory_order_acquire), *oldest = NULL;
@@ -429,7 +405,11 @@ static yr_request *take_queue(yr_store *store)
         oldest = newest;
         newest = next;
     }
-    return oldest;
+    while (oldest) {
+        yr_request *next = oldest->next;
+        join(all, oldest);
+        oldest = next;
+    }
 }
 
 static void enqueue(yr_store *store, yr_request *request)
@@ -442,54 +422,118 @@ static void enqueue(yr_store *store, yr_request *request)
                                                     memory_order_relaxed));
 }
 
-static void commit_all(yr_store *store, yr_request *requests)
+static void take_more(yr_store *store, waiting *all)
 {
-    while (requests) requests = commit_group(store, requests);
+    if (atomic_load_explicit(&store->queue, memory_order_relaxed)) take_queue(store, all);
 }
 
-static void lead_once(yr_store *store, const yr_request *own)
+/* Threads of the last groups that have no request here yet. */
+static bool lacks_company(const yr_store *store, const waiting *all)
 {
-    if (own->sync == YORE_SYNC_COMMIT && store->wal) {
-        for (int i = 0; i < YIELDS_TO_GATHER; i++) store->env->yield(store->env->ctx);
+    return (store->groups_seen[0] | store->groups_seen[1] | store->groups_seen[2]) & ~all->threads;
+}
+
+static void wait_before_sync(yr_store *store, waiting *all)
+{
+    const yore_env *env = store->env;
+    for (int i = 0; i < YIELDS_TO_GATHER; i++) env->yield(env->ctx);
+    take_more(store, all);
+    if (!lacks_company(store, all)) return;
+    int64_t longest = store->sync_ns / GATHER_OF_SYNC;
+    if (longest > GATHER_NS_MAX) longest = GATHER_NS_MAX;
+    settle_before_waiting(store);
+    int64_t end = env->monotonic_ns(env->ctx) + longest;
+    while (lacks_company(store, all) && env->monotonic_ns(env->ctx) < end) {
+        env->yield(env->ctx);
+        take_more(store, all);
     }
-    commit_all(store, take_queue(store));
 }
 
-/* Where nobody leads or waits a request need not go through the queue: its atomics would be a good part of a
- * small commit. A synced one does, because others may join it while it yields. */
-static bool commit_alone(yr_store *store, yr_request *request)
+/* Wait a moment for those who were in one of the last groups: they were answered when this thread was, and one record
+ * for all costs less than one each. Whoever stopped is forgotten after three groups. */
+static void wait_for_company(yr_store *store, waiting *all, bool synced)
 {
-    if ((request->sync == YORE_SYNC_COMMIT && store->wal) || is_turn_wanted(store)) return false;
-    if (atomic_load_explicit(&store->queue, memory_order_relaxed) || !try_lead(store)) return false;
-    request->next = NULL;
-    if (request->op_count == 1) {
-        /* the bucket arrives while the commit is put together: it would be the longest wait of a small put */
+    if (synced) wait_before_sync(store, all);
+    for (int i = 0; !synced && lacks_company(store, all) && i < PAUSES_TO_GATHER; i++) {
+        yr_cpu_relax();
+        take_more(store, all);
+    }
+    store->groups_seen[2] = store->groups_seen[1];
+    store->groups_seen[1] = store->groups_seen[0];
+    store->groups_seen[0] = all->threads;
+    uint64_t lately = store->groups_seen[0] | store->groups_seen[1] | store->groups_seen[2];
+    if (lately != atomic_load_explicit(&store->writers, memory_order_relaxed))
+        atomic_store_explicit(&store->writers, lately, memory_order_relaxed); /* a hint */
+}
+
+/* The buckets of small commits arrive while the group is put together: they would be its longest waits. */
+static void prefetch_buckets(const yr_store *store, const yr_request *requests)
+{
+    for (; requests; requests = requests->next) {
+        if (requests->op_count != 1) continue;
         yr_hash_index_prefetch_bucket(store->mem->hash,
-                                      yr_branch_hash(request->ops->key_hash, request->branch->id));
+                                      yr_branch_hash(requests->ops->key_hash, requests->branch->id));
     }
-    commit_all(store, request);
-    /* those who came meanwhile; one that comes later finds nobody leading, or is woken by the unlead */
-    if (atomic_load_explicit(&store->queue, memory_order_relaxed)) commit_all(store, take_queue(store));
-    yr_store_unlead(store);
+}
+
+/* The leader, with a request that is in the queue, or (`apart`) is not. */
+static void lead_once(yr_store *store, yr_request *own, bool apart)
+{
+    waiting all = {.first = NULL, .end = &all.first};
+    if (apart) join(&all, own);
+    take_more(store, &all);
+    wait_for_company(store, &all, own->sync == YORE_SYNC_COMMIT && store->wal);
+    prefetch_buckets(store, all.first);
+    while (all.first) all.first = commit_group(store, all.first);
+}
+
+/* Does another thread lead one group after the other? Then it takes this request along with its next one, and what it
+ * writes stays in its processor's cache. */
+static bool is_led_by_another(const yr_store *store, const yr_request *request)
+{
+    uint64_t last = atomic_load_explicit(&store->last_leader, memory_order_relaxed); /* a hint */
+    return last && last != request->thread;
+}
+
+static bool try_to_lead(yr_store *store, const yr_request *request)
+{
+    if (!yr_turn_try(store)) return false;
+    if (is_led_by_another(store, request) || YR_UNLIKELY(!store->last_leader))
+        atomic_store_explicit(&store->last_leader, request->thread, memory_order_relaxed);
     return true;
+}
+
+/* How many pauses a thread waits awake. In a synced group a waiter's thread sleeps, unless there are just two. */
+static int spins_of(const yr_store *store, const yr_request *request)
+{
+    if (request->sync != YORE_SYNC_COMMIT || !store->wal) return YR_TURN_SPINS;
+    uint64_t others = atomic_load_explicit(&store->writers, memory_order_relaxed) & ~request->thread;
+    return others && is_one_bit(others) ? SPINS_FOR_SYNC : 0;
 }
 
 yore_status yr_commit_run(yr_store *store, yr_request *request)
 {
     atomic_store_explicit(&request->done, 0, memory_order_relaxed); /* published by enqueue */
     request->version = 0;
-    if (commit_alone(store, request)) return request->status;
+    request->thread = yr_turn_thread();
+    bool is_patient = is_led_by_another(store, request);
+    /* where nobody leads a request need not go through the queue: its atomics would be a good part of a small commit */
+    if (!is_patient && try_to_lead(store, request)) {
+        lead_once(store, request, true);
+        yr_store_unlead(store);
+        return request->status;
+    }
+    int spins = spins_of(store, request);
     enqueue(store, request);
-    for (int spins = 0, steps = 0; !is_done(request);) {
-        if (is_turn_wanted(store) && steps++ < PATIENCE_STEPS) {
-            store->env->sleep_ns(store->env->ctx, PATIENCE_NS);
-        } else if (try_lead(store)) {
-            if (!is_done(request)) lead_once(store, request);
+    for (int pauses = 0; !yr_turn_is_done(request); pauses++) {
+        if ((!is_patient || pauses >= PATIENCE) && try_to_lead(store, request)) {
+            if (!yr_turn_is_done(request)) lead_once(store, request, false);
             yr_store_unlead(store);
-        } else if (spins++ < SPINS_BEFORE_SLEEP && request->sync != YORE_SYNC_COMMIT) {
+        } else if (pauses < spins) {
             yr_cpu_relax();
         } else {
-            sleep_until(store, request);
+            yr_turn_sleep(store, request);
+            is_patient = false;
         }
     }
     return request->status;

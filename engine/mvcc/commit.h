@@ -54,6 +54,7 @@ typedef yore_status (*yr_registry_plan)(yr_store *store, yr_request *request, ui
 struct yr_request {
     yr_request *next;
     _Atomic uint32_t done;
+    uint64_t thread; /* whose it is: yr_turn_thread */
     yore_status status;
     yore_error *err; /* the caller's; written by the leader before `done` */
 

@@ -4,7 +4,7 @@
  *   visible        written by the commit leader (release), read by everyone (acquire)
  *   layers         replaced by the leader (release), read by everyone (acquire): after `visible`, so that it has
  *                  what is visible, and with a reference or inside an epoch section
- *   queue, leader, sleepers   the commit queue, see commit.c
+ *   queue   the commit queue, see commit.c; leader and what follows it: turn.c
  *   "leader's"     only by the thread that holds `leader` (commit, replay, check, seal)
  */
 #ifndef YR_STORE_H
@@ -38,9 +38,12 @@ typedef struct yr_store {
     _Atomic(yr_layers *) layers;            /* holds a reference */
 
     _Alignas(128) _Atomic(yr_request *) queue; /* newest first */
-    _Atomic uint32_t leader;                   /* 1 while a thread leads */
-    _Atomic uint32_t sleepers;                 /* threads in yr_cond_wait on queue_cond */
-    _Atomic uint32_t turn_wanted;              /* threads that wait to lead without a commit of their own */
+
+    _Alignas(128) _Atomic uint32_t leader; /* 1 while a thread leads */
+    _Atomic uint32_t sleepers;             /* threads in yr_cond_wait on queue_cond */
+    _Atomic uint32_t turns_wanted; /* threads that wait for the turn and want no commit to go before them */
+    _Atomic uint64_t last_leader;  /* the thread that led the last group, as yr_turn_thread */
+    _Atomic uint64_t writers;      /* the threads in the last groups; hints, both */
     yr_mutex queue_mutex;
     yr_cond queue_cond;
 
@@ -51,6 +54,8 @@ typedef struct yr_store {
     int64_t last_time_ns;             /* of the newest commit */
     int64_t last_data_time_ns;        /* of the newest data commit; INT64_MIN before the first */
     uint64_t last_version;            /* newest assigned */
+    uint64_t groups_seen[3];          /* the threads in each of the last groups, newest first */
+    int64_t sync_ns;                  /* what the last sync of a group took, where several threads commit */
     yr_buf group;                     /* the log record being put together */
     yore_error group_error;           /* why the last failed group failed */
     yr_arena scratch;                 /* rows resolved in this group */
@@ -111,8 +116,10 @@ static inline void yr_store_durable(yr_store *store, uint64_t version)
                                                   memory_order_relaxed, memory_order_relaxed)) {}
 }
 
-/* Become the leader: no commit runs until yr_store_unlead. */
+/* Become the leader: no commit runs until yr_store_unlead. Commits give way to a thread that has waited for some
+ * microseconds; not for a moment's lead, of which scans need many. */
 void yr_store_lead(yr_store *store);
+void yr_store_lead_briefly(yr_store *store);
 void yr_store_unlead(yr_store *store);
 
 /* New keys of small commits may wait to be put in order (index/art.h). Everything that walks the tree calls this
