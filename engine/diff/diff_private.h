@@ -57,7 +57,7 @@ void yr_diff_end_spans(yr_diff *diff);
 
 /* -- diff_walk.c -- */
 /* Add the keys that a branch's commits in (after, cap] wrote to diff->keys, unless that costs more than `most` commits
- * and rows of theirs: YORE_END, and none is added. */
+ * and rows of theirs, or too much memory: YORE_END, and none is added. */
 yore_status yr_diff_walk(yr_diff *diff, const yr_branch *hop, uint64_t after, uint64_t cap, uint64_t most,
                          yore_error *err);
 void yr_diff_sort_keys(yr_diff *diff);

@@ -5,6 +5,9 @@
 #include "engine/diff/diff_private.h"
 #include "engine/layers/layers_commits.h"
 
+/* Of keys in memory: the rest of the spans is scanned. */
+enum { WALK_BYTES_MAX = 64 << 20 };
+
 typedef struct commit_walk {
     yr_diff *diff;
     const yr_branch *hop;
@@ -123,6 +126,7 @@ yore_status yr_diff_walk(yr_diff *diff, const yr_branch *hop, uint64_t after, ui
 {
     commit_walk walk = {.diff = diff, .hop = hop};
     run_reader reader = {0};
+    size_t key_count = diff->key_count;
     yore_status status = find_commits(&walk, after, cap, most, err);
     while (status == YORE_OK && walk.count > 0) {
         uint64_t version = walk.versions[--walk.count];
@@ -132,8 +136,10 @@ yore_status yr_diff_walk(yr_diff *diff, const yr_branch *hop, uint64_t after, ui
             status = add_from_memtable(diff, mem, version, err);
         else if (run) /* else the commit would not have been found */
             status = add_from_run(diff, &reader, run, version, err);
+        if (status == YORE_OK && diff->arena.bytes > WALK_BYTES_MAX) status = YORE_END;
     }
     reader_close(&reader);
+    if (status == YORE_END) diff->key_count = key_count;
     return status;
 }
 

@@ -152,9 +152,56 @@ static void a_diff_reads_what_was_changed(void **state)
     yr_sim_destroy(sim);
 }
 
+/* Most of the keys are as long as can be. */
+static void the_keys_of_many_commits_are_not_all_held_in_memory(void **state)
+{
+    (void)state;
+    enum { KEYS = 3000, BYTES_MAX = 64 << 20 };
+    static char text[YORE_KEY_BYTES_MAX];
+    yr_sim *sim = yr_sim_create(2);
+    yore_db *db;
+    yore_txn *txn;
+    yore_diff_info info;
+    yore_open_options options = YORE_OPEN_OPTIONS_INIT;
+    options.env = yr_sim_env(sim);
+    options.create = true;
+    options.sync = YORE_SYNC_OS;
+    options.memory_budget = 128 << 20;
+    memset(text, 'k', sizeof text);
+    ok(yore_open("db", &options, &db, &err));
+    ok(yore_db_put(db, yore_str(""), yore_str_key("first"), yore_str("1"), NULL, &err));
+    for (uint32_t n = 0; n < KEYS;) {
+        ok(yore_begin(db, yore_str(""), NULL, &txn, &err));
+        for (uint32_t end = n + 100; n < end; n++) {
+            snprintf(text, 12, "%08u", n);
+            ok(yore_put(txn, yore_bytes_key(text, sizeof text), yore_str("1"), NULL, &err));
+        }
+        ok(yore_commit(txn, yore_str(""), NULL, &err));
+    }
+    ok(yore_db_put(db, yore_str(""), yore_str_key("last"), yore_str("1"), NULL, &err));
+    ok(yore_compact(db, NULL, NULL, &err));
+    yore_where now = YORE_WHERE_INIT;
+    ok(yore_at_resolve(db, NULL, &now, &err));
+    yr_sim_leaks before = yr_sim_leaks_of(sim);
+    const yore_at from = point("", 2), to = point("", now.version - 1);
+    yore_iter *iter;
+    ok(yore_diff(db, &from, &to, NULL, &iter, NULL, NULL, &err));
+    yr_sim_leaks open = yr_sim_leaks_of(sim);
+    assert_true(open.bytes < before.bytes + BYTES_MAX + (8 << 20));
+    yore_iter_close(iter);
+    assert_int_equal(count_rows(db, &from, &to, YORE_KV, &info), KEYS);
+    assert_int_equal(info.hops_scanned, 1);
+    assert_int_equal(info.commits, KEYS / 100); /* they were few enough */
+    yore_close(db);
+    yr_sim_destroy(sim);
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_diff_reads_what_was_changed)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_diff_reads_what_was_changed),
+        cmocka_unit_test(the_keys_of_many_commits_are_not_all_held_in_memory),
+    };
     if (argc > 1) key_count = strtoull(argv[1], NULL, 10);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
