@@ -7,7 +7,7 @@
 
 #include "cli/memory.h"
 
-#define LINE_DIFF_EDITS_MAX 1000u
+#define LINE_DIFF_EDITS_MAX 4000u
 
 typedef struct lines {
     yore_slice *at;
