@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What `yore diff -p` says changed inside a value: applied to the old value it gives the new one.
+"""What `yore diff -p` says changed inside a value: applied to the old value it gives the new one. And merges by path.
 
 JSON: the documents of json-patch-tests and json-merge-patch (RFC 6902, 7396), and made ones. Text: made ones, with no
 more lines than `diff -d` needs."""
@@ -78,7 +78,7 @@ class JsonTest(unittest.TestCase):
             self.assertTrue(same(apply_patch(a, row["patch"]), b), (old, new, row["patch"]))
         return len(rows)
 
-    def test_documents_of_the_suites(self):
+    def suite_pairs(self):
         path = support.need("suites")
         pairs = []
         for name in ("tests.json", "spec_tests.json"):
@@ -88,7 +88,28 @@ class JsonTest(unittest.TestCase):
         for case in json.loads((path / "json-merge-patch" / "cases.json").read_text()):
             pairs.append((json.dumps(case["original"]), json.dumps(case["result"])))
         self.assertGreater(len(pairs), 80)
-        self.assertGreater(self.check(pairs), 60)
+        return pairs
+
+    def test_documents_of_the_suites(self):
+        self.assertGreater(self.check(self.suite_pairs()), 60)
+
+    def test_merges_of_the_suites_documents(self):
+        """One branch does to a document what the case does, the other adds a member: a merge has both."""
+        pairs = [(old, new) for old, new in self.suite_pairs() if old[0] == "{" and new[0] == "{" and old != new]
+        self.assertGreater(len(pairs), 30)
+        store = support.Store(self)
+        events = [{"commit": 1, "key": f"{i:05}", "value": old} for i, (old, _) in enumerate(pairs)]
+        events.append({"fork": "exp", "from": "default"})
+        for i, (old, new) in enumerate(pairs):
+            added = ("{" if old == "{}" else old[:-1] + ", ") + '"not in any case": [1.50]}'
+            events.append({"commit": 2, "branch": "exp", "key": f"{i:05}", "value": new})
+            events.append({"commit": 3, "key": f"{i:05}", "value": added})
+        store.import_events(sorted(events, key=lambda e: e.get("commit", 1)))
+        store.run("merge", "exp")
+        state = store.state()
+        for i, (old, new) in enumerate(pairs):
+            want = exact(new) | {"not in any case": [("number", "1.50")]}
+            self.assertTrue(same(exact(state[b"%05d" % i].decode()), want), (old, new, state[b"%05d" % i]))
 
     def test_made_documents(self):
         dice = seeded(self)
