@@ -183,6 +183,13 @@ bool yr_info_append(yr_buf *out, const yr_commit_head *head)
     return true;
 }
 
+bool yr_info_parents(yore_slice raw, uint32_t off, uint32_t *count)
+{
+    if (off < YR_INFO_BLOCK_HEADER || off >= raw.size || raw.size - off < INFO_HEADER) return false;
+    *count = yr_get_le16((const uint8_t *)raw.data + off + 2);
+    return true;
+}
+
 bool yr_info_take(yore_slice raw, uint32_t off, yr_commit_head *head, uint32_t *end)
 {
     if (off < YR_INFO_BLOCK_HEADER || off >= raw.size) return false;

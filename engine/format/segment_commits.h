@@ -79,6 +79,12 @@ static inline uint64_t yr_column_value(const uint8_t *p, uint32_t size, const ui
     return v;
 }
 
+/* Has no commit of a block an info? */
+static inline bool yr_commits_are_plain(const yr_commits *commits)
+{
+    return commits->width[YR_COLUMN_INFO_OFF] == 0 && commits->base[YR_COLUMN_INFO_OFF] == 0;
+}
+
 /* The time of a version in a block of neighbouring versions, looking at its first line and at the number only. False:
  * not such a block, or not in it; what is wrong, if anything, yr_commits_open will say. */
 static inline bool yr_commits_time(yore_slice raw, uint64_t version, int64_t *time_ns)
@@ -118,6 +124,8 @@ size_t yr_info_bytes(const yr_commit_head *head);
 bool yr_info_block_begin(yr_buf *out, uint64_t first_version);
 /* Append the info of a commit that has one. */
 bool yr_info_append(yr_buf *out, const yr_commit_head *head);
+/* How many further parents the info at `off` of a block has. False when it is damaged. */
+bool yr_info_parents(yore_slice raw, uint32_t off, uint32_t *count);
 /* Take the info at `off` of a block into a commit that was described; slices point into the block. *end is where the
  * next one begins. False when it is damaged. */
 bool yr_info_take(yore_slice raw, uint32_t off, yr_commit_head *head, uint32_t *end);

@@ -1,27 +1,55 @@
-/* Merges of a run: its commits with further parents. */
+/* Merges of a run: its commits with further parents, which infos tell. */
 #include "engine/segment/run_private.h"
 #include "engine/segment/segment_private.h"
 
-/* The newest merge of a branch among commits [0, end) of a block that are above `low`. */
-static yore_status find_in_block(yr_run *run, const yr_commits *commits, uint32_t end, uint32_t branch,
-                                 uint64_t low, uint64_t *version, yore_error *err)
+/* The info block that was looked at last: neighbours have theirs side by side. */
+typedef struct info_held {
+    yr_block_pin pin;
+    uint32_t block;
+    bool is_held;
+} info_held;
+
+static yore_status is_merge(yr_segment *segment, const yr_commits *commits, uint32_t at, info_held *held,
+                            bool *is, yore_error *err)
 {
-    while ((end = yr_commits_last_of(commits, branch, end)) != UINT32_MAX) {
-        uint64_t at = yr_commits_get(commits, YR_COLUMN_VERSION, end);
-        if (at <= low) return YORE_OK;
-        if (yr_commits_get(commits, YR_COLUMN_INFO_OFF, end) == 0) continue;
-        yr_segment_commit commit;
-        yore_status status = yr_run_commit_find(run, at, true, &commit, err);
+    uint64_t off = yr_commits_get(commits, YR_COLUMN_INFO_OFF, at);
+    uint64_t block = yr_commits_get(commits, YR_COLUMN_INFO_BLOCK, at);
+    uint32_t parents;
+    *is = false;
+    if (off == 0) return YORE_OK;
+    if (block >= segment->layout.block_count[YR_STREAM_INFOS] || off > UINT32_MAX)
+        return yr_segment_bad(segment, segment->layout.section_off[YR_STREAM_INFOS], "info out of range",
+                              err);
+    if (!held->is_held || held->block != block) {
+        yr_block_pin_release(&held->pin);
+        held->is_held = false;
+        held->block = (uint32_t)block;
+        yore_status status = yr_segment_block_get(segment, YR_STREAM_INFOS, held->block, &held->pin, err);
         if (status < 0) return status;
-        if (status != YORE_OK) continue;
-        bool is_merge = commit.head.parent_count > 0;
-        yr_segment_commit_release(&commit);
-        if (is_merge) {
-            *version = at;
-            return YORE_OK;
-        }
+        held->is_held = true;
     }
+    if (!yr_info_parents(yore_bytes(held->pin.data, held->pin.size), (uint32_t)off, &parents))
+        return yr_segment_bad_block(segment, YR_STREAM_INFOS, held->block, "damaged info", err);
+    *is = parents > 0;
     return YORE_OK;
+}
+
+/* The newest merge of a branch among commits [0, end) of a block that are above `low`. */
+static yore_status find_in_block(yr_segment *segment, const yr_commits *commits, uint32_t end,
+                                 uint32_t branch, uint64_t low, info_held *held, uint64_t *version,
+                                 yore_error *err)
+{
+    yore_status status = YORE_OK;
+    if (yr_commits_are_plain(commits)) return YORE_OK;
+    while (status == YORE_OK && *version == 0 &&
+           (end = yr_commits_last_of(commits, branch, end)) != UINT32_MAX) {
+        uint64_t at = yr_commits_get(commits, YR_COLUMN_VERSION, end);
+        bool is;
+        if (at <= low) break;
+        status = is_merge(segment, commits, end, held, &is, err);
+        if (status == YORE_OK && is) *version = at;
+    }
+    return status;
 }
 
 yore_status yr_run_merge_find(yr_run *run, uint32_t branch, uint64_t low, uint64_t high, uint64_t *version,
@@ -29,6 +57,7 @@ yore_status yr_run_merge_find(yr_run *run, uint32_t branch, uint64_t low, uint64
 {
     const yr_run_branch *known = yr_run_branch_find(run, branch);
     yr_segment *segment = yr_run_reads(run, 0);
+    info_held held = {.is_held = false};
     yr_commits commits;
     yr_block_pin pin = {0};
     uint32_t block, at;
@@ -38,7 +67,7 @@ yore_status yr_run_merge_find(yr_run *run, uint32_t branch, uint64_t low, uint64
     if (high > known->last_commit) high = known->last_commit;
     yore_status status = yr_segment_commit_locate(segment, high, &pin, &commits, &block, &at, err);
     if (status != YORE_OK) return status < 0 ? status : YORE_OK;
-    status = find_in_block(run, &commits, at + 1, branch, low, version, err);
+    status = find_in_block(segment, &commits, at + 1, branch, low, &held, version, err);
     while (status == YORE_OK && *version == 0 && block > 0 &&
            yr_commits_get(&commits, YR_COLUMN_VERSION, 0) > low + 1) {
         yr_segment_entry entry;
@@ -48,8 +77,9 @@ yore_status yr_run_merge_find(yr_run *run, uint32_t branch, uint64_t low, uint64
         yr_block_pin_release(&pin);
         status = yr_segment_commits_get(segment, block, &pin, &commits, err);
         if (status == YORE_OK)
-            status = find_in_block(run, &commits, commits.count, branch, low, version, err);
+            status = find_in_block(segment, &commits, commits.count, branch, low, &held, version, err);
     }
     yr_block_pin_release(&pin);
+    yr_block_pin_release(&held.pin);
     return status;
 }
