@@ -493,6 +493,50 @@ static void run_branches(fault_run *run)
                               &err);
 }
 
+/* exp deleted base/09 and has a key of its own; default changed base/09. */
+static void merge_exp(fault_run *run)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_merge_options options = YORE_MERGE_OPTIONS_INIT;
+    yore_merge_plan *plan = NULL;
+    yore_merge_conflict conflict = {.struct_size = sizeof conflict};
+    yore_where where = YORE_WHERE_INIT;
+    const yore_at exp = at_version("exp", 0);
+    (void)fault_is(run, "a merge with a conflict", YORE_CONFLICT,
+                   yore_merge(run->db, &exp, yore_str(""), &options, yore_str(""), NULL, NULL, NULL, &err),
+                   &err);
+    options.on_conflict = YORE_MERGE_THEIRS;
+    if (!fault_is(run, "a plan", YORE_OK,
+                  yore_merge_plan_open(run->db, &exp, yore_str(""), &options, &plan, &err), &err))
+        return;
+    if (fault_is(run, "a conflict of a plan", YORE_OK, yore_merge_plan_conflict(plan, 0, &conflict, &err),
+                 &err) &&
+        conflict.kind != YORE_MERGE_CHANGE_DELETE)
+        fault_wrong(run, "the kind of a conflict");
+    if (fault_committed(run, "a merge", yore_merge_apply(plan, yore_str("both"), NULL, &where, &err), &where,
+                        &err)) {
+        fault_note_put(run, &where, "exp/own", yore_str("mine"));
+        fault_note_del(run, &where, "base/09");
+    }
+    yore_merge_plan_close(plan);
+}
+
+static void run_merges(fault_run *run)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_where where = YORE_WHERE_INIT;
+    const yore_at side = at_version("side", 0);
+    if (!fault_open(run)) return;
+    merge_exp(run);
+    bool both = fault_put(run, "", "j", "{\"a\":1}") && fork_branch(run, "side", "default", 0) &&
+                fault_put(run, "", "j", "{\"a\":2}") && fault_put(run, "side", "j", "{\"a\":1,\"b\":1}");
+    if (both && fault_committed(
+                    run, "a merge by path",
+                    yore_merge(run->db, &side, yore_str(""), NULL, yore_str(""), NULL, NULL, &where, &err),
+                    &where, &err))
+        fault_note_put(run, &where, "j", yore_str("{\"a\":2,\"b\":1}"));
+}
+
 static void run_tags_and_settings(fault_run *run)
 {
     yore_error err = YORE_ERROR_INIT;
@@ -648,6 +692,8 @@ const fault_scenario fault_scenarios[] = {
     {.name = "operations resolved at commit", .run = run_resolved, .sync = YORE_SYNC_COMMIT},
     {.name = "branches", .run = run_branches, .sync = YORE_SYNC_COMMIT},
     {.name = "branches in mode os", .run = run_branches, .sync = YORE_SYNC_OS},
+    {.name = "merges", .run = run_merges, .sync = YORE_SYNC_COMMIT},
+    {.name = "merges in mode os", .run = run_merges, .sync = YORE_SYNC_OS, .from_kill = true},
     {.name = "tags and settings", .run = run_tags_and_settings, .sync = YORE_SYNC_COMMIT},
     {.name = "reads", .run = run_reads, .sync = YORE_SYNC_COMMIT},
     {.name = "a reader alone", .run = run_reader, .sync = YORE_SYNC_COMMIT},
@@ -686,6 +732,7 @@ const fault_scenario fault_scenarios[] = {
      .sync = YORE_SYNC_COMMIT,
      .maintain = 1},
     {.name = "branches, flushed", .run = run_branches, .sync = YORE_SYNC_COMMIT, .maintain = 4},
+    {.name = "merges, flushed", .run = run_merges, .sync = YORE_SYNC_COMMIT, .maintain = 3},
     {.name = "tags and settings, flushed",
      .run = run_tags_and_settings,
      .sync = YORE_SYNC_COMMIT,
