@@ -406,6 +406,7 @@ yore_status yore_merge(yore_db *db, const yore_at *from, yore_slice into, const 
         if (status < 0) return status;
         if (info) *info = plan->info;
         is_open = plan->info.open_conflicts > 0;
+        yr_point(db->env, "merge-planned");
         status = apply(plan, false, note, txn_options, where, err);
         yore_merge_plan_close(plan);
     }

@@ -486,6 +486,111 @@ static void a_long_history_above_the_base_is_not_walked(void **state)
     yore_merge_plan_close(plan);
 }
 
+/* -- commits while a merge is planned -- */
+
+static yore_db *beside;
+static const char *beside_key;
+static const char *beside_branch;
+static int beside_times;
+
+static void commit_beside(void *ctx, const char *name)
+{
+    char value[8];
+    (void)ctx;
+    if (strcmp(name, "merge-planned") != 0 || beside_times == 0) return;
+    (void)snprintf(value, sizeof value, "m%d", beside_times--);
+    write_value(beside, beside_branch, beside_key, value);
+}
+
+static yore_db *opened_with_point(yore_env *env)
+{
+    yore_db *db;
+    yore_open_options options = YORE_OPEN_OPTIONS_INIT;
+    *env = *yore_env_default();
+    env->point = commit_beside;
+    options.env = env;
+    options.create = true;
+    ok(yore_open(":memory:", &options, &db, &err));
+    return beside = db;
+}
+
+static yore_status merge_beside(const char *branch, const char *key, int times, uint32_t on_conflict,
+                                yore_merge_info *info)
+{
+    yore_merge_options options = YORE_MERGE_OPTIONS_INIT;
+    options.on_conflict = on_conflict;
+    beside_branch = branch;
+    beside_key = key;
+    beside_times = times;
+    return merge(beside, "exp", "default", &options, info);
+}
+
+static void commits_of_other_keys_do_not_hinder_a_merge(void **state)
+{
+    yore_env env;
+    yore_merge_info info;
+    yore_db *db = opened_with_point(&env);
+    (void)state;
+    write_value(db, "default", "a", "0");
+    fork_branch(db, "exp", "default");
+    write_value(db, "exp", "a", "1");
+    ok(merge_beside("default", "other", 1, YORE_MERGE_STOP, &info));
+    assert_value(db, "default", "a", "1");
+    assert_value(db, "default", "other", "m1");
+    yore_close(db);
+}
+
+static void a_merge_sees_what_was_committed_to_its_keys_meanwhile(void **state)
+{
+    yore_env env;
+    yore_merge_info info;
+    yore_db *db = opened_with_point(&env);
+    (void)state;
+    write_value(db, "default", "a", "0");
+    fork_branch(db, "exp", "default");
+    write_value(db, "exp", "a", "1");
+    assert_int_equal(merge_beside("default", "a", 1, YORE_MERGE_STOP, &info), YORE_CONFLICT);
+    assert_int_equal(info.open_conflicts, 1);
+    assert_value(db, "default", "a", "m1");
+    ok(merge_beside("default", "a", 2, YORE_MERGE_OURS, &info));
+    assert_value(db, "default", "a", "m1");
+    yore_close(db);
+}
+
+static void a_key_that_a_merge_leaves_is_watched_too(void **state)
+{
+    yore_env env;
+    yore_merge_info info;
+    yore_db *db = opened_with_point(&env);
+    (void)state;
+    write_value(db, "default", "a", "0");
+    fork_branch(db, "exp", "default");
+    write_value(db, "exp", "a", "1");
+    write_value(db, "default", "a", "1"); /* alike, until it changes again */
+    assert_int_equal(merge_beside("default", "a", 1, YORE_MERGE_STOP, &info), YORE_CONFLICT);
+    assert_int_equal(info.open_conflicts, 1);
+    yore_close(db);
+}
+
+static void a_merge_gives_up_when_others_never_stop(void **state)
+{
+    yore_env env;
+    yore_merge_info info;
+    yore_db *db = opened_with_point(&env);
+    (void)state;
+    write_value(db, "default", "a", "0");
+    fork_branch(db, "exp", "default");
+    write_value(db, "exp", "a", "1");
+    assert_int_equal(merge_beside("default", "a", 1000, YORE_MERGE_THEIRS, &info), YORE_CONFLICT);
+    assert_true(beside_times < 990);
+    ok(merge_beside("exp", "a", 1, YORE_MERGE_THEIRS,
+                    &info)); /* what theirs does meanwhile is for the next one */
+    assert_value(db, "default", "a", "1");
+    ok(merge_beside("exp", "z", 0, YORE_MERGE_STOP, &info));
+    assert_value(db, "default", "a", "m1");
+    yore_close(db);
+}
+
 #define MERGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -510,6 +615,10 @@ int main(void)
         MERGE_TEST(resolutions_must_answer_every_conflict_and_nothing_else),
         MERGE_TEST(a_later_merge_starts_from_the_last_one),
         MERGE_TEST(the_base_of_a_criss_cross_is_the_newest),
+        cmocka_unit_test(commits_of_other_keys_do_not_hinder_a_merge),
+        cmocka_unit_test(a_merge_sees_what_was_committed_to_its_keys_meanwhile),
+        cmocka_unit_test(a_key_that_a_merge_leaves_is_watched_too),
+        cmocka_unit_test(a_merge_gives_up_when_others_never_stop),
         MERGE_TEST(a_long_history_above_the_base_is_not_walked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
