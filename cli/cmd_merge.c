@@ -301,6 +301,8 @@ static int show_plan(cli *c, yore_merge_plan *plan, const yore_merge_info *info)
     } else if (info->is_nothing) {
         say_nothing_to_merge(c, info);
     } else {
+        int code = cli_out_finish(c); /* the words come behind the list */
+        if (code != 0) return code;
         char *counts = counts_text(info);
         plan_text(info, id);
         cli_note(c, "%s v%" PRIu64 "  would merge %s v%" PRIu64 ": %s; --plan %s does it", info->ours_branch,
