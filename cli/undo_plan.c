@@ -63,7 +63,11 @@ static void write_record(const yore_undo_row *row)
         value_member(&j, "old", &row->now);
         value_member(&j, "new", &row->then);
         version_member(&j, "old_version", &row->now);
-        version_member(&j, "new_version", &row->then);
+        if (row->merged) {
+            cli_json_null(&j, "new_version");
+        } else {
+            version_member(&j, "new_version", &row->then);
+        }
     }
     cli_json_line(&j);
 }
@@ -75,7 +79,11 @@ static void list_row(cli *c, cli_table *t, const yore_undo_row *row)
     cli_table_cell_text(t, op_name(row->op));
     cli_table_cell(t, cli_key_cell(c, cli_branch(c), &named));
     cli_table_cell_version(t, row->now.version);
-    cli_table_cell_version(t, row->then.version);
+    if (row->merged) {
+        cli_table_cell_text(t, "merged");
+    } else {
+        cli_table_cell_version(t, row->then.version);
+    }
 }
 
 typedef struct tally {

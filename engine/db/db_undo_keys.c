@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "engine/db/undo_private.h"
+#include "engine/merge/three_way.h"
 
 static void release_key(yore_undo *plan)
 {
@@ -10,6 +11,8 @@ static void release_key(yore_undo *plan)
         if (plan->shows[i]) yr_found_release(&plan->found[i]);
         plan->shows[i] = false;
     }
+    if (plan->is_merged) yr_json_merged_deinit(&plan->json);
+    plan->is_merged = false;
 }
 
 void yr_undo_rewind(yore_undo *plan)
@@ -157,11 +160,56 @@ static uint32_t op_of(const yore_undo *plan)
     return plan->shows[YR_UNDO_NOW] ? YORE_DIFF_CHANGE : YORE_DIFF_ADD;
 }
 
-static yr_undo_verdict judge(const yore_undo *plan)
+static yr_merge_state side_of(const yore_undo *plan, int state)
+{
+    const yr_found *found = shown(plan, state);
+    if (!found) return (yr_merge_state){0};
+    return (yr_merge_state){.shows = true, .type = found->type, .value = found->value, .meta = found->meta};
+}
+
+/* What stands beside a merged value: each of type, metadata and expiry from the side that changed it. False when both
+ * did, differently. */
+static bool merge_beside(yore_undo *plan, const yr_merge_state sides[YR_SIDE_COUNT])
+{
+    int64_t base = plan->found[YR_UNDO_BASE].expiry_ns, then = plan->found[YR_UNDO_THEN].expiry_ns;
+    int64_t now = plan->found[YR_UNDO_NOW].expiry_ns;
+    plan->merged = (yore_undo_state){.expiry_ns = now == base ? then : now,
+                                     .version = plan->found[YR_UNDO_THEN].version};
+    return yr_merge_beside(sides, &plan->merged.type, &plan->merged.meta) &&
+           (now == base || then == base || now == then);
+}
+
+/* A clash of JSON objects may be none by path: the change took place elsewhere in the object than the later edits. */
+static yore_status merge_by_path(yore_undo *plan, yr_undo_verdict *verdict, yore_error *err)
+{
+    const yr_merge_state sides[YR_SIDE_COUNT] = {[YR_SIDE_BASE] = side_of(plan, YR_UNDO_BASE),
+                                                 [YR_SIDE_OURS] = side_of(plan, YR_UNDO_NOW),
+                                                 [YR_SIDE_THEIRS] = side_of(plan, YR_UNDO_THEN)};
+    const yr_json_sides texts = {.base = sides[YR_SIDE_BASE].value,
+                                 .ours = sides[YR_SIDE_OURS].value,
+                                 .theirs = sides[YR_SIDE_THEIRS].value};
+    if (!yr_merge_may_be_json(sides) || !merge_beside(plan, sides)) return YORE_OK;
+    yore_status status = yr_json_merge(plan->db->env, &texts, YR_JSON_STOP, &plan->json, NULL);
+    if (status == YORE_ERR_NOMEM) return yr_fail(err, status, "out of memory for an undo");
+    if (status < 0) return YORE_OK; /* no JSON after all, or too much of it: a value like any other */
+    plan->is_merged = true;         /* json is to be ended */
+    plan->merged.value = plan->json.text;
+    if (plan->json.conflict_count) return YORE_OK;
+    yr_found merged = plan->found[YR_UNDO_NOW];
+    merged.value = plan->merged.value;
+    merged.meta = plan->merged.meta;
+    merged.type = (uint8_t)plan->merged.type;
+    merged.expiry_ns = plan->merged.expiry_ns;
+    *verdict = yr_undo_same(&merged, &plan->found[YR_UNDO_NOW]) ? YR_UNDO_KEEP : YR_UNDO_WRITE;
+    return YORE_OK;
+}
+
+static yore_status judge(yore_undo *plan, yr_undo_verdict *verdict, yore_error *err)
 {
     const yr_found *now = shown(plan, YR_UNDO_NOW);
     const yr_found *base = plan->has_base ? shown(plan, YR_UNDO_BASE) : now;
-    return yr_undo_decide(now, base, shown(plan, YR_UNDO_THEN));
+    *verdict = yr_undo_decide(now, base, shown(plan, YR_UNDO_THEN));
+    return *verdict == YR_UNDO_CLASH ? merge_by_path(plan, verdict, err) : YORE_OK;
 }
 
 yore_status yore_undo_next(yore_undo *plan, yore_undo_row *row, yore_error *err)
@@ -171,18 +219,20 @@ yore_status yore_undo_next(yore_undo *plan, yore_undo_row *row, yore_error *err)
     if (!plan || !row) return yr_fail(err, YORE_ERR_MISUSE, "a plan and room for a row are needed");
     while (verdict == YR_UNDO_KEEP) {
         yore_status status = next_key(plan, &key, err);
+        if (status == YORE_OK) status = judge(plan, &verdict, err);
         if (status != YORE_OK) {
             yr_undo_rewind(plan);
             return status;
         }
-        verdict = judge(plan);
     }
+    bool is_merged = plan->is_merged && verdict == YR_UNDO_WRITE;
     *row = (yore_undo_row){.key = key.user,
                            .primitive = yr_key_primitive(key),
                            .op = verdict == YR_UNDO_CLASH ? 0 : op_of(plan),
                            .clash = verdict == YR_UNDO_CLASH,
+                           .merged = is_merged,
                            .now = state_of(plan, YR_UNDO_NOW),
                            .base = state_of(plan, YR_UNDO_BASE),
-                           .then = state_of(plan, YR_UNDO_THEN)};
+                           .then = is_merged ? plan->merged : state_of(plan, YR_UNDO_THEN)};
     return YORE_OK;
 }

@@ -4,6 +4,7 @@
 
 #include "engine/db/handle.h"
 #include "engine/diff/view_diff.h"
+#include "engine/json/json_merge.h"
 #include "engine/undo/undo_mark.h"
 #include "engine/undo/undo_rule.h"
 
@@ -35,6 +36,9 @@ struct yore_undo {
     size_t key_at;
     yr_found found[YR_UNDO_STATES]; /* of the last key */
     bool shows[YR_UNDO_STATES];     /* it is not absent there: `found` is set */
+    bool is_merged;                 /* it gets neither of them, but `merged` */
+    yr_json_merged json;            /* then holds its value */
+    yore_undo_state merged;
 };
 
 /* RESTORE of a prefix, RESET: the keys are those of a diff, and nothing else may have changed them. */

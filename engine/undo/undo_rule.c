@@ -11,6 +11,6 @@ bool yr_undo_same(const yr_found *a, const yr_found *b)
 
 yr_undo_verdict yr_undo_decide(const yr_found *now, const yr_found *base, const yr_found *then)
 {
-    if (yr_undo_same(now, then)) return YR_UNDO_KEEP;
+    if (yr_undo_same(now, then) || yr_undo_same(base, then)) return YR_UNDO_KEEP;
     return yr_undo_same(now, base) ? YR_UNDO_WRITE : YR_UNDO_CLASH;
 }

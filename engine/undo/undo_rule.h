@@ -5,7 +5,7 @@
 #include "engine/layers/found.h"
 
 typedef enum yr_undo_verdict {
-    YR_UNDO_KEEP,  /* it is as wanted already */
+    YR_UNDO_KEEP,  /* it is as wanted already, or the change did nothing to it */
     YR_UNDO_WRITE, /* give it the wanted state */
     YR_UNDO_CLASH, /* it is neither as the change found it nor as it left it */
 } yr_undo_verdict;

@@ -14,7 +14,8 @@
  * to redo.
  *
  * undo, revert and cherry-pick change a key only if it is as the commit in question left it (a cherry-pick: found it).
- * One that is not is a clash: nothing is done at all. A state is value, type, metadata and the time of expiry; what has
+ * One that is not is a clash: nothing is done at all, unless the values are JSON objects that were changed in different
+ * places, which are merged by path. A state is value, type, metadata and the time of expiry; what has
  * expired by now counts as absent, so it is not brought back.
  */
 #ifndef YORE_UNDO_H
@@ -91,7 +92,10 @@ typedef struct yore_undo_row {
     uint32_t primitive;
     uint32_t op; /* YORE_DIFF_ADD, CHANGE or DEL: what it does to the branch; 0 for a clash */
     bool clash;  /* `now` is not `base` */
-    bool reserved[7];
+    bool
+        merged; /* `then` is of no version: the change was made inside the JSON object `now`. `then.version` is the
+                    other side's */
+    bool reserved[6];
     yore_undo_state now;  /* on the branch */
     yore_undo_state base; /* what it would have to be there; RESTORE and RESET ask for nothing: absent */
     yore_undo_state then; /* what it is to become */

@@ -375,6 +375,43 @@ static void test_revert_keeps_later_edits_and_reports_a_clash(void **state)
     EXPECT(db, "default", "a=2 b=2 c=2 d=3");
 }
 
+static void test_objects_changed_in_different_places_are_no_clash(void **state)
+{
+    yore_db *db = *state;
+    yore_undo_options options = YORE_UNDO_OPTIONS_INIT;
+    yore_undo_row row;
+    commit(db, "default", "a={\"x\":1,\"y\":1}");
+    options.version = commit(db, "default", "a={\"x\":2,\"y\":1}");
+    commit(db, "default", "a={\"x\":2,\"y\":3}");
+    options.kind = YORE_UNDO_REVERT;
+    yore_undo *plan = planned(db, "default", &options);
+    ok(yore_undo_next(plan, &row, &err));
+    assert_true(row.merged);
+    assert_false(row.clash);
+    assert_int_equal(row.then.version, 2);
+    ok(yore_undo_apply(plan, NULL, yore_str(""), NULL, &err));
+    yore_undo_close(plan);
+    EXPECT(db, "default", "a={\"x\":1,\"y\":3}");
+    uint64_t made = 1;
+    ok(run(db, "default", &options, &made));
+    assert_int_equal(made, 0);
+    commit(db, "default", "a={\"x\":7,\"y\":3}"); /* the same place */
+    assert_int_equal(run(db, "default", &options, NULL), YORE_CONFLICT);
+    commit(db, "default", "a={\"x\":2,\"y\":3"); /* no JSON: a value like any other */
+    assert_int_equal(run(db, "default", &options, NULL), YORE_CONFLICT);
+    EXPECT(db, "default", "a={\"x\":2,\"y\":3");
+}
+
+static void test_a_rewrite_of_the_same_value_has_nothing_to_revert(void **state)
+{
+    yore_db *db = *state;
+    commit(db, "default", "a=1");
+    uint64_t same = commit(db, "default", "a=1");
+    commit(db, "default", "a=2");
+    ok(do_version(db, "default", YORE_UNDO_REVERT, same));
+    EXPECT(db, "default", "a=2");
+}
+
 static void test_cherry_pick_makes_a_commits_change_elsewhere(void **state)
 {
     yore_db *db = *state;
@@ -734,6 +771,8 @@ int main(void)
         FACT(test_undo_of_a_merge_gives_the_first_parents_side),
         cmocka_unit_test(test_what_has_expired_meanwhile_is_absent_on_both_sides),
         FACT(test_revert_keeps_later_edits_and_reports_a_clash),
+        FACT(test_objects_changed_in_different_places_are_no_clash),
+        FACT(test_a_rewrite_of_the_same_value_has_nothing_to_revert),
         FACT(test_cherry_pick_makes_a_commits_change_elsewhere),
         FACT(test_restore_gives_keys_the_state_of_a_point),
         FACT(test_restore_of_a_value_whose_expiry_alone_differs_brings_the_expiry_back),

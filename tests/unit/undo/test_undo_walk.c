@@ -157,6 +157,7 @@ static const rule_row rule_rows[] = {
     {"a", "b", "a", YR_UNDO_KEEP},   {NULL, "b", NULL, YR_UNDO_KEEP}, {"a", NULL, "a", YR_UNDO_KEEP},
     {"c", "b", "a", YR_UNDO_CLASH},  {"c", "b", NULL, YR_UNDO_CLASH}, {NULL, "b", "a", YR_UNDO_CLASH},
     {"c", NULL, "a", YR_UNDO_CLASH}, {"b", "b", "b", YR_UNDO_KEEP},   {NULL, NULL, NULL, YR_UNDO_KEEP},
+    {"c", "b", "b", YR_UNDO_KEEP},   {"c", NULL, NULL, YR_UNDO_KEEP}, {NULL, "b", "b", YR_UNDO_KEEP},
     {"", NULL, "a", YR_UNDO_CLASH},  {"", "", NULL, YR_UNDO_WRITE},
 };
 
