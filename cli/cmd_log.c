@@ -146,7 +146,7 @@ static const cmd_flag flags[] = {
     {"prefix", "P", "only commits that touched a key starting with P", 0},
     {"number", "N", "the newest N commits only", 'n'},
     {"all", NULL, "the commits of every branch", 0},
-    {"graph", NULL, "draw the lines of history", 0},
+    {"graph", NULL, "draw the lines of history; x marks a commit that undo or redo took back", 0},
     {"stat", NULL, "puts, deletes and value bytes of each commit", 0},
     {"system", NULL, "also init, branch, tag and config commits", 0},
 };

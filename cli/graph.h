@@ -8,6 +8,9 @@ typedef struct graph {
     uint64_t *lanes; /* the version each lane waits for */
     size_t count;
     size_t cap;
+    uint64_t *gone; /* commits further down that undo or redo took back */
+    size_t gone_count;
+    size_t gone_cap;
     bool merges; /* draw further parents as lanes of their own */
 } graph;
 

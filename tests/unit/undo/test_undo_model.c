@@ -1,6 +1,6 @@
-/* Random puts, deletes, forks, undos, redos, reverts, cherry-picks, restores and resets, against a model that keeps every
- * state of every branch and two plain stacks a branch. After every step the touched branch and some earlier answers are
- * read again (I10); at the end all of them, and once more after reopening.
+/* Random puts, deletes, forks, undos, redos, reverts, cherry-picks, restores and resets, against a model that keeps
+ * every state of every branch and two plain stacks a branch. After every step the touched branch and some earlier
+ * answers are read again (I10); at the end all of them, and once more after reopening.
  *
  *     test_undo_model [SEEDS [FIRST]] */
 #include <inttypes.h>
