@@ -67,9 +67,12 @@ extern const bench_driver bench_driver_sqlite;
 extern const bench_driver bench_driver_wiredtiger;
 /* Only a name: searches have functions of their own (bench_search.h). */
 extern const bench_driver bench_driver_xapian;
+/* Likewise: experiments (experiment.h). */
+extern const bench_driver bench_driver_doltlite;
 extern const bench_driver bench_driver_bare;
 
-/* Columns of the table. The bare loop only knows how to put, in durable mode; Xapian only searches. */
+/* Columns of the table. The bare loop only knows how to put, in durable mode; Xapian only
+ * searches, and DoltLite only branches. */
 enum bench_engine {
     ENGINE_YORE,
     ENGINE_LMDB,
@@ -77,6 +80,7 @@ enum bench_engine {
     ENGINE_SQLITE,
     ENGINE_WIREDTIGER,
     ENGINE_XAPIAN,
+    ENGINE_DOLTLITE,
     ENGINE_BARE,
     ENGINE_COUNT
 };
@@ -199,6 +203,8 @@ void workload_small(enum bench_engine engine, const bench_driver *driver);
 void workload_packed(enum bench_engine engine, const bench_driver *driver);
 void workload_large(enum bench_engine engine, const bench_driver *driver);
 void workload_stall(enum bench_engine engine, const bench_driver *driver);
+/* yore and DoltLite. */
+void workload_experiments(enum bench_engine engine, const bench_driver *driver);
 /* yore alone. */
 void workload_history(enum bench_engine engine, const bench_driver *driver);
 void workload_backup(enum bench_engine engine, const bench_driver *driver);

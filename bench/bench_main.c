@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bench/experiment.h"
 #include "bench/stage.h"
 
 #ifndef BENCH_HAVE_YORE
@@ -32,6 +33,7 @@
 #define ENGINES_STORES ((1u << ENGINE_XAPIAN) - 1u)
 #define ENGINES_DURABLE (ENGINES_STORES | 1u << ENGINE_BARE)
 #define ENGINES_COMPACTING (1u << ENGINE_YORE | 1u << ENGINE_ROCKSDB | 1u << ENGINE_WIREDTIGER)
+#define ENGINES_BRANCHING (1u << ENGINE_YORE | 1u << ENGINE_DOLTLITE)
 #define ENGINES_SEARCH (1u << ENGINE_YORE | 1u << ENGINE_SQLITE | 1u << ENGINE_XAPIAN)
 
 bench_options bench_opt = {
@@ -66,6 +68,7 @@ const bench_driver *const report_drivers[ENGINE_COUNT] = {
 #if BENCH_HAVE_XAPIAN
     [ENGINE_XAPIAN] = &bench_driver_xapian,
 #endif
+    [ENGINE_DOLTLITE] = &bench_driver_doltlite,
     [ENGINE_BARE] = &bench_driver_bare,
 };
 
@@ -84,7 +87,7 @@ static void usage(FILE *out)
         "                  [--documents N] [--load-keys N] [--budget MIB] [--quick] [--cpu-time] [--json FILE]\n"
         "                  [--dir DIR] [--list]\n"
         "  --workload  rows whose names start with one of these (default all; --list names them)\n"
-        "  --engines   yore,lmdb,rocksdb,sqlite,wiredtiger,xapian,bare (default all that were built in)\n"
+        "  --engines   yore,lmdb,rocksdb,sqlite,wiredtiger,xapian,doltlite,bare (default all that were built in)\n"
         "  --rounds    rounds, engines alternating in each (default 5)\n"
         "  --keys      keys of 100 B values (default 1000000)\n"
         "  --reads     point reads a round (default as many as keys)\n"
@@ -203,6 +206,9 @@ static bool engine_selected(enum bench_engine engine)
 {
     const char *list = bench_opt.engines;
     const char *name = report_drivers[engine] == NULL ? NULL : report_drivers[engine]->name;
+    if (engine == ENGINE_DOLTLITE && experiment_doltlite_shell() == NULL) {
+        return false; /* describe says so */
+    }
     if (name == NULL || list == NULL) {
         return name != NULL;
     }
@@ -290,6 +296,9 @@ static void run_round(uint32_t round)
         run_group(round, "search", workload_search, ENGINES_SEARCH);
     } else if (bench_wants_any(M_SEARCH_PAST, M_SEARCH_OPEN)) {
         run_group(round, "search", workload_search, 1u << ENGINE_YORE);
+    }
+    if (bench_wants_any(M_BRANCH_FORK_FIRST, M_MERGE_10)) {
+        run_group(round, "experiments", workload_experiments, ENGINES_BRANCHING);
     }
     run_round_on_disk(round);
 #if BENCH_HAVE_YORE

@@ -102,6 +102,12 @@ const report_row report_rows[M_COUNT] = {
     [M_STALL_WORST] = {"stall_worst", "us", true, BAR_NONE, 0, 0},
     [M_BACKUP_ALONE] = {"backup_alone", "k/s", false, BAR_NONE, 0, 0},
     [M_BACKUP_BESIDE] = {"backup_beside", "k/s", false, BAR_METRIC_MIN, 0.8, M_BACKUP_ALONE},
+    [M_BRANCH_FORK_FIRST] = {"branch_fork_1", "us p50", true, BAR_NONE, 0, 0},
+    [M_BRANCH_FORK_MANY] = {"branch_fork_10000", "us p50", true, BAR_BEST_PEER, 0.1, 0},
+    [M_COMMIT_BYTES] = {"commit_bytes", "B/commit", true, BAR_NONE, 0, 0},
+    [M_KEY_HISTORY] = {"key_history", "us", true, BAR_BEST_PEER, 0.1, 0},
+    [M_DIFF_5000] = {"diff_5000", "us", true, BAR_BEST_PEER, 1.0 / 3, 0},
+    [M_MERGE_10] = {"merge_10", "us p50", true, BAR_BEST_PEER, 0.1, 0},
 };
 
 static report_cell cells[M_COUNT][ENGINE_COUNT];
@@ -340,7 +346,7 @@ static bool has_values(enum report_metric metric, enum bench_engine engine)
 static enum bench_engine best_peer(enum report_metric metric)
 {
     enum bench_engine best = ENGINE_COUNT;
-    for (enum bench_engine engine = ENGINE_LMDB; engine <= ENGINE_XAPIAN; engine++) {
+    for (enum bench_engine engine = ENGINE_LMDB; engine <= ENGINE_DOLTLITE; engine++) {
         if (!has_values(metric, engine)) {
             continue;
         }

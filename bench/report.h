@@ -93,6 +93,12 @@ enum report_metric {
     M_STALL_WORST,
     M_BACKUP_ALONE,
     M_BACKUP_BESIDE,
+    M_BRANCH_FORK_FIRST,
+    M_BRANCH_FORK_MANY,
+    M_COMMIT_BYTES,
+    M_KEY_HISTORY,
+    M_DIFF_5000,
+    M_MERGE_10,
     M_COUNT
 };
 
