@@ -1,6 +1,6 @@
 /* Names of branches in memory: whatever is created, renamed, deleted and recovered, a name leads to the live branch
- * that has it, or to the one of that name that was deleted last; and so it does in a catalog made of what the records say
- * in the end, and in one that follows. */
+ * that has it, or to the one of that name that was deleted last; and so it does in a catalog made of what the records
+ * say in the end, and in one that follows. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
