@@ -199,6 +199,8 @@ static int run_recover(cli *c)
 
 /* -- delete -- */
 
+enum { NAMED_MAX = 20 }; /* of the branches that stand in the way */
+
 /* The names a delete takes: the branch and, below it, every live descendant. */
 typedef struct subtree {
     uint32_t *ids;
@@ -206,10 +208,19 @@ typedef struct subtree {
     size_t count;
 } subtree;
 
+/* Ids are collected in their order. */
 static bool in_subtree(const subtree *s, uint32_t id)
 {
-    for (size_t i = 0; i < s->count; i++) {
-        if (s->ids[i] == id) return true;
+    size_t low = 0, high = s->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (s->ids[middle] == id) return true;
+        if (s->ids[middle] < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
     return false;
 }
@@ -274,10 +285,11 @@ static int refuse_children(cli *c, const subtree *s)
 {
     cli_bytes names = {0};
 
-    for (size_t i = 1; i < s->count; i++) {
+    for (size_t i = 1; i < s->count && i <= NAMED_MAX; i++) {
         if (i > 1) cli_bytes_append(&names, ", ", 2);
         cli_bytes_append(&names, s->names[i], strlen(s->names[i]));
     }
+    if (s->count > NAMED_MAX + 1) cli_bytes_append(&names, ", ...", 5);
     char *hint = cli_printf("yore branch delete %s --cascade --yes", s->names[0]);
     char *why = cli_printf("they read their older data through it: %s", names.data);
     int code = cli_error(c, YORE_ERR_HAS_CHILDREN, why, hint, "branch '%s' has %zu branch%s below it",
@@ -349,6 +361,32 @@ static int run_delete(cli *c)
     return code;
 }
 
+/* -- flatten -- */
+
+static int run_flatten(cli *c)
+{
+    yore_flatten_report report = {.struct_size = sizeof report};
+    yore_error err = YORE_ERROR_INIT;
+    int code = cli_open_read(c);
+
+    if (code != 0) return code;
+    if (yore_branch_flatten(c->db, yore_str(c->args[0]), &report, &err) < 0) return cli_fail(c, &err);
+    if (c->json) {
+        cli_json j = {.to = stdout};
+        cli_json_begin(&j);
+        cli_json_text(&j, "name", c->args[0]);
+        cli_json_u64(&j, "depth", report.depth);
+        cli_json_u64(&j, "steps", report.steps);
+        cli_json_u64(&j, "keys", report.keys);
+        cli_json_u64(&j, "bytes", report.bytes);
+        cli_json_line(&j);
+        return 0;
+    }
+    printf("depth\t%u\nsteps\t%u\nkeys\t%" PRIu64 "\nbytes\t%" PRIu64 "\n", report.depth, report.steps,
+           report.keys, report.bytes);
+    return 0;
+}
+
 /* -- the table -- */
 
 static const cmd_flag list_flags[] = {{"all", NULL, "hidden and deleted ones too", 0}};
@@ -407,6 +445,16 @@ static const cmd subs[] = {
      .usage = "NAME|id:N",
      .summary = "describe one branch, also a deleted one",
      .run = run_info,
+     .store = CMD_READS,
+     .args_min = 1,
+     .args_max = 1},
+    {.name = "flatten",
+     .usage = "NAME|id:N",
+     .summary = "show in how many steps a read passes through a branch's lineage",
+     .details =
+         "A process that reads a deep lineage often makes itself tables that let it pass over up to 224 hops at once;\n"
+         "this makes them all, and says how many keys they know and what memory they take. They end with the process.",
+     .run = run_flatten,
      .store = CMD_READS,
      .args_min = 1,
      .args_max = 1},

@@ -4,6 +4,7 @@
 #include "engine/base/hash.h"
 #include "engine/base/mem.h"
 #include "engine/base/yr_assert.h"
+#include "engine/branch/skip.h"
 
 enum { ID_CHUNK = 1024, ID_TOP = 4096, FIRST_SLOTS = 16, BULK_BRANCHES = 4096, BULK_ALIGN = 2 << 20 };
 _Static_assert(ID_CHUNK *ID_TOP == YR_BRANCH_ID_MAX + 1, "ids fit the directory");
@@ -33,6 +34,7 @@ struct yr_catalog {
     _Atomic uint64_t changes;
     _Atomic uint64_t erased;
     _Atomic uint64_t erasures;
+    _Atomic uint64_t skip_bytes;
     yr_arena arena; /* branches and names: they live as long as the store */
     uint8_t *bulk;  /* the first ones, where they were reserved: in large pages */
     uint64_t bulk_bytes, bulk_used;
@@ -90,9 +92,10 @@ void yr_catalog_destroy(yr_catalog *catalog)
     yr_retire_deinit(&catalog->retired);
     for (uint32_t id = 1; id <= yr_catalog_last_id(catalog); id++) {
         yr_branch *branch = yr_catalog_by_id(catalog, id);
-        if (branch)
-            yr_branch_filter_destroy(
-                env, yr_filter_at(atomic_load_explicit(&branch->filter, memory_order_relaxed)));
+        if (!branch) continue;
+        yr_branch_filter_destroy(env,
+                                 yr_filter_at(atomic_load_explicit(&branch->filter, memory_order_relaxed)));
+        yr_skip_destroy(env, atomic_load_explicit(&branch->skip, memory_order_relaxed));
     }
     name_table *table = atomic_load_explicit(&catalog->names, memory_order_relaxed);
     while (table) {
@@ -169,6 +172,11 @@ uint32_t yr_catalog_last_id(const yr_catalog *catalog)
 uint64_t yr_catalog_live_count(const yr_catalog *catalog)
 {
     return atomic_load_explicit(&catalog->live, memory_order_relaxed);
+}
+
+uint64_t yr_catalog_skip_bytes(const yr_catalog *catalog)
+{
+    return atomic_load_explicit(&catalog->skip_bytes, memory_order_relaxed);
 }
 
 uint64_t yr_catalog_bytes(const yr_catalog *catalog)
@@ -313,6 +321,7 @@ static bool prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_rec
     branch->created_ns = record->created_ns;
     branch->ttl_ns = record->ttl_ns;
     branch->flags = record->flags & YR_BRANCH_HIDDEN;
+    atomic_store_explicit(&branch->skip_limit, YR_SKIP_FIRST, memory_order_relaxed); /* published with it */
     out->name = name_create(catalog, record->name);
     if (!out->name || !copy_retention(catalog, record->retention, NULL, &out->retention)) return false;
     out->deleted_version = record->deleted_version;
@@ -432,10 +441,40 @@ static void add_branch(yr_catalog *catalog, yr_branch *branch, uint64_t deleted_
     atomic_fetch_add_explicit(&catalog->live, is, memory_order_relaxed);
 }
 
+bool yr_catalog_give_skip(yr_catalog *catalog, yr_branch *branch, yr_skip *skip)
+{
+    yr_skip *none = NULL;
+    /* release pairs with yr_skip_of */
+    if (!atomic_compare_exchange_strong_explicit(&branch->skip, &none, skip, memory_order_release,
+                                                 memory_order_relaxed))
+        return false;
+    atomic_fetch_add_explicit(&catalog->skip_bytes, skip->bytes, memory_order_relaxed); /* a statistic */
+    count_bytes(catalog, skip->bytes);
+    return true;
+}
+
+static void release_skip(void *owner, void *block, uint64_t size)
+{
+    (void)size;
+    yr_catalog *catalog = owner;
+    yr_skip_destroy(catalog->env, block);
+}
+
+/* acquire: its size is read */
+static void drop_skip(yr_catalog *catalog, yr_branch *branch)
+{
+    yr_skip *skip = atomic_exchange_explicit(&branch->skip, NULL, memory_order_acquire);
+    if (!skip) return;
+    atomic_fetch_sub_explicit(&catalog->skip_bytes, skip->bytes, memory_order_relaxed); /* a statistic */
+    count_bytes(catalog, (uint64_t)0 - skip->bytes);
+    yr_retire(&catalog->retired, skip, 0, release_skip);
+}
+
 static void set_deleted(yr_catalog *catalog, yr_branch *branch, uint64_t version)
 {
     bool was = !is_live(branch), is = version != 0;
     atomic_store_explicit(&branch->deleted_version, version, memory_order_release); /* pairs with is_live */
+    if (is) drop_skip(catalog, branch);
     if (was == is) return;
     uint64_t step = is ? (uint64_t)-1 : 1;
     atomic_fetch_add_explicit(&catalog->live, step, memory_order_relaxed);

@@ -23,6 +23,7 @@
 #define YR_BRANCH_ID_MAX 4194303u
 
 typedef struct yr_branch yr_branch;
+typedef struct yr_skip yr_skip;
 
 typedef struct yr_branch_name {
     uint32_t hash;
@@ -40,9 +41,13 @@ struct yr_branch {
     _Atomic uint64_t own_keys;
     _Atomic yr_filter_ref filter; /* of own keys; 0 for roots and for branches without keys */
     _Atomic uint64_t
-        filtered_from;      /* what was written at or below this version the filter may not know; rises */
-    _Atomic uint64_t head;  /* newest own data commit, published or about to be; 0 = none */
-    _Atomic uint64_t first; /* oldest own data commit; meaningful once head is not 0 */
+        filtered_from;          /* what was written at or below this version the filter may not know; rises */
+    _Atomic uint64_t head;      /* newest own data commit, published or about to be; 0 = none */
+    _Atomic uint64_t first;     /* oldest own data commit; meaningful once head is not 0 */
+    _Atomic(yr_skip *) skip;    /* over the hops below (skip.h); NULL: none, or not yet */
+    _Atomic uint32_t skip_cost; /* what walking from here has cost readers, until it is worth making one: */
+    _Atomic uint32_t skip_limit;  /* at this cost; YR_SKIP_NEVER */
+    _Atomic uint32_t skip_wanted; /* the branch in this one's lineage that should have one; 0 = none */
     /* The rest. */
     _Atomic uint64_t own_bytes;
     _Atomic uint64_t deleted_version; /* 0 = live */
@@ -164,7 +169,12 @@ bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_has
 /* The record that describes a branch as it is. */
 void yr_branch_record_of(const yr_branch *branch, yr_branch_record *record);
 
-uint64_t yr_catalog_bytes(const yr_catalog *catalog);
+/* Any thread: from now on the branch's skip is this one, which becomes the catalog's. False when it has one: it stays the
+ * caller's then. */
+bool yr_catalog_give_skip(yr_catalog *catalog, yr_branch *branch, yr_skip *skip);
+uint64_t yr_catalog_skip_bytes(const yr_catalog *catalog);
+
+uint64_t yr_catalog_bytes(const yr_catalog *catalog); /* all of it, skips too */
 
 /* B1, B2, counts. */
 bool yr_catalog_check(const yr_catalog *catalog, const char **problem);

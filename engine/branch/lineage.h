@@ -38,6 +38,9 @@ static inline uint64_t yr_branch_absent_from(const yr_branch *branch, uint64_t k
  * section. YORE_OK with *out, to be released; YORE_NOT_FOUND when no hop has one; a run's failure. */
 yore_status yr_lineage_find(const yr_view *view, const yr_lookup *key, yr_found *out, yore_error *err);
 
+/* The hop that is asked first for a key. Inside an epoch section. */
+const yr_branch *yr_lineage_first(const yr_branch *branch, uint64_t key_hash);
+
 /* Does `id` lie in the lineage of a branch, and at which cap? False when not. */
 bool yr_lineage_has(const yr_branch *branch, uint64_t cap, uint32_t id, uint64_t *hop_cap);
 

@@ -373,6 +373,7 @@ yore_status yore_open(const char *path, const yore_open_options *options, yore_d
     db->store.read_only = options->read_only;
     db->store.owner = db;
     yr_mutex_init(&db->stray_mutex, YR_RANK_STRAY);
+    db->skip_bytes_max = budget_of(options) / 32;
     db->search_bytes_max = options->search_bytes_max ? options->search_bytes_max : SEARCH_BYTES_DEFAULT;
     atomic_store_explicit(&db->refs, 1, memory_order_relaxed); /* nobody else knows it yet */
     db->fork_generation = yr_fork_generation();

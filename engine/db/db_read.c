@@ -85,15 +85,9 @@ yore_status yore_get(yore_snap *snap, yore_key key, yore_pin *out, yore_error *e
     yore_status status = yr_key_check(key, err);
     if (status < 0) return status;
     const yr_lookup lookup = lookup_of(snap->view.layers, key);
-    return get(&snap->reader, &snap->view, &lookup, out, err);
-}
-
-/* The hop a lookup will start at: where its first bucket is. */
-static const yr_branch *first_hop(const yr_view *view, uint64_t key_hash)
-{
-    const yr_branch *hop = view->branch;
-    while (hop->parent && !yr_branch_absent_from(hop, key_hash)) hop = hop->parent;
-    return hop;
+    status = get(&snap->reader, &snap->view, &lookup, out, err);
+    yr_flatten_if_wanted(snap->reader.db, snap->view.branch);
+    return status;
 }
 
 /* What a lookup will touch first in the youngest layers, on its way into the cache. */
@@ -129,7 +123,8 @@ yore_status yore_get_many(yore_snap *snap, const yore_key *keys, size_t n, yore_
             each[start + i] = yr_key_check(key, NULL);
             if (each[start + i] < 0) continue;
             lookup[i] = lookup_of(view->layers, key);
-            bucket[i] = yr_branch_hash(lookup[i].key_hash, first_hop(view, lookup[i].key_hash)->id);
+            bucket[i] =
+                yr_branch_hash(lookup[i].key_hash, yr_lineage_first(view->branch, lookup[i].key_hash)->id);
             prefetch(view, &lookup[i], bucket[i]);
         }
         for (size_t i = 0; i < count; i++) {
@@ -141,6 +136,7 @@ yore_status yore_get_many(yore_snap *snap, const yore_key *keys, size_t n, yore_
             each[start + i] = get(&snap->reader, view, &lookup[i], &out[start + i], NULL);
         }
         yr_epoch_exit();
+        yr_flatten_if_wanted(snap->reader.db, view->branch);
     }
     return YORE_OK;
 }
@@ -161,6 +157,7 @@ yore_status yore_db_get(yore_db *db, yore_slice branch_name, yore_key key, yore_
         status = get(&reader, &view, &lookup, out, err);
     }
     if (status == YORE_OK) status = yore_pin_keep(out, err);
+    yr_flatten_if_wanted(db, branch);
     yr_layers_unref(reader.layers);
     return status;
 }

@@ -133,6 +133,7 @@ static yore_status find(const yore_txn *txn, const yr_op *op, yr_found *found, y
     yr_epoch_enter();
     yore_status status = yr_lineage_find(&txn->view, &key, found, err);
     yr_epoch_exit();
+    yr_flatten_if_wanted(txn->reader.db, txn->view.branch);
     if (status != YORE_OK || yr_found_is_visible(found, txn->view.time_ns)) return status;
     yr_found_release(found);
     return YORE_NOT_FOUND;

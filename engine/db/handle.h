@@ -7,6 +7,7 @@
 #ifndef YR_HANDLE_H
 #define YR_HANDLE_H
 
+#include "engine/branch/skip.h"
 #include "engine/db/background.h"
 #include "engine/db/prefaulter.h"
 #include "engine/maintain/maintainer.h"
@@ -45,6 +46,7 @@ struct yore_db {
     size_t path_bytes;
     yr_wal_report report;
     uint64_t search_bytes_max;         /* of the search index; the companion's */
+    uint64_t skip_bytes_max;           /* of all skips (engine/branch/skip.h) */
     _Atomic(yr_companion *) companion; /* NULL: none; set once */
     yr_mutex stray_mutex;
     yr_pin_hold *stray_holds; /* see db_pin.c; under stray_mutex */
@@ -171,6 +173,15 @@ yore_status yr_commit_rows(yore_db *db, yr_layers *layers, uint64_t version, con
 yore_status yr_branch_plan_room(yr_store *store, yr_request *request, size_t count);
 yore_status yr_branch_plan_change(yr_store *store, yr_request *request, yr_branch *branch,
                                   const yr_branch_record *record);
+
+/* After a read through the view, outside of epoch sections: make the skip that it found wanting, if any. */
+void yr_flatten_wanted(yore_db *db, const yr_branch *reader);
+static inline void yr_flatten_if_wanted(yore_db *db, const yr_branch *reader)
+{
+    if (reader->depth >= YR_SKIP_DEPTH_MIN &&
+        YR_UNLIKELY(atomic_load_explicit(&reader->skip_wanted, memory_order_relaxed))) /* a hint */
+        yr_flatten_wanted(db, reader);
+}
 
 /* May a branch be read at a cap? YORE_OK; YORE_ERR_TRIMMED, naming the oldest point that can be read. */
 yore_status yr_trim_check(yore_db *db, const yr_branch *branch, uint64_t cap, yore_error *err);

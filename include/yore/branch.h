@@ -102,6 +102,29 @@ YORE_API YORE_NODISCARD yore_status yore_branch_delete(yore_db *db, yore_slice n
 YORE_API YORE_NODISCARD yore_status yore_branch_recover(yore_db *db, yore_slice which, yore_slice as,
                                                         yore_where *where, yore_error *err);
 
+typedef struct yore_flatten_report {
+    uint32_t struct_size;
+    uint32_t depth; /* of the branch's lineage */
+    uint32_t steps; /* that a read of a key which is nowhere takes through it */
+    uint32_t skips; /* over the hops between; */
+    uint32_t made;  /* of them made by this call */
+    uint32_t reserved;
+    uint64_t keys;  /* that the skips know */
+    uint64_t bytes; /* memory they take */
+} yore_flatten_report;
+
+/* Make reads of a deep branch as fast as those of a shallow one, now: a read passes over many hops of its lineage by
+ * one look into a table in this handle's memory. Reads make the tables themselves once walking would have cost as much;
+ * this does it beforehand, and also where more than 65,536 keys lie between two of them. Nothing that can be read
+ * changes, nothing is written.
+ * name     as yore_branch_info_get.
+ * out      may be NULL; struct_size set by the caller.
+ * Returns YORE_OK, also when there was nothing to do; YORE_ERR_NO_BRANCH; YORE_ERR_LIMIT when such tables take a 32nd
+ *         of the store's memory budget already; YORE_ERR_NOMEM, YORE_ERR_CORRUPT, YORE_ERR_IO.
+ * Threads any.   Blocks on reads.   Cost O(keys of the lineage but for its root's). */
+YORE_API YORE_NODISCARD yore_status yore_branch_flatten(yore_db *db, yore_slice name,
+                                                        yore_flatten_report *out, yore_error *err);
+
 /* -- tags: names for (branch, version) -- */
 
 typedef struct yore_tag_info {
