@@ -169,8 +169,8 @@ bool yr_branch_note_key(yr_catalog *catalog, yr_branch *branch, uint64_t key_has
 /* The record that describes a branch as it is. */
 void yr_branch_record_of(const yr_branch *branch, yr_branch_record *record);
 
-/* Any thread: from now on the branch's skip is this one, which becomes the catalog's. False when it has one: it stays the
- * caller's then. */
+/* Any thread: from now on the branch's skip is this one, which becomes the catalog's. False when it has one: it stays
+ * the caller's then. */
 bool yr_catalog_give_skip(yr_catalog *catalog, yr_branch *branch, yr_skip *skip);
 uint64_t yr_catalog_skip_bytes(const yr_catalog *catalog);
 
