@@ -34,6 +34,12 @@ enum yr_bug {
     YR_BUG_SEGMENT_NO_DIR_SYNC,    /* MANIFEST names a segment whose name is not synced */
     YR_BUG_EARLY_UNLINK,           /* inputs of a merge go before the MANIFEST without them is durable */
     YR_BUG_FLUSHED_LSN,            /* one log record too many is taken for flushed */
+    YR_BUG_FLUSHED_UNPROVEN,       /* MANIFEST says flushed of records that the log may lose */
+    YR_BUG_MANIFEST_NO_SYNC,       /* MANIFEST and its copy take their names without a sync of their bytes */
+    YR_BUG_MANIFEST_NO_DIR_SYNC,   /* MANIFEST's new name is relied on before it is synced */
+    YR_BUG_LOG_DROP_EARLY,         /* log files go before the MANIFEST without them is durable */
+    YR_BUG_LOG_CLOSE_UNPROVEN,     /* MANIFEST says where a log file ends before that end is durable */
+    YR_BUG_BACKUP_NO_SYNC,         /* a backup takes its name without a sync of its bytes */
     YR_BUG_COUNT
 };
 

@@ -169,7 +169,7 @@ static yore_status take_effect(change *c, bool is_leading, yore_error *err)
     c->next = yr_layers_reserve(store->env, store->owner, c->run_count);
     if (!c->next) return no_memory(err);
     /* What is flushed must not be ahead of the log's proven end, or numbers of lost records would be used again. */
-    yore_status status = yr_wal_sync(c->m->wal, err);
+    yore_status status = YR_BUG(FLUSHED_UNPROVEN) ? YORE_OK : yr_wal_sync(c->m->wal, err);
     if (status == YORE_OK) status = yr_wal_edit(c->m->wal, &c->draft.state, err);
     if (status < 0) return status;
     if (is_leading) {
@@ -414,6 +414,7 @@ yore_status yr_install_rewrite(yr_maintainer *m, const yr_layers *layers, uint32
         yr_draft_replace(&c.draft, &old_id, 1, files, result->file_count);
         status = keep_used_values(&c, c.now->values, err);
     }
+    if (YR_BUG(EARLY_UNLINK) && status == YORE_OK) retire_old(m, &old);
     if (status == YORE_OK) status = take_effect(&c, is_leading, err);
     if (status == YORE_OK) {
         retire_old(m, &old);

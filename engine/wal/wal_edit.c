@@ -8,6 +8,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
+#include "engine/base/planted.h"
 #include "engine/base/yr_assert.h"
 
 uint64_t yr_wal_new_file_id(yr_wal *wal)
@@ -101,11 +102,22 @@ static yore_status sync_what_stays(yr_wal *wal, uint64_t *flushed_lsn, yore_erro
     uint32_t drop = count_droppable(&wal->manifest, *flushed_lsn);
     uint64_t begins = drop ? wal->manifest.entries[drop - 1].last_lsn : wal->manifest.start_lsn;
     yr_mutex_unlock(&wal->prepare_mutex);
+    if (YR_BUG(FLUSHED_UNPROVEN)) return YORE_OK;
     if (*flushed_lsn <= begins || *flushed_lsn <= yr_wal_durable_lsn(wal)) return YORE_OK;
     yore_status status = yr_wal_sync(wal, err);
     uint64_t durable_lsn = yr_wal_durable_lsn(wal);
     if (status == YORE_OK && *flushed_lsn > durable_lsn) *flushed_lsn = durable_lsn;
     return status;
+}
+
+static void unlink_logs(const yr_wal *wal, const uint64_t *ids, uint32_t count)
+{
+    const yore_env *env = wal->place.env;
+    for (uint32_t i = 0; i < count; i++) {
+        char name[YR_WAL_NAME_BYTES];
+        yr_wal_file_name(ids[i], false, name);
+        (void)env->unlink(env->ctx, wal->place.dir, name); /* else an orphan for the next open */
+    }
 }
 
 yore_status yr_wal_edit(yr_wal *wal, const yr_store_state *next, yore_error *err)
@@ -138,16 +150,13 @@ yore_status yr_wal_edit(yr_wal *wal, const yr_store_state *next, yore_error *err
         for (uint32_t i = 0; i < drop; i++) dropped[i] = wal->manifest.entries[i].id;
         if (drop) dropped_lsn = wal->manifest.entries[drop - 1].last_lsn;
         yr_wal_close_durable(wal);
+        if (YR_BUG(LOG_DROP_EARLY)) unlink_logs(wal, dropped, drop);
         status = put_in_place(wal, &state, drop, err);
     }
     yr_mutex_unlock(&wal->prepare_mutex);
 
     if (status == YORE_OK && drop) let_go(wal, dropped_lsn);
-    for (uint32_t i = 0; status == YORE_OK && i < drop; i++) {
-        char name[YR_WAL_NAME_BYTES];
-        yr_wal_file_name(dropped[i], false, name);
-        (void)env->unlink(env->ctx, wal->place.dir, name); /* else an orphan for the next open */
-    }
+    if (status == YORE_OK) unlink_logs(wal, dropped, drop);
     yr_free(env, dropped, drop * sizeof(*dropped));
     yr_state_deinit(&state, env);
     return status;

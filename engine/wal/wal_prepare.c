@@ -12,6 +12,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
+#include "engine/base/planted.h"
 #include "engine/base/yr_assert.h"
 
 static bool map_file(const yr_wal *wal, yr_wal_file *file)
@@ -69,7 +70,8 @@ void yr_wal_close_durable(yr_wal *wal)
     if (durable_lsn > manifest->durable_lsn) manifest->durable_lsn = durable_lsn;
     for (uint32_t i = 0; i < manifest->count; i++) {
         yr_manifest_entry *entry = &manifest->entries[i];
-        if (entry->last_lsn && entry->last_lsn <= manifest->durable_lsn) entry->closed = true;
+        bool is_proven = entry->last_lsn <= manifest->durable_lsn || YR_BUG(LOG_CLOSE_UNPROVEN);
+        if (entry->last_lsn && is_proven) entry->closed = true;
     }
 }
 

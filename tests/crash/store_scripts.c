@@ -303,6 +303,16 @@ static void run_rotation_os(script_run *run)
     fill(run, 5);
 }
 
+/* Files that ended and are not synced, while more are listed. */
+static void run_rotation_unsynced(script_run *run)
+{
+    run->sync = YORE_SYNC_OS;
+    script_open(run, NULL);
+    fill(run, 26);
+    script_sync(run);
+    fill(run, 2);
+}
+
 static void run_large_value(script_run *run)
 {
     yore_error err = YORE_ERROR_INIT;
@@ -559,6 +569,7 @@ const store_script store_scripts[] = {
     {"tags and settings", run_tags_and_settings},
     {"log rotation", run_rotation},
     {"log rotation os", run_rotation_os},
+    {"log rotation unsynced", run_rotation_unsynced},
     {"large value", run_large_value},
     {"value files", run_value_files},
     {"reopen", run_reopen},

@@ -5,6 +5,7 @@
  *   --nested N    states inside recovery, per script at most
  *   --script S    only this one
  *   --maintain N  flush after every N commits and merge all then, 0..5; without it all of these
+ *   --flushes     all of these but 0
  *   --planted     (planted-bug build) each bug of the crash board must be found
  */
 #include <inttypes.h>
@@ -70,6 +71,7 @@ static void explore(const store_script *script, uint32_t maintain, uint64_t seed
         if (!how->quiet) yr_crash_report_print(name, &report, stdout);
         add(total, &report, depth > 0);
         states = report.distinct;
+        if (how->stop_at_violation && report.violations) break;
     }
     recovered += run.recovered;
     state_memo_destroy(run.memo);
@@ -112,7 +114,14 @@ static const struct {
     {YR_BUG_SEGMENT_NO_SYNC, "segment not synced", "puts", 1},
     {YR_BUG_SEGMENT_NO_DIR_SYNC, "segment's name not synced", "puts", 1},
     {YR_BUG_EARLY_UNLINK, "inputs of a merge unlinked early", "puts", 1},
+    {YR_BUG_EARLY_UNLINK, "inputs of a rewriting unlinked early", "erasure", 0},
     {YR_BUG_FLUSHED_LSN, "one log record too many taken for flushed", "puts", 1},
+    {YR_BUG_FLUSHED_UNPROVEN, "flushed ahead of the proven end", "many small", 5},
+    {YR_BUG_MANIFEST_NO_SYNC, "MANIFEST not synced", "log rotation", 0},
+    {YR_BUG_MANIFEST_NO_DIR_SYNC, "MANIFEST's name not synced", "log rotation", 0},
+    {YR_BUG_LOG_DROP_EARLY, "log files dropped early", "log rotation", 4},
+    {YR_BUG_LOG_CLOSE_UNPROVEN, "a log file's end said before it is proven", "log rotation unsynced", 0},
+    {YR_BUG_BACKUP_NO_SYNC, "backup not synced", "backup", 0},
 };
 
 static int run_board(void)
@@ -148,6 +157,8 @@ int main(int argc, char **argv)
             how.nested = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--quick") == 0)
             how.is_quick = true;
+        else if (strcmp(argv[i], "--flushes") == 0)
+            how.maintain_min = 1;
         else if (more && strcmp(argv[i], "--maintain") == 0)
             how.maintain_min = how.maintain_max = (uint32_t)strtoul(argv[++i], NULL, 10);
         else if (more && strcmp(argv[i], "--script") == 0)
