@@ -58,6 +58,7 @@ extern const size_t cmd_global_flag_count;
 extern const cmd cmd_at_entry;
 extern const cmd cmd_backup_entry;
 extern const cmd cmd_branch_entry;
+extern const cmd cmd_bundle_entry;
 extern const cmd cmd_cas_entry;
 extern const cmd cmd_check_entry;
 extern const cmd cmd_cherry_pick_entry;

@@ -2,14 +2,14 @@
 #include "cli/cmd.h"
 
 const cmd *const cmd_table[] = {
-    &cmd_init_entry,        &cmd_put_entry,        &cmd_get_entry,     &cmd_exists_entry,  &cmd_del_entry,
-    &cmd_cas_entry,         &cmd_incr_entry,       &cmd_mv_entry,      &cmd_cp_entry,      &cmd_ls_entry,
-    &cmd_scan_entry,        &cmd_search_entry,     &cmd_history_entry, &cmd_log_entry,     &cmd_diff_entry,
-    &cmd_show_entry,        &cmd_at_entry,         &cmd_undo_entry,    &cmd_redo_entry,    &cmd_revert_entry,
-    &cmd_cherry_pick_entry, &cmd_restore_entry,    &cmd_compare_entry, &cmd_branch_entry,  &cmd_merge_entry,
-    &cmd_tag_entry,         &cmd_config_entry,     &cmd_import_entry,  &cmd_export_entry,  &cmd_stats_entry,
-    &cmd_check_entry,       &cmd_gc_entry,         &cmd_compact_entry, &cmd_erase_entry,   &cmd_backup_entry,
-    &cmd_upgrade_entry,     &cmd_completion_entry, &cmd_help_entry,    &cmd_version_entry,
+    &cmd_init_entry,        &cmd_put_entry,     &cmd_get_entry,        &cmd_exists_entry, &cmd_del_entry,
+    &cmd_cas_entry,         &cmd_incr_entry,    &cmd_mv_entry,         &cmd_cp_entry,     &cmd_ls_entry,
+    &cmd_scan_entry,        &cmd_search_entry,  &cmd_history_entry,    &cmd_log_entry,    &cmd_diff_entry,
+    &cmd_show_entry,        &cmd_at_entry,      &cmd_undo_entry,       &cmd_redo_entry,   &cmd_revert_entry,
+    &cmd_cherry_pick_entry, &cmd_restore_entry, &cmd_compare_entry,    &cmd_branch_entry, &cmd_merge_entry,
+    &cmd_tag_entry,         &cmd_config_entry,  &cmd_import_entry,     &cmd_export_entry, &cmd_stats_entry,
+    &cmd_check_entry,       &cmd_gc_entry,      &cmd_compact_entry,    &cmd_erase_entry,  &cmd_backup_entry,
+    &cmd_bundle_entry,      &cmd_upgrade_entry, &cmd_completion_entry, &cmd_help_entry,   &cmd_version_entry,
 };
 const size_t cmd_table_count = CMD_COUNT(cmd_table);
 

@@ -202,13 +202,22 @@ static void tell_name(git_export *out, const char *what, const char *name, const
     cli_bytes_deinit(&shown);
 }
 
-/* The commit a point stands at; NO_COMMIT before the first. */
+/* The commit a point stands at, which may be an older one than it names; NO_COMMIT before the first. */
 static int resolve(git_export *out, const yore_at *at, yore_where *where, uint32_t *commit)
 {
+    cli *c = out->run->c;
     yore_error err = YORE_ERROR_INIT;
-    if (yore_at_resolve(out->run->c->db, at, where, &err) < 0) return cli_fail(out->run->c, &err);
-    *commit = find_commit(out, where->version);
-    return EXIT_DONE;
+    yore_log_options options = YORE_LOG_OPTIONS_INIT;
+    yore_commit_info info = {.struct_size = sizeof info};
+    yore_iter *log = NULL;
+    options.limit = 1;
+    *commit = NO_COMMIT;
+    yore_status status = yore_at_resolve(c->db, at, where, &err);
+    if (status == YORE_OK) status = yore_log(c->db, at, &options, &log, &err);
+    if (status == YORE_OK) status = yore_log_next(log, &info, &err);
+    if (status == YORE_OK) *commit = find_commit(out, info.version);
+    yore_iter_close(log);
+    return status < 0 ? cli_fail(c, &err) : EXIT_DONE;
 }
 
 static void give_ref(git_export *out, git_out_branch *branch, uint32_t tip)

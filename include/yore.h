@@ -11,6 +11,7 @@
  *   yore/json.h     what differs between two JSON texts, by path
  *   yore/undo.h     undo, redo, revert, cherry-pick, restore, reset
  *   yore/backup.h   backups: make, verify, restore
+ *   yore/bundle.h   bundles: one branch as a file
  *   yore/upkeep.h   retention, collection, erasing, compaction, sizes
  *   yore/search.h   search: ranked hits on any branch as of any moment
  *   yore/time.h     times and spans as text
@@ -24,6 +25,7 @@
 
 #include <yore/backup.h>
 #include <yore/branch.h>
+#include <yore/bundle.h>
 #include <yore/db.h>
 #include <yore/diff.h>
 #include <yore/env.h>

@@ -178,8 +178,9 @@ static yore_status add_base(yr_backup_chain *chain, yore_error *err)
         const known_file *known = &chain->known[i];
         if (memcmp(known->id, above->manifest.base_id, YR_SALT_BYTES) != 0) continue;
         yr_backup_file file;
-        yore_status opened = yr_backup_file_open(&file, chain->env, chain->dirs[known->dir].dir, known->name,
-                                                 known->path, found ? NULL : err);
+        yore_status opened = yr_backup_file_open(&file, &yr_sort_backup, chain->env,
+                                                 chain->dirs[known->dir].dir, known->name, known->path,
+                                                 found ? NULL : err);
         yr_backup_file_close(&file);
         const char *problem = opened == YORE_OK ? judge_base(above, &file) : NULL;
         if (opened == YORE_OK && !problem) {
@@ -207,7 +208,8 @@ static yore_status open_first(yr_backup_chain *chain, const char *path, yore_err
     yr_backup_file file;
     yore_status status = yr_backup_place_init(&place, chain->env, path, err);
     if (status == YORE_OK)
-        status = yr_backup_file_open(&file, chain->env, place.dir, place.name, place.path, err);
+        status =
+            yr_backup_file_open(&file, &yr_sort_backup, chain->env, place.dir, place.name, place.path, err);
     if (status == YORE_OK) {
         yr_backup_file_close(&file);
         yore_dir *dir = place.dir;
@@ -289,8 +291,8 @@ yore_status yr_backup_chain_run(const yr_backup_chain *chain, const yore_backup_
     for (uint32_t i = chain->count; status == YORE_OK && i-- > 0;) {
         const known_file *known = &chain->known[chain->files[i].known];
         yr_backup_file file;
-        status = yr_backup_file_open(&file, chain->env, chain->dirs[known->dir].dir, known->name, known->path,
-                                     err);
+        status = yr_backup_file_open(&file, &yr_sort_backup, chain->env, chain->dirs[known->dir].dir,
+                                     known->name, known->path, err);
         if (status == YORE_OK &&
             memcmp(file.manifest.hash, chain->files[i].file.manifest.hash, sizeof file.manifest.hash) != 0) {
             status =

@@ -11,12 +11,13 @@
 
 static yore_status bad(const yr_backup_file *file, yore_error *err, const char *what)
 {
-    return yr_fail(err, YORE_ERR_CORRUPT, "backup '%s': %s", file->path, what);
+    return yr_fail(err, YORE_ERR_CORRUPT, "%s '%s': %s", file->sort->noun, file->path, what);
 }
 
 static yore_status bad_at(const yr_backup_file *file, yore_error *err, const char *what, uint64_t off)
 {
-    return yr_fail(err, YORE_ERR_CORRUPT, "backup '%s': %s at offset %" PRIu64, file->path, what, off);
+    return yr_fail(err, YORE_ERR_CORRUPT, "%s '%s': %s at offset %" PRIu64, file->sort->noun, file->path,
+                   what, off);
 }
 
 /* All of `size` bytes, which the file has. */
@@ -24,7 +25,9 @@ static yore_status read_bytes(const yr_backup_file *file, void *to, size_t size,
                               yore_error *err)
 {
     int64_t n = yr_file_read_all(file->env, file->file, to, size, off);
-    if (n < 0) return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read the backup '%s'", file->path);
+    if (n < 0)
+        return yr_fail_errno(err, YORE_ERR_IO, (int)-n, "cannot read the %s '%s'", file->sort->noun,
+                             file->path);
     return (uint64_t)n < size ? bad_at(file, err, "it ends before its time", off + (uint64_t)n) : YORE_OK;
 }
 
@@ -39,14 +42,15 @@ static yore_status read_header(yr_backup_file *file, int64_t size, yore_error *e
     yr_file_header *header = &file->header;
     enum yr_header_verdict verdict = yr_file_header_decode(yore_bytes(bytes, have), header);
     if (!yr_file_header_has_magic(yore_bytes(bytes, have)))
-        return yr_fail(err, YORE_ERR_NOT_STORE, "'%s' is not a backup", file->path);
+        return yr_fail(err, YORE_ERR_NOT_STORE, "'%s' is not a %s", file->path, file->sort->noun);
     if (verdict == YR_HEADER_BAD) return bad(file, err, "its header is damaged");
-    if (header->kind != YR_FILE_BACKUP)
-        return yr_fail(err, YORE_ERR_NOT_STORE, "'%s' is another file of a store, not a backup", file->path);
+    if (header->kind != file->sort->kind)
+        return yr_fail(err, YORE_ERR_NOT_STORE, "'%s' is another file of yore's, not a %s", file->path,
+                       file->sort->noun);
     if (verdict == YR_HEADER_NEWER) {
-        return yr_fail(err, YORE_ERR_FORMAT,
-                       "backup '%s' was made by a newer format (%u.%u), this is yore format %u.%u",
-                       file->path, header->major, header->minor, YR_FORMAT_MAJOR, YR_FORMAT_MINOR);
+        return yr_fail(
+            err, YORE_ERR_FORMAT, "%s '%s' was made by a newer format (%u.%u), this is yore format %u.%u",
+            file->sort->noun, file->path, header->major, header->minor, YR_FORMAT_MAJOR, YR_FORMAT_MINOR);
     }
     file->seed = yr_file_seed(header);
     return YORE_OK;
@@ -66,19 +70,23 @@ static yore_status read_manifest(yr_backup_file *file, int64_t size, yore_error 
     return YORE_OK;
 }
 
-yore_status yr_backup_file_open(yr_backup_file *file, const yore_env *env, yore_dir *dir, const char *name,
-                                const char *path, yore_error *err)
+const yr_backup_sort yr_sort_backup = {YR_FILE_BACKUP, "backup"};
+const yr_backup_sort yr_sort_bundle = {YR_FILE_BUNDLE, "bundle"};
+
+yore_status yr_backup_file_open(yr_backup_file *file, const yr_backup_sort *sort, const yore_env *env,
+                                yore_dir *dir, const char *name, const char *path, yore_error *err)
 {
-    *file = (yr_backup_file){.env = env, .path = path};
+    *file = (yr_backup_file){.env = env, .path = path, .sort = sort};
     int rc = env->open(env->ctx, dir, name, 0, &file->file);
     if (rc < 0) file->file = NULL;
-    if (rc == -ENOENT) return yr_fail(err, YORE_ERR_NO_STORE, "no backup at '%s'", path);
+    if (rc == -ENOENT) return yr_fail(err, YORE_ERR_NO_STORE, "no %s at '%s'", sort->noun, path);
     if (rc == -EINVAL || rc == -ELOOP)
-        return yr_fail(err, YORE_ERR_NOT_STORE, "'%s' is not a regular file, so not a backup", path);
-    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot open the backup '%s'", path);
+        return yr_fail(err, YORE_ERR_NOT_STORE, "'%s' is not a regular file, so not a %s", path, sort->noun);
+    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot open the %s '%s'", sort->noun, path);
     int64_t size = env->size(env->ctx, file->file);
     yore_status status = YORE_OK;
-    if (size < 0) status = yr_fail_errno(err, YORE_ERR_IO, (int)-size, "cannot read the backup '%s'", path);
+    if (size < 0)
+        status = yr_fail_errno(err, YORE_ERR_IO, (int)-size, "cannot read the %s '%s'", sort->noun, path);
     if (status == YORE_OK) status = read_header(file, size, err);
     if (status == YORE_OK) status = read_manifest(file, size, err);
     if (status < 0) yr_backup_file_close(file);
@@ -139,8 +147,8 @@ static yore_status take_frame(yr_backup_reader *reader, const yr_backup_file *fi
                 head.version <= file->manifest.last_version;
     for (uint32_t i = 0; good && i < head.row_count; i++) good = yr_row_take(&rows, head.branch, &row);
     if (!good || rows.left) {
-        return yr_fail(err, YORE_ERR_CORRUPT, "backup '%s': commit v%" PRIu64 " is not valid", file->path,
-                       reader->version + 1);
+        return yr_fail(err, YORE_ERR_CORRUPT, "%s '%s': commit v%" PRIu64 " is not valid", file->sort->noun,
+                       file->path, reader->version + 1);
     }
     reader->version = head.version;
     reader->time_ns = head.time_ns;
@@ -193,7 +201,8 @@ static yore_status unpack(const yr_backup_reader *reader, const yr_backup_file *
     case YR_DECODE_BAD: return bad_at(file, err, "a chunk cannot be unpacked", off);
     case YR_DECODE_NO_MEMORY: break;
     }
-    return yr_fail(err, YORE_ERR_NOMEM, "out of memory while reading the backup '%s'", file->path);
+    return yr_fail(err, YORE_ERR_NOMEM, "out of memory while reading the %s '%s'", file->sort->noun,
+                   file->path);
 }
 
 /* Read the chunk at *off behind the frames that wait. */
@@ -215,7 +224,8 @@ static yore_status take_chunk(yr_backup_reader *reader, const yr_backup_file *fi
     if (chunk.checksum != yr_backup_chunk_checksum(file->seed, *off, stored))
         return bad_at(file, err, "a chunk does not match its checksum", *off);
     if (!yr_buf_reserve(&reader->frames, chunk.raw_bytes, &raw))
-        return yr_fail(err, YORE_ERR_NOMEM, "out of memory while reading the backup '%s'", file->path);
+        return yr_fail(err, YORE_ERR_NOMEM, "out of memory while reading the %s '%s'", file->sort->noun,
+                       file->path);
     status = unpack(reader, file, &chunk, raw, *off, err);
     if (status < 0) return status;
     reader->frames.size += chunk.raw_bytes;

@@ -46,7 +46,8 @@ static yore_status open_base(yore_db *db, const char *path, uint64_t visible, yr
 {
     yr_backup_place place;
     yore_status status = yr_backup_place_init(&place, db->env, path, err);
-    if (status == YORE_OK) status = yr_backup_file_open(base, db->env, place.dir, place.name, path, err);
+    if (status == YORE_OK)
+        status = yr_backup_file_open(base, &yr_sort_backup, db->env, place.dir, place.name, path, err);
     yr_backup_place_deinit(&place);
     if (status < 0) return status;
     yr_backup_file_close(base);
@@ -98,7 +99,7 @@ static yore_status make(yore_db *db, const char *dest, const yore_backup_options
     if (status < 0) return status;
     manifest->created_ns = db->env->wall_ns(db->env->ctx);
     memcpy(writer->header.uuid, db->report.uuid, YR_UUID_BYTES);
-    status = yr_backup_writer_begin(writer, db->env, dest, err);
+    status = yr_backup_writer_begin(writer, &yr_sort_backup, db->env, dest, err);
     if (status < 0) return status;
     yr_backup_source source;
     yr_backup_source_init(&source, db, base.manifest.last_version);
@@ -139,7 +140,8 @@ yore_status yore_backup_info_get(const char *path, const yore_backup_options *op
     if (status < 0) return status;
     const yore_env *env = yr_backup_env(options);
     status = yr_backup_place_init(&place, env, path, err);
-    if (status == YORE_OK) status = yr_backup_file_open(&file, env, place.dir, place.name, path, err);
+    if (status == YORE_OK)
+        status = yr_backup_file_open(&file, &yr_sort_backup, env, place.dir, place.name, path, err);
     if (status == YORE_OK) {
         yr_backup_info_fill(&file, out);
         yr_backup_file_close(&file);
@@ -165,7 +167,7 @@ static int list_one(void *arg, const char *name)
     size_t size = strlen(name);
     if (size > 4 && strcmp(name + size - 4, ".tmp") == 0) return 0; /* being made, or left */
     if (!yr_backup_file_peek(list->env, list->dir, name, id)) return 0;
-    yore_status status = yr_backup_file_open(&file, list->env, list->dir, name, name, &why);
+    yore_status status = yr_backup_file_open(&file, &yr_sort_backup, list->env, list->dir, name, name, &why);
     if (status < 0) return list->each(list->arg, name, NULL, &why);
     yr_backup_info_fill(&file, &info);
     yr_backup_file_close(&file);

@@ -17,6 +17,13 @@
 /* Of one commit: what the commit path may put together, too. */
 #define YR_BACKUP_FRAME_MAX ((size_t)(1u << 31) + (1u << 28))
 
+/* What a file of this shape is: a backup, or a bundle of one branch (engine/bundle). */
+typedef struct yr_backup_sort {
+    uint16_t kind; /* enum yr_file_kind */
+    const char *noun;
+} yr_backup_sort;
+extern const yr_backup_sort yr_sort_backup, yr_sort_bundle;
+
 /* -- backup_place.c: a path as directory and name -- */
 
 typedef struct yr_backup_place {
@@ -50,14 +57,15 @@ typedef struct yr_backup_file {
     const yore_env *env;
     yore_file *file;  /* NULL = not open */
     const char *path; /* for messages, borrowed */
+    const yr_backup_sort *sort;
     yr_file_header header;
     uint64_t seed;
     yr_backup_manifest manifest;
 } yr_backup_file;
 
 /* Open, check header and manifest. */
-yore_status yr_backup_file_open(yr_backup_file *file, const yore_env *env, yore_dir *dir, const char *name,
-                                const char *path, yore_error *err);
+yore_status yr_backup_file_open(yr_backup_file *file, const yr_backup_sort *sort, const yore_env *env,
+                                yore_dir *dir, const char *name, const char *path, yore_error *err);
 void yr_backup_file_close(yr_backup_file *file);
 void yr_backup_info_fill(const yr_backup_file *file, yore_backup_info *out);
 /* The start of a file: is it a backup, and which? False when not, or when it cannot be read. */
@@ -125,6 +133,7 @@ yore_status yr_backup_source_next(yr_backup_source *source, yore_error *err);
 
 typedef struct yr_backup_writer {
     yr_backup_place place;
+    const yr_backup_sort *sort;
     char *tmp_name;
     size_t tmp_bytes;
     yore_file *file; /* the temporary one, locked; NULL = none */
@@ -141,8 +150,8 @@ typedef struct yr_backup_writer {
 } yr_backup_writer;
 
 /* Make the temporary file and begin it. writer->header has uuid and file id. Abandon in any case. */
-yore_status yr_backup_writer_begin(yr_backup_writer *writer, const yore_env *env, const char *dest,
-                                   yore_error *err);
+yore_status yr_backup_writer_begin(yr_backup_writer *writer, const yr_backup_sort *sort, const yore_env *env,
+                                   const char *dest, yore_error *err);
 yore_status yr_backup_writer_put(yr_backup_writer *writer, const void *bytes, size_t size, yore_error *err);
 /* Write the manifest and give the file its name. */
 yore_status yr_backup_writer_finish(yr_backup_writer *writer, yore_error *err);

@@ -40,7 +40,8 @@ static yore_status begin_memory(yr_backup_writer *writer, const yore_env *env, y
     writer->stored = yr_alloc(env, STORED_BYTES);
     writer->hash = yr_hash128_create(env);
     if (!writer->tmp_name || !writer->raw || !writer->stored || !writer->hash) {
-        return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the backup '%s'", writer->place.path);
+        return yr_fail(err, YORE_ERR_NOMEM, "out of memory for the %s '%s'", writer->sort->noun,
+                       writer->place.path);
     }
     memcpy(writer->tmp_name, writer->place.name, name_size);
     memcpy(writer->tmp_name + name_size, suffix, sizeof suffix);
@@ -60,8 +61,8 @@ static yore_status begin_file(yr_backup_writer *writer, yore_error *err)
     if (rc != 0) {
         env->close(env->ctx, file);
         if (rc == YORE_LOCK_HELD)
-            return yr_fail(err, YORE_ERR_LOCKED, "the backup '%s' is being made by another call",
-                           place->path);
+            return yr_fail(err, YORE_ERR_LOCKED, "the %s '%s' is being made by another call",
+                           writer->sort->noun, place->path);
         return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot lock '%s.tmp'", place->path);
     }
     writer->file = file;
@@ -72,9 +73,10 @@ static yore_status begin_file(yr_backup_writer *writer, yore_error *err)
     return rc < 0 ? io_failed(writer, rc, "write", err) : YORE_OK;
 }
 
-yore_status yr_backup_writer_begin(yr_backup_writer *writer, const yore_env *env, const char *dest,
-                                   yore_error *err)
+yore_status yr_backup_writer_begin(yr_backup_writer *writer, const yr_backup_sort *sort, const yore_env *env,
+                                   const char *dest, yore_error *err)
 {
+    writer->sort = sort;
     yore_status status = yr_backup_place_init(&writer->place, env, dest, err);
     if (status == YORE_OK) status = begin_memory(writer, env, err);
     if (status == YORE_OK) status = begin_file(writer, err);
@@ -82,9 +84,9 @@ yore_status yr_backup_writer_begin(yr_backup_writer *writer, const yore_env *env
     yr_file_header *header = &writer->header;
     header->major = YR_FORMAT_MAJOR;
     header->minor = YR_FORMAT_MINOR;
-    header->kind = YR_FILE_BACKUP;
+    header->kind = sort->kind;
     int rc = env->random(env->ctx, header->salt, YR_SALT_BYTES);
-    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot get random bytes for a backup");
+    if (rc < 0) return yr_fail_errno(err, YORE_ERR_IO, -rc, "cannot get random bytes for a %s", sort->noun);
     writer->seed = yr_file_seed(header);
     uint8_t bytes[YR_FILE_HEADER_BYTES];
     yr_file_header_encode(header, bytes);

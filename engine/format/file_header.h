@@ -23,7 +23,8 @@ enum yr_file_kind {
     YR_FILE_MANIFEST = 2,
     YR_FILE_SEGMENT = 3,
     YR_FILE_BACKUP = 4,
-    YR_FILE_VALUES = 5
+    YR_FILE_VALUES = 5,
+    YR_FILE_BUNDLE = 6
 };
 
 typedef struct yr_file_header {

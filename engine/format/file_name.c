@@ -20,7 +20,8 @@ void yr_file_name(enum yr_file_kind kind, uint64_t id, bool making, char out[YR_
     case YR_FILE_SEGMENT: suffix = making ? ".seg.tmp" : ".seg"; break;
     case YR_FILE_VALUES: suffix = making ? ".val.tmp" : ".val"; break;
     case YR_FILE_MANIFEST:
-    case YR_FILE_BACKUP: break;
+    case YR_FILE_BACKUP:
+    case YR_FILE_BUNDLE: break;
     }
     YR_ASSERT(suffix);
     size_t digits = ID_DIGITS;

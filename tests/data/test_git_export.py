@@ -296,6 +296,16 @@ class GitExport(unittest.TestCase):
         self.assertTrue(3 <= count < 9, count)
         self.assertEqual(len(self.state(repository, "default")), 9)
 
+    def test_a_point_between_two_commits_is_the_one_before(self):
+        store = support.Store(self)
+        store.import_events([{"key": "k", "value": "1", "note": "one"}, {"fork": "exp"},
+                             {"key": "k", "value": "2", "branch": "exp", "note": "two"},
+                             {"tag": "between", "from": "default@v4"}])
+        repository = self.repository(self.export(store))
+        self.assertEqual(self.state(repository, "between"), {b"k": b"1"})
+        repository = self.repository(self.export(store, "--as-of", "default@v4"))
+        self.assertEqual(self.state(repository, "default"), {b"k": b"1"})
+
     def test_names_git_would_not_take(self):
         store = support.Store(self)
         store.import_events([{"key": "k", "value": "1", "note": "1"}])

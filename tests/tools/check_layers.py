@@ -29,6 +29,7 @@ BELOW = {
     "engine/maintain": ["engine/mvcc", "engine/compact"],
     "engine/db": ["engine/maintain", "engine/retention", "engine/diff", "engine/merge", "engine/undo"],
     "engine/backup": ["engine/db", "engine/segment"],
+    "engine/bundle": ["engine/backup"],
     "engine/salvage": ["engine/backup"],
     "search/analysis": ["engine/base"],
     "search/query": ["search/analysis"],
