@@ -537,6 +537,40 @@ static void run_merges(fault_run *run)
         fault_note_put(run, &where, "j", yore_str("{\"a\":2,\"b\":1}"));
 }
 
+/* Plan and make a change of exp; base/03 is a put of `value` then, or gone. */
+static bool bring_back(fault_run *run, const char *what, const yore_undo_options *options, const char *value)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_where where = YORE_WHERE_INIT;
+    yore_undo *plan = NULL;
+    if (!run->db) return false;
+    yore_status status = yore_undo_open(run->db, yore_str("exp"), options, &plan, &err);
+    if (!fault_is(run, what, YORE_OK, status, &err)) return false;
+    status = yore_undo_apply(plan, NULL, yore_str("a note"), &where, &err);
+    bool done = fault_committed(run, what, status, &where, &err);
+    if (done) fault_note_put(run, &where, "base/03", yore_str(value));
+    yore_undo_close(plan);
+    return done;
+}
+
+static void run_undos(fault_run *run)
+{
+    yore_undo_options options = YORE_UNDO_OPTIONS_INIT;
+    yore_at fork = YORE_AT_INIT;
+    fault_open(run);
+    snprintf(fork.branch, sizeof fork.branch, "exp");
+    fork.kind = YORE_AT_FORK;
+    if (fault_put(run, "exp", "base/03", "changed") && bring_back(run, "undo", &options, "first")) {
+        options.kind = YORE_UNDO_REDO;
+        if (bring_back(run, "redo", &options, "changed")) {
+            options.kind = YORE_UNDO_RESET;
+            options.at = &fork;
+            bring_back(run, "reset", &options, "first");
+        }
+    }
+    fault_close(run);
+}
+
 static void run_tags_and_settings(fault_run *run)
 {
     yore_error err = YORE_ERROR_INIT;
@@ -694,6 +728,7 @@ const fault_scenario fault_scenarios[] = {
     {.name = "branches in mode os", .run = run_branches, .sync = YORE_SYNC_OS},
     {.name = "merges", .run = run_merges, .sync = YORE_SYNC_COMMIT},
     {.name = "merges in mode os", .run = run_merges, .sync = YORE_SYNC_OS, .from_kill = true},
+    {.name = "undos", .run = run_undos, .sync = YORE_SYNC_COMMIT},
     {.name = "tags and settings", .run = run_tags_and_settings, .sync = YORE_SYNC_COMMIT},
     {.name = "reads", .run = run_reads, .sync = YORE_SYNC_COMMIT},
     {.name = "a reader alone", .run = run_reader, .sync = YORE_SYNC_COMMIT},
@@ -733,6 +768,7 @@ const fault_scenario fault_scenarios[] = {
      .maintain = 1},
     {.name = "branches, flushed", .run = run_branches, .sync = YORE_SYNC_COMMIT, .maintain = 4},
     {.name = "merges, flushed", .run = run_merges, .sync = YORE_SYNC_COMMIT, .maintain = 3},
+    {.name = "undos, flushed", .run = run_undos, .sync = YORE_SYNC_COMMIT, .maintain = 2},
     {.name = "tags and settings, flushed",
      .run = run_tags_and_settings,
      .sync = YORE_SYNC_COMMIT,
