@@ -44,16 +44,17 @@ typedef struct yore_undo yore_undo;
 typedef struct yore_undo_options {
     uint32_t struct_size;
     uint32_t kind;     /* YORE_UNDO_...; 0 = YORE_UNDO_UNDO */
-    uint64_t version;  /* the commit; UNDO: 0 = the newest one not undone. PICK: 0 = the one `at` shows */
-    const yore_at *at; /* PICK, RESTORE, RESET: the point; borrowed for the call */
-    const yore_key
-        *keys; /* RESTORE: these keys; PICK: only these of the commit's. Borrowed until the plan is closed */
+    uint64_t version;  /* the commit. UNDO: 0 = the newest one not undone; PICK: 0 = the one `at` shows */
+    const yore_at *at; /* PICK, RESTORE, RESET: the point. Borrowed for the call */
+    /* RESTORE: these keys; PICK: only these of the commit's. Borrowed until the plan is closed. */
+    const yore_key *keys;
     size_t key_count;
-    yore_slice prefix; /* RESTORE without keys: the keys that start with these bytes; borrowed for the call */
+    yore_slice prefix; /* RESTORE without keys: the keys that start with these bytes. Borrowed for the call */
     uint32_t primitive; /* of the prefix; 0 = YORE_KV */
     uint32_t reserved;
-    yore_slice
-        keep_as; /* RESET: fork the branch as it was under this name first; borrowed until the plan is closed */
+    /* RESET: fork the branch as it was under this name first. Borrowed until the plan is closed. When the reset itself
+     * fails then, the fork is deleted again. */
+    yore_slice keep_as;
 } yore_undo_options;
 
 #define YORE_UNDO_OPTIONS_INIT                                        \
