@@ -40,6 +40,9 @@ enum yr_bug {
     YR_BUG_LOG_DROP_EARLY,         /* log files go before the MANIFEST without them is durable */
     YR_BUG_LOG_CLOSE_UNPROVEN,     /* MANIFEST says where a log file ends before that end is durable */
     YR_BUG_BACKUP_NO_SYNC,         /* a backup takes its name without a sync of its bytes */
+    YR_BUG_MERGE_FIRST_PARENT,     /* the base of a merge is looked for along first parents only */
+    YR_BUG_MERGE_OLD_BASE,         /* a commit that both sides reach by a link is not seen to be common */
+    YR_BUG_MERGE_UNWATCHED,        /* a merge does not see what was committed since its plan */
     YR_BUG_COUNT
 };
 

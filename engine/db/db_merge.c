@@ -359,7 +359,8 @@ static yore_status commit(yore_merge_plan *p, const yore_txn_options *options, y
     if (own.source.size == 0) own.source = yore_str(source);
     yore_status status = yore_begin(p->db, yore_str(into), &own, &txn, err);
     if (status < 0) return status;
-    txn->view.cap = p->plan.views[YR_SIDE_OURS].cap; /* what it is judged against */
+    if (!YR_BUG(MERGE_UNWATCHED))
+        txn->view.cap = p->plan.views[YR_SIDE_OURS].cap; /* what it is judged against */
     txn->view.past = true;
     for (size_t i = 0; i < p->plan.count && status == YORE_OK; i++)
         status = write_item(p, txn, &p->plan.items[i], err);

@@ -2,11 +2,11 @@
  * is therefore an ancestor, or the rest of a *chain*: the own commits of a branch at or below a version, of which only
  * the merges and the end lead anywhere.
  *
- * M1 Links lead down, so when an entry is taken every entry above it has been taken.
- * M2 `entered[side]` of a branch is the highest entry of a side into its chain: all own commits at or below it are
- * ancestors of that side. An entry of one side at or below where the other entered is common to both; by M1 it is the
+ * A1 Links lead down, so when an entry is taken every entry above it has been taken.
+ * A2 `entered[side]` of a branch is the highest entry of a side into its chain: all own commits at or below it are
+ * ancestors of that side. An entry of one side at or below where the other entered is common to both; by A1 it is the
  * greatest of those that are.
- * M3 Nothing is looked for much below the highest place that is left, so what lies below the base costs nothing. */
+ * A3 Nothing is looked for much below the highest place that is left, so what lies below the base costs nothing. */
 #include "engine/merge/merge_base.h"
 
 #include "engine/base/arena.h"
@@ -156,7 +156,8 @@ static yore_status push_parents(walk *w, const place *at, yore_error *err)
     yr_found_commit commit;
     yore_status status = yr_layers_commit(w->layers, at->version, &commit, err);
     if (status < 0) return status;
-    for (uint32_t i = 0; i < commit.head.parent_count && status == YORE_OK; i++) {
+    for (uint32_t i = 0; i < commit.head.parent_count && status == YORE_OK && !YR_BUG(MERGE_FIRST_PARENT);
+         i++) {
         status = push_parent(w, yr_get_le64((const uint8_t *)commit.head.parents + 8u * (size_t)i), *at, err);
     }
     yr_layers_commit_release(&commit);
@@ -200,6 +201,7 @@ static yore_status step(walk *w, place *common, bool *found, yore_error *err)
         chain *entered = chain_of(w, at.branch);
         if (!entered) return no_memory(err);
         *found = entered->entered[!at.side] >= at.version;
+        if (YR_BUG(MERGE_OLD_BASE)) *found = entered->entered[!at.side] > at.version;
         *common = at;
         if (*found || entered->entered[at.side] >= at.version) return YORE_OK;
         entered->entered[at.side] = at.version;

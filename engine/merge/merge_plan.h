@@ -1,8 +1,8 @@
 /* What a three-way merge of two views over a base would do, key by key: for every key that theirs changed since the
  * base one item, in the order of primitives and keys. Only reads; the three views read one list of layers.
  *
- * P1 An item that writes nothing is kept, too: the one who applies the plan has to see that ours has not changed there.
- * P2 Values are read again when they are wanted; only those that are of neither side are kept here. */
+ * Q1 An item that writes nothing is kept, too: the one who applies the plan has to see that ours has not changed there.
+ * Q2 Values are read again when they are wanted; only those that are of neither side are kept here. */
 #ifndef YR_MERGE_PLAN_H
 #define YR_MERGE_PLAN_H
 

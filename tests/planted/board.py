@@ -28,6 +28,8 @@ PROGRAMS = {
     "test_planted_hash": [],
     "test_search_random_planted": ["--planted"],
     "test_merge_planted": ["--planted"],
+    "test_merge_model_planted": ["--planted"],
+    "test_merge_facts_planted": ["--planted"],
 }
 
 # bug in planted.h, what it is, and where it is caught: program and the line that says so
@@ -104,6 +106,12 @@ ROWS = [
      [("test_merge_planted", r"^planted, fork points and tags not kept: caught (after [^:]*)")]),
     ("COMPACT_EXPIRY_NOW", "expired for the newest reader only, dropped",
      [("test_merge_planted", r"^planted, expiry judged by the newest reader: caught (after [^:]*)")]),
+    ("MERGE_FIRST_PARENT", "the base of a merge along first parents",
+     [("test_merge_model_planted", r"^base along first parents: caught (in world .*)$")]),
+    ("MERGE_OLD_BASE", "an older base than the nearest",
+     [("test_merge_model_planted", r"^an older base: caught (in world .*)$")]),
+    ("MERGE_UNWATCHED", "a merge blind to commits since its plan",
+     [("test_merge_facts_planted", r"OK \] an_unwatched_merge_is_(caught)")]),
 ]
 
 

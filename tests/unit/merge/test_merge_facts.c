@@ -10,6 +10,8 @@
 
 #include <yore.h>
 
+#include "engine/base/planted.h"
+
 static yore_error err = YORE_ERROR_INIT;
 
 static void ok(yore_status status)
@@ -591,10 +593,35 @@ static void a_merge_gives_up_when_others_never_stop(void **state)
     yore_close(db);
 }
 
+#ifdef YORE_PLANTED_BUGS
+static void an_unwatched_merge_is_caught(void **state)
+{
+    yore_env env;
+    yore_merge_info info;
+    yore_db *db = opened_with_point(&env);
+    (void)state;
+    yr_planted_bug = YR_BUG_MERGE_UNWATCHED;
+    write_value(db, "default", "a", "0");
+    fork_branch(db, "exp", "default");
+    write_value(db, "exp", "a", "1");
+    assert_int_equal(merge_beside("default", "a", 1, YORE_MERGE_STOP, &info), YORE_OK); /* not a conflict */
+    assert_value(db, "default", "a", "1");
+    yore_close(db);
+}
+#endif
+
 #define MERGE_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-int main(void)
+int main(int argc, char **argv)
 {
+#ifdef YORE_PLANTED_BUGS
+    if (argc > 1 && strcmp(argv[1], "--planted") == 0) {
+        const struct CMUnitTest planted[] = {cmocka_unit_test(an_unwatched_merge_is_caught)};
+        return cmocka_run_group_tests(planted, NULL, NULL);
+    }
+#endif
+    (void)argc;
+    (void)argv;
     const struct CMUnitTest tests[] = {
         MERGE_TEST(a_branch_is_not_merged_into_itself),
         MERGE_TEST(an_ancestor_has_nothing_to_merge),

@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include <yore.h>
 
+#include "engine/base/planted.h"
 #include "engine/base/rng.h"
 #include "tests/support/env_sim.h"
 
@@ -48,6 +51,13 @@ typedef struct world {
 } world;
 
 static uint64_t seed_now;
+static bool is_planted;
+
+static void wrong(void)
+{
+    if (is_planted) _exit(1);
+    fail();
+}
 static yore_error err = YORE_ERROR_INIT;
 
 static void must(yore_status status, yore_status wanted, const char *what)
@@ -55,14 +65,14 @@ static void must(yore_status status, yore_status wanted, const char *what)
     if (status == wanted) return;
     print_error("seed %" PRIu64 ": %s: %s: %s\n", seed_now, what, yore_status_name(status),
                 status == YORE_OK ? "" : err.message);
-    fail();
+    wrong();
 }
 
 #define CHECK(fact)                                                                            \
     do {                                                                                       \
         if (!(fact)) {                                                                         \
             print_error("seed %" PRIu64 ": line %d: not so: %s\n", seed_now, __LINE__, #fact); \
-            fail();                                                                            \
+            wrong();                                                                           \
         }                                                                                      \
     } while (0)
 
@@ -427,6 +437,37 @@ static void run_world(uint64_t seed, world *w)
 
 static uint64_t seeds = 60, first_seed = 1;
 
+#ifdef YORE_PLANTED_BUGS
+/* Of how many worlds does the first go wrong? Each in a process of its own, which may fail. */
+static void wrong_bases_are_caught(void **unused)
+{
+    static const struct {
+        enum yr_bug bug;
+        const char *name;
+    } bugs[] = {{YR_BUG_MERGE_FIRST_PARENT, "base along first parents"},
+                {YR_BUG_MERGE_OLD_BASE, "an older base"}};
+    (void)unused;
+    for (size_t i = 0; i < sizeof bugs / sizeof *bugs; i++) {
+        uint64_t seed = 0;
+        int status = 0;
+        while (status == 0 && ++seed <= 50) {
+            fflush(NULL);
+            pid_t child = fork();
+            if (child == 0) {
+                world *w = malloc(sizeof *w);
+                is_planted = true;
+                yr_planted_bug = bugs[i].bug;
+                run_world(seed, w);
+                _exit(0);
+            }
+            assert_int_equal(waitpid(child, &status, 0), child);
+        }
+        assert_true(status != 0);
+        printf("%s: caught in world %" PRIu64 "\n", bugs[i].name, seed);
+    }
+}
+#endif
+
 static void merges_are_those_of_maps(void **unused)
 {
     (void)unused;
@@ -448,6 +489,12 @@ static void merges_are_those_of_maps(void **unused)
 
 int main(int argc, char **argv)
 {
+#ifdef YORE_PLANTED_BUGS
+    if (argc > 1 && strcmp(argv[1], "--planted") == 0) {
+        const struct CMUnitTest planted[] = {cmocka_unit_test(wrong_bases_are_caught)};
+        return cmocka_run_group_tests(planted, NULL, NULL);
+    }
+#endif
     if (argc > 1) seeds = strtoull(argv[1], NULL, 10);
     if (argc > 2) first_seed = strtoull(argv[2], NULL, 10);
     const struct CMUnitTest tests[] = {cmocka_unit_test(merges_are_those_of_maps)};
