@@ -13,13 +13,16 @@
 #include "engine/base/error.h"
 #include "engine/base/mem.h"
 
-#define LOOK_BELOW \
-    4096u /* versions: how far a chain is searched below the next place, so that two do not alternate */
+/* Versions: how far below the next place a chain is searched, so that two chains do not take turns for ever. It doubles
+ * with each turn, so what is looked at below the base is not much more than what is above it. */
+#define REACH_FIRST 64u
+#define REACH_MAX (1u << 20)
 
 typedef struct place {
     const yr_branch *branch;
     uint64_t version;
     yr_merge_hint hint;
+    uint32_t reach; /* of a chain */
     uint8_t side;
     bool is_chain;
 } place;
@@ -124,6 +127,7 @@ static yore_status push_head(walk *w, const yr_branch *branch, uint64_t cap, pla
     if (head) *head = version;
     if (status < 0 || !version) return status;
     at.version = version;
+    at.reach = REACH_FIRST;
     at.is_chain = false;
     return push(w, &at, err);
 }
@@ -146,6 +150,7 @@ static yore_status push_parent(walk *w, uint64_t version, place at, yore_error *
     bool is_data = commit.head.kind == YORE_COMMIT_DATA;
     at.branch = yr_catalog_by_id(w->catalog, commit.head.branch);
     at.version = version;
+    at.reach = REACH_FIRST;
     at.is_chain = false;
     yr_layers_commit_release(&commit);
     return is_data && at.branch ? push(w, &at, err) : YORE_OK;
@@ -168,7 +173,7 @@ static yore_status push_parents(walk *w, const place *at, yore_error *err)
 static yore_status follow(walk *w, place at, yore_error *err)
 {
     uint64_t first = atomic_load_explicit(&at.branch->first, memory_order_relaxed);
-    uint64_t next = w->count ? w->heap[0].version : 0, low = next > LOOK_BELOW ? next - LOOK_BELOW : 0;
+    uint64_t next = w->count ? w->heap[0].version : 0, low = next > at.reach ? next - at.reach : 0;
     uint64_t merge = 0;
     yore_status status = YORE_OK;
     if (first && low < first) low = first - 1;
@@ -187,6 +192,7 @@ static yore_status follow(walk *w, place at, yore_error *err)
         at.version = merge - 1;
     } else {
         at.version = low;
+        if (at.reach < REACH_MAX) at.reach *= 2;
     }
     if (at.version >= first && at.version) return push(w, &at, err);
     if (!at.branch->parent) return YORE_OK;
@@ -246,7 +252,7 @@ yore_status yr_merge_base_find(const yore_env *env, const yr_catalog *catalog, c
     *out = (yr_merge_base){0};
     yr_arena_init(&w.arena, env);
     for (uint8_t side = 0; side < 2 && status == YORE_OK; side++) {
-        place at = {.side = side};
+        place at = {.side = side, .reach = REACH_FIRST};
         status = push_head(&w, tips[side].branch, tips[side].cap, at, &out->heads[side], err);
     }
     while (status == YORE_OK && !found && is_open(&w)) status = step(&w, &common, &found, err);
