@@ -36,13 +36,15 @@ static void draw(cli_bytes *to, size_t lanes, size_t special, const char *mark)
 
 /* -- what undo took back -- */
 
-/* The commit that a source text "undo:v12" or "redo:v13" takes back, 0 for any other. */
-static uint64_t taken_back(yore_slice source)
+/* The commit that a source text "undo:v12" or "redo:v13" takes back, 0 for any other. An imported one names versions
+ * of another store. */
+static uint64_t taken_back(const yore_commit_info *info)
 {
+    yore_slice source = info->source;
     char text[32];
     uint64_t version = 0;
 
-    if (source.size < 6 || source.size >= sizeof text) return 0;
+    if (source.size < 6 || source.size >= sizeof text || info->source_time_ns != 0) return 0;
     memcpy(text, source.data, source.size);
     text[source.size] = '\0';
     if (strncmp(text, "undo:", 5) != 0 && strncmp(text, "redo:", 5) != 0) return 0;
@@ -68,7 +70,7 @@ static bool is_gone(graph *g, const yore_commit_info *info)
 
     for (; g->gone_count > 0 && g->gone[g->gone_count - 1] >= info->version; g->gone_count--)
         found |= g->gone[g->gone_count - 1] == info->version;
-    uint64_t version = found ? 0 : taken_back(info->source);
+    uint64_t version = found ? 0 : taken_back(info);
     if (version != 0) add_gone(g, version);
     return found;
 }

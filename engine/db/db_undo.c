@@ -73,6 +73,13 @@ static yore_status refuse_inherited(const yore_undo *plan, yore_error *err)
 
 /* -- the stack -- */
 
+/* A commit that was imported speaks of versions of the store it was made in: then it is one like any other. */
+static yr_undo_mark mark_of(const yr_commit_head *head)
+{
+    if (head->source_time_ns) return (yr_undo_mark){0};
+    return yr_undo_mark_parse(head->source);
+}
+
 /* The own commit that undo or redo takes back next; 0 when there is none. *newest: the branch's newest own commit. */
 static yore_status walk_stack(yore_undo *plan, uint64_t *found, uint64_t *newest, yore_error *err)
 {
@@ -88,7 +95,7 @@ static yore_status walk_stack(yore_undo *plan, uint64_t *found, uint64_t *newest
         yr_found_commit commit;
         status = yr_layers_commit(plan->layers, at, &commit, err);
         if (status < 0) break;
-        step = yr_undo_walk_step(&walk, at, yr_undo_mark_parse(commit.head.source));
+        step = yr_undo_walk_step(&walk, at, mark_of(&commit.head));
         if (step == YR_UNDO_FOUND) *found = at;
         at = commit.prev;
         yr_layers_commit_release(&commit);

@@ -103,6 +103,7 @@ static yore_status begin(const yore_undo *plan, const yore_txn_options *options,
     own.source = yore_bytes(source, yr_undo_mark_format(plan->mark, source));
     own.parents = NULL;
     own.parent_count = 0;
+    own.has_source_time = false; /* it would pass for one that was imported */
     own.isolation = yr_undo_is_diff(plan) ? YORE_ISOLATION_SERIALIZABLE : YORE_ISOLATION_SNAPSHOT;
     own.allow_empty |= plan->moves_stack;
     snprintf(name, sizeof name, "id:%" PRIu32, plan->branch->id);

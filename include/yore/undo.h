@@ -130,7 +130,7 @@ YORE_API YORE_NODISCARD yore_status yore_undo_info_get(const yore_undo *plan, yo
 YORE_API YORE_NODISCARD yore_status yore_undo_next(yore_undo *plan, yore_undo_row *row, yore_error *err);
 
 /* Make it, as one commit. The plan stays, to be closed; it can be applied once.
- * options  NULL = defaults; `source`, `parents` and `isolation` are not looked at.
+ * options  NULL = defaults; `source`, `source_time_ns`, `parents` and `isolation` are not looked at.
  * note     up to YORE_NOTE_BYTES_MAX bytes, may be empty.
  * where    may be NULL; where the commit landed. Its version is 0 when nothing was to be changed: then no commit was
  *          made, unless it is one of undo's or redo's stack.

@@ -249,6 +249,27 @@ static void test_undo_of_an_earlier_commit_keeps_later_edits_and_redo_takes_it_b
     EXPECT(db, "default", "a=1 b=1 c=2");
 }
 
+static void test_a_mark_that_was_imported_is_a_commit_like_any_other(void **state)
+{
+    yore_db *db = *state;
+    yore_txn_options options = YORE_TXN_OPTIONS_INIT;
+    yore_txn *txn;
+    commit(db, "default", "a=1");
+    commit(db, "default", "a=2");
+    options.source = yore_str("undo:v2");
+    options.has_source_time = true;
+    options.source_time_ns = 5;
+    ok(yore_begin(db, yore_str(""), &options, &txn, &err));
+    ok(yore_put(txn, yore_str_key("b"), yore_str("3"), NULL, &err));
+    ok(yore_commit(txn, yore_str(""), NULL, &err));
+    assert_int_equal(redo(db, "default"), YORE_ERR_REFUSED);
+    ok(undo(db, "default"));
+    EXPECT(db, "default", "a=2");
+    ok(undo(db, "default"));
+    ok(undo(db, "default"));
+    EXPECT(db, "default", "");
+}
+
 static void test_with_nothing_to_undo_or_redo_it_is_refused(void **state)
 {
     yore_db *db = *state;
@@ -766,6 +787,7 @@ int main(void)
         FACT(test_undo_brings_back_type_metadata_and_expiry),
         FACT(test_an_undo_that_changes_nothing_still_moves_the_stack),
         FACT(test_undo_of_an_earlier_commit_keeps_later_edits_and_redo_takes_it_back),
+        FACT(test_a_mark_that_was_imported_is_a_commit_like_any_other),
         FACT(test_with_nothing_to_undo_or_redo_it_is_refused),
         FACT(test_a_fork_does_not_undo_what_it_inherited_but_reverts_it),
         FACT(test_undo_of_a_merge_gives_the_first_parents_side),
