@@ -235,6 +235,48 @@ static void run_forks(script_run *run)
     script_put(run, "grandchild", "b", "deep");
 }
 
+static void merge(script_run *run, const char *from, const char *into)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_where where = YORE_WHERE_INIT;
+    yore_at at = YORE_AT_INIT;
+    yore_merge_options options = YORE_MERGE_OPTIONS_INIT;
+    snprintf(at.branch, sizeof at.branch, "%s", from);
+    options.on_conflict = YORE_MERGE_NEWEST;
+    script_begin(run);
+    NEED(yore_merge(run->db, &at, yore_str(into), &options, yore_str(""), NULL, NULL, &where, &err), err);
+    script_committed(run, where.version);
+}
+
+static void undo(script_run *run, const char *branch, uint32_t kind)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_where where = YORE_WHERE_INIT;
+    yore_undo_options options = YORE_UNDO_OPTIONS_INIT;
+    yore_undo *plan;
+    options.kind = kind;
+    NEED(yore_undo_open(run->db, yore_str(branch), &options, &plan, &err), err);
+    script_begin(run);
+    NEED(yore_undo_apply(plan, NULL, yore_str(""), &where, &err), err);
+    yore_undo_close(plan);
+    script_committed(run, where.version);
+}
+
+static void run_merges(script_run *run)
+{
+    script_open(run, NULL);
+    script_put(run, "", "a", "1");
+    script_fork(run, "b", "default", 0);
+    script_put(run, "b", "a", "2");
+    script_put(run, "", "c", "3");
+    merge(run, "b", "default");
+    script_put(run, "", "a", "4");
+    merge(run, "default", "b");
+    undo(run, "default", YORE_UNDO_UNDO);
+    undo(run, "default", YORE_UNDO_UNDO);
+    undo(run, "default", YORE_UNDO_REDO);
+}
+
 static void run_branch_ops(script_run *run)
 {
     yore_error err = YORE_ERROR_INIT;
@@ -308,7 +350,7 @@ static void run_rotation_unsynced(script_run *run)
 {
     run->sync = YORE_SYNC_OS;
     script_open(run, NULL);
-    fill(run, 26);
+    fill(run, 17);
     script_sync(run);
     fill(run, 2);
 }
@@ -565,6 +607,7 @@ const store_script store_scripts[] = {
     {"batches", run_batches},
     {"overwrites and deletes", run_overwrites},
     {"forks", run_forks},
+    {"merges and undos", run_merges},
     {"branch operations", run_branch_ops},
     {"tags and settings", run_tags_and_settings},
     {"log rotation", run_rotation},

@@ -26,9 +26,12 @@ static void compare_commit(world *w, const yore_commit_info *got, const model_co
                    got->version, got->branch_id, got->key_count, (int)got->note.size,
                    (const char *)got->note.data, want->branch, want->row_count, note);
     uint64_t first = got->parent_count ? got->parents[0] : 0;
-    if (first != (parent ? parent->version : 0) || got->parent_count > 1)
-        world_fail(w, "log: v%" PRIu64 " has the parent v%" PRIu64 ", expected v%" PRIu64, got->version,
-                   first, parent ? parent->version : 0);
+    uint64_t second = got->parent_count > 1 ? got->parents[1] : 0;
+    uint64_t wants[2] = {parent ? parent->version : want->merged, parent ? want->merged : 0};
+    if (first != wants[0] || got->parent_count > 2 || second != wants[1])
+        world_fail(
+            w, "log: v%" PRIu64 " has the parents v%" PRIu64 " v%" PRIu64 ", expected v%" PRIu64 " v%" PRIu64,
+            got->version, first, second, wants[0], wants[1]);
 }
 
 static void compare_log(world *w, yore_db *db, const point *at, const yore_log_options *options)

@@ -31,6 +31,9 @@
     X(TAG_CREATE, 3)                                                             \
     X(TAG_DELETE, 1)                                                             \
     X(CONFIG, 2)                                                                 \
+    X(MERGE, 6)                                                                  \
+    X(UNDO, 8)                                                                   \
+    X(RETENTION, 1)                                                              \
     X(REOPEN, 1)                                                                 \
     X(READER, 2) /* a read-only handle beside the writer */                      \
     X(GET, 20)                                                                   \
@@ -175,6 +178,11 @@ void step_tag_list(world *w);
 void world_compare_branches(world *w, yore_db *db);
 void world_compare_tags(world *w, yore_db *db);
 void world_compare_settings(world *w, yore_db *db);
+
+/* -- model_branching.c -- */
+void step_merge(world *w);
+void step_undo(world *w);
+void step_retention(world *w);
 
 /* -- model_reads.c -- */
 void step_get(world *w);

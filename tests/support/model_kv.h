@@ -41,7 +41,8 @@ typedef struct model_commit {
     size_t first_row;
     size_t row_count;
     int64_t source_time_ns;
-    uint32_t note; /* a number; the note's text is made from it */
+    uint32_t note;   /* a number; the note's text is made from it */
+    uint64_t merged; /* the newest commit of what it merged; 0 = it is no merge */
 } model_commit;
 
 typedef struct model_branch {
