@@ -20,14 +20,15 @@ static bool is_usable(const yore_db *db, const yore_commit_info *info)
            strncmp(yr_branch_text(branch), YR_BUNDLE_WORKING, sizeof YR_BUNDLE_WORKING - 1) != 0;
 }
 
+/* By the time it was first made at: where it was imported that is its source time. */
 static bool is_base(const yore_db *db, const wanted *w, const yore_commit_info *info)
 {
     uint8_t identity[YR_HASH128_BYTES];
     const yr_bundle_head *head = w->head;
     if (info->kind != YORE_COMMIT_DATA || !is_usable(db, info)) return false;
-    bool same_time = info->time_ns == head->base_time_ns || info->source_time_ns == head->base_time_ns ||
-                     (head->base_source_time_ns && info->source_time_ns == head->base_source_time_ns);
-    if (!same_time) return false;
+    int64_t base_origin_ns = head->base_source_time_ns ? head->base_source_time_ns : head->base_time_ns;
+    int64_t origin_ns = info->source_time_ns ? info->source_time_ns : info->time_ns;
+    if (origin_ns != base_origin_ns) return false;
     yr_bundle_identity(info, identity);
     return memcmp(identity, head->base_identity, sizeof identity) == 0;
 }

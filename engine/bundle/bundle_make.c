@@ -74,6 +74,7 @@ static yore_status resolve_tip(yr_bundle_out *out, yore_where *where, yore_error
     yore_status status = resolve(out->db, out->options->at, where, &newest, err);
     if (status < 0) return status;
     out->tip = yr_bundle_point(where->branch_id, where->version ? where->version : where->snap_version);
+    out->is_commit = where->version != 0;
     head->has_history = out->options->history;
     head->branch_id = where->branch_id;
     head->branch = yore_str(where->branch);

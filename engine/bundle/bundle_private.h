@@ -39,6 +39,7 @@ typedef struct yr_bundle_out {
     yr_backup_writer *writer;
     yr_bundle_head head;
     yore_at tip, base; /* base.version 0 = none */
+    bool is_commit;    /* the tip is by its newest commit; else it has none */
     yr_buf frame;
     size_t frame_at;
     uint32_t frame_rows;

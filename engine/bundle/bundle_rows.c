@@ -207,7 +207,7 @@ yore_status yr_bundle_put_head(yr_bundle_out *out, yore_error *err)
 
 yore_status yr_bundle_put_state(yr_bundle_out *out, yore_error *err)
 {
-    if (out->base.version == out->tip.version) return YORE_OK; /* it is its base */
+    if (out->is_commit && out->base.version == out->tip.version) return YORE_OK; /* it is its base */
     (void)snprintf(out->note, sizeof out->note, "bundle of %.*s@v%" PRIu64, (int)out->head.branch.size,
                    (const char *)out->head.branch.data, out->head.version);
     yr_bundle_marker(out->db->report.uuid, out->head.version, out->marker);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -311,6 +312,42 @@ static void test_other_files_are_no_bundles(void **state)
     assert_int_equal(yore_backup_verify("bundle", &backup, NULL, &err), YORE_ERR_NOT_STORE);
 }
 
+/* What is no longer kept is left out; the first state that is comes whole. */
+static void test_trimmed_history_begins_with_the_first_state_that_is_kept(void **state)
+{
+    (void)state;
+    const yore_at same = kit_at("x"), more = kit_at("more");
+    yore_retention keep = YORE_RETENTION_INIT;
+    yore_gc_options gc = YORE_GC_OPTIONS_INIT;
+    yore_branch_options root = YORE_BRANCH_OPTIONS_INIT;
+    yore_bundle_info info = YORE_BUNDLE_INFO_INIT;
+    char key[8];
+    root.empty = true;
+    NEED(yore_branch_create(from, yore_str("long"), &root, NULL, &err));
+    const yore_at branch = kit_at("long");
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(key, sizeof key, "k%d", i % 7);
+        NEED(yore_db_put(from, yore_str("long"), yore_str_key(key), yore_str("v"), NULL, &err));
+    }
+    const yore_at base = kit_at_version("long", kit_version(from) - 15);
+    NEED(yore_tag_create(from, yore_str("pin"), &base, NULL, &err)); /* it can still be read */
+    keep.kind = YORE_RETENTION_VERSIONS;
+    keep.versions = 3;
+    NEED(yore_branch_retention_set(from, yore_str("long"), &keep, NULL, &err));
+    gc.now = true;
+    NEED(yore_gc(from, &gc, NULL, &err));
+    make("b", &branch, NULL, true);
+    NEED(import("b", "x"));
+    assert_int_equal(kit_state(from, &branch), kit_state(to, &same));
+    NEED(yore_bundle_info_get("b", &options, &info, &err));
+    assert_in_range(info.commits, 3, 10);
+    make("pinned", &base, NULL, false);
+    NEED(import("pinned", "pinned"));
+    make("on", &branch, &base, true);
+    NEED(import("on", "more"));
+    assert_int_equal(kit_state(from, &branch), kit_state(to, &more));
+}
+
 static int stop_at(void *arg, uint64_t done, uint64_t total)
 {
     uint64_t *left = arg;
@@ -378,6 +415,7 @@ int main(void)
         TEST(test_points_between_commits_are_the_commit_before),
         TEST(test_what_is_there_is_not_written_over),
         TEST(test_other_files_are_no_bundles),
+        TEST(test_trimmed_history_begins_with_the_first_state_that_is_kept),
         TEST(test_a_stopped_import_leaves_nothing),
         TEST(test_a_read_only_handle_makes_and_does_not_import),
         TEST(test_misuse),
