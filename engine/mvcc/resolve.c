@@ -178,8 +178,8 @@ static yore_status check_kept(const yr_request *request)
                    request->snapshot, kept);
 }
 
-/* serializable: nothing that was read may have changed since the snapshot. Where the branch has no commit since, nothing
- * has, however long the ranges are: what its parents commit does not show in it. */
+/* serializable: nothing that was read may have changed since the snapshot. Where the branch has no commit since,
+ * nothing has, however long the ranges are: what its parents commit does not show in it. */
 static yore_status check_reads(yr_store *store, const yr_request *request)
 {
     uint64_t head = atomic_load_explicit(&request->branch->head, memory_order_relaxed); /* leaders store it */
