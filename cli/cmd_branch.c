@@ -20,6 +20,12 @@ static yore_branch_info new_info(void)
     return info;
 }
 
+static int64_t end_of(const yore_branch_info *info)
+{
+    bool is_far = info->created_ns > 0 && info->ttl_ns > INT64_MAX - info->created_ns;
+    return is_far ? INT64_MAX : info->created_ns + info->ttl_ns;
+}
+
 static void write_record(const yore_branch_info *info)
 {
     cli_json j = {.to = stdout};
@@ -43,7 +49,7 @@ static void write_record(const yore_branch_info *info)
     cli_json_u64(&j, "children", info->children);
     cli_json_u64(&j, "depth", info->depth);
     if (info->deleted_version != 0) cli_json_u64(&j, "deleted_version", info->deleted_version);
-    if (info->ttl_ns != 0) cli_json_time(&j, "expires", info->created_ns + info->ttl_ns);
+    if (info->ttl_ns != 0) cli_json_time(&j, "expires", end_of(info));
     cli_json_line(&j);
 }
 
@@ -60,12 +66,17 @@ static void list_row(cli_table *t, const yore_branch_info *info)
     cli_table_cell_u64(t, info->own_keys);
     cli_table_cell_u64(t, info->own_bytes);
     cli_table_cell_text(t, info->deleted_version != 0 ? "deleted" : info->hidden ? "hidden" : "live");
+    if (info->ttl_ns != 0) {
+        cli_table_cell_time(t, end_of(info));
+    } else {
+        cli_table_cell_text(t, "-");
+    }
 }
 
 static int run_list(cli *c)
 {
-    static const char *const headers[] = {"NAME",    "ID",       "PARENT",    "FORK", "HEAD",
-                                          "CREATED", "OWN KEYS", "OWN BYTES", "STATE"};
+    static const char *const headers[] = {"NAME",    "ID",       "PARENT",    "FORK",  "HEAD",
+                                          "CREATED", "OWN KEYS", "OWN BYTES", "STATE", "ENDS"};
     bool all = cli_has(c, "all");
     yore_branch_info info = new_info();
     yore_error err = YORE_ERROR_INIT;
@@ -110,7 +121,7 @@ static int run_info(cli *c)
     printf("children\t%" PRIu64 "\ndepth\t%u\n", info.children, info.depth);
     printf("state\t%s\n", info.deleted_version != 0 ? "deleted" : info.hidden ? "hidden" : "live");
     if (info.ttl_ns != 0) {
-        cli_time_text(c, info.created_ns + info.ttl_ns, time);
+        cli_time_text(c, end_of(&info), time);
         printf("expires\t%s\n", time);
     }
     return 0;
@@ -393,7 +404,7 @@ static const cmd_flag list_flags[] = {{"all", NULL, "hidden and deleted ones too
 static const cmd_flag create_flags[] = {
     {"from", "SPEC", "where to fork: any point of any branch (else the tip of the branch in force)", 0},
     {"empty", NULL, "a root branch: no parent, no keys", 0},
-    {"ttl", "SPAN", "how long it is meant to live", 0},
+    {"ttl", "SPAN", "delete it when it is so old, unless it has children then; recoverable as ever", 0},
     {"hidden", NULL, "left out of `branch list`", 0},
 };
 static const cmd_flag delete_flags[] = {

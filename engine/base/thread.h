@@ -9,6 +9,7 @@
 
 enum yr_rank {
     YR_RANK_SEARCH = 5,   /* the search index: held for moments only */
+    YR_RANK_EXPIRER = 7,  /* when branches end: held for moments only */
     YR_RANK_MAINTAIN = 8, /* one flush at a time, and one merge; held while they work */
     YR_RANK_INSTALL = 10, /* one change of layers and MANIFEST at a time; the commit turn is taken inside */
     YR_RANK_COMMIT = 20,  /* the commit leader's turn */

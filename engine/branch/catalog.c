@@ -35,6 +35,7 @@ struct yr_catalog {
     _Atomic uint64_t erased;
     _Atomic uint64_t erasures;
     _Atomic uint64_t skip_bytes;
+    _Atomic int64_t next_end;
     yr_arena arena; /* branches and names: they live as long as the store */
     uint8_t *bulk;  /* the first ones, where they were reserved: in large pages */
     uint64_t bulk_bytes, bulk_used;
@@ -74,6 +75,7 @@ yr_catalog *yr_catalog_create(const yore_env *env)
     yr_catalog *catalog = yr_alloc_zero(env, sizeof *catalog);
     if (!catalog) return NULL;
     catalog->env = env;
+    atomic_store_explicit(&catalog->next_end, INT64_MAX, memory_order_relaxed); /* nobody knows it yet */
     yr_arena_init(&catalog->arena, env);
     yr_retire_init(&catalog->retired, env, catalog);
     name_table *table = table_create(catalog, FIRST_SLOTS);
@@ -172,6 +174,26 @@ uint32_t yr_catalog_last_id(const yr_catalog *catalog)
 uint64_t yr_catalog_live_count(const yr_catalog *catalog)
 {
     return atomic_load_explicit(&catalog->live, memory_order_relaxed);
+}
+
+int64_t yr_catalog_next_end(const yr_catalog *catalog)
+{
+    return atomic_load_explicit(&catalog->next_end, memory_order_relaxed); /* a hint */
+}
+
+void yr_catalog_forget_ends(yr_catalog *catalog)
+{
+    /* seq_cst, as the other: a branch is in the catalog before its end is noted, so either it is found afterwards, or
+     * noted afterwards */
+    atomic_store_explicit(&catalog->next_end, INT64_MAX, memory_order_seq_cst);
+}
+
+void yr_catalog_note_end(yr_catalog *catalog, int64_t end_ns)
+{
+    int64_t now = atomic_load_explicit(&catalog->next_end, memory_order_seq_cst);
+    while (now > end_ns &&
+           !atomic_compare_exchange_weak_explicit(&catalog->next_end, &now, end_ns, memory_order_seq_cst,
+                                                  memory_order_seq_cst)) {}
 }
 
 uint64_t yr_catalog_skip_bytes(const yr_catalog *catalog)
@@ -319,7 +341,7 @@ static bool prepare_create(yr_catalog *catalog, uint32_t id, const yr_branch_rec
     branch->fork_version = record->fork_version;
     branch->create_version = create_version;
     branch->created_ns = record->created_ns;
-    branch->ttl_ns = record->ttl_ns;
+    out->ttl_ns = record->ttl_ns;
     branch->flags = record->flags & YR_BRANCH_HIDDEN;
     atomic_store_explicit(&branch->skip_limit, YR_SKIP_FIRST, memory_order_relaxed); /* published with it */
     out->name = name_create(catalog, record->name);
@@ -344,6 +366,7 @@ bool yr_catalog_prepare_change(yr_catalog *catalog, yr_branch *target, const yr_
 {
     *out = (yr_catalog_change){.target = target,
                                .deleted_version = record->deleted_version,
+                               .ttl_ns = record->ttl_ns,
                                .trimmed_version = record->trimmed_version,
                                .is_purged = (record->flags & YR_BRANCH_PURGED) != 0};
     const yr_branch_name *now = atomic_load_explicit(&target->name, memory_order_relaxed);
@@ -497,7 +520,10 @@ static void set_kept(yr_catalog *catalog, yr_branch *branch, const yr_catalog_ch
 static void apply(yr_catalog *catalog, const yr_catalog_change *change, bool is_out)
 {
     yr_branch *changed = change->created ? change->created : change->target;
-    if (changed) set_kept(catalog, changed, change);
+    if (changed) {
+        set_kept(catalog, changed, change);
+        atomic_store_explicit(&changed->ttl_ns, change->ttl_ns, memory_order_relaxed);
+    }
     if (change->created) {
         add_branch(catalog, change->created, change->deleted_version);
         return;
@@ -526,6 +552,9 @@ static void count_change(yr_catalog *catalog)
 void yr_catalog_apply(yr_catalog *catalog, const yr_catalog_change *change)
 {
     apply(catalog, change, false);
+    const yr_branch *changed = change->created ? change->created : change->target;
+    if (changed && !change->deleted_version && change->ttl_ns)
+        yr_catalog_note_end(catalog, yr_branch_end(changed));
     count_change(catalog);
 }
 
@@ -581,6 +610,8 @@ static bool differs(const yr_branch *branch, const yr_branch *newer)
            atomic_load_explicit(&branch->deleted_version, memory_order_relaxed) !=
                atomic_load_explicit(&newer->deleted_version, memory_order_relaxed) ||
            is.kind != will.kind || is.amount != will.amount ||
+           atomic_load_explicit(&branch->ttl_ns, memory_order_relaxed) !=
+               atomic_load_explicit(&newer->ttl_ns, memory_order_relaxed) ||
            yr_branch_trimmed(branch) != yr_branch_trimmed(newer) ||
            yr_branch_is_purged(branch) != yr_branch_is_purged(newer);
 }
@@ -692,7 +723,7 @@ void yr_branch_record_of(const yr_branch *branch, yr_branch_record *record)
                                           (yr_branch_is_purged(branch) ? YR_BRANCH_PURGED : 0),
                                  .fork_version = branch->fork_version,
                                  .created_ns = branch->created_ns,
-                                 .ttl_ns = branch->ttl_ns,
+                                 .ttl_ns = atomic_load_explicit(&branch->ttl_ns, memory_order_relaxed),
                                  .deleted_version = deleted,
                                  .retention = yr_branch_retention(branch),
                                  .trimmed_version = yr_branch_trimmed(branch),

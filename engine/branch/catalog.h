@@ -53,8 +53,9 @@ struct yr_branch {
     _Atomic uint64_t deleted_version; /* 0 = live */
     uint64_t create_version;
     int64_t created_ns;
-    int64_t ttl_ns;
-    uint32_t flags; /* YR_BRANCH_HIDDEN */
+    _Atomic int64_t ttl_ns;       /* 0 = it does not end */
+    _Atomic uint32_t open_writes; /* transactions begun on it, where it ends */
+    uint32_t flags;               /* YR_BRANCH_HIDDEN */
     _Atomic uint32_t is_purged;
     _Atomic uint64_t trimmed_version;        /* of older caps only pinned ones can be read */
     _Atomic(const yr_retention *) retention; /* NULL: nothing was said */
@@ -109,6 +110,13 @@ static inline yr_retention yr_branch_retention(const yr_branch *branch)
     const yr_retention *said = atomic_load_explicit(&branch->retention, memory_order_acquire);
     return said ? *said : (yr_retention){.kind = YORE_RETENTION_UNSET};
 }
+/* When its time is over, INT64_MAX = never. */
+static inline int64_t yr_branch_end(const yr_branch *branch)
+{
+    int64_t end, ttl = atomic_load_explicit(&branch->ttl_ns, memory_order_relaxed);
+    if (ttl == 0 || __builtin_add_overflow(branch->created_ns, ttl, &end)) return INT64_MAX;
+    return end;
+}
 static inline uint64_t yr_branch_trimmed(const yr_branch *branch)
 {
     return atomic_load_explicit(&branch->trimmed_version, memory_order_acquire); /* set_kept */
@@ -118,12 +126,19 @@ static inline bool yr_branch_is_purged(const yr_branch *branch)
     return atomic_load_explicit(&branch->is_purged, memory_order_acquire) != 0; /* set_kept */
 }
 
+/* No live branch ends before this; INT64_MAX = none ends. Any thread. Who looks at all branches for those that have
+ * ended forgets it first, and notes the ends he finds: what others note meanwhile is not lost. */
+int64_t yr_catalog_next_end(const yr_catalog *catalog);
+void yr_catalog_forget_ends(yr_catalog *catalog);
+void yr_catalog_note_end(yr_catalog *catalog, int64_t end_ns);
+
 /* Writer: get everything ready for a change, so that applying it cannot fail. */
 typedef struct yr_catalog_change {
     yr_branch *created;       /* for a new branch */
     yr_branch *target;        /* for a change of an existing one */
     yr_branch_name *name;     /* a new name, NULL when it stays */
-    uint64_t deleted_version; /* for `target`; so the next ones */
+    uint64_t deleted_version; /* so the next ones */
+    int64_t ttl_ns;
     const yr_retention *retention;
     uint64_t trimmed_version;
     bool is_purged;

@@ -134,6 +134,8 @@ yore_status yore_branch_create(yore_db *db, yore_slice name, const yore_branch_o
     }
     yr_request request = {.err = err, .plan = plan_create, .plan_arg = &plan, .kind = YORE_COMMIT_BRANCH};
     status = yr_registry_commit(db, &request, options->sync, where);
+    if (status == YORE_OK && options->ttl_ns) yr_expirer_wake(&db->expirer);
+    if (status == YORE_OK) yr_expirer_after_commit(&db->expirer);
     if (status == YORE_OK && where) {
         where->branch_id = plan.id;
         snprintf(where->branch, sizeof where->branch, "%.*s", (int)name.size, (const char *)name.data);
@@ -161,7 +163,7 @@ static yore_status describe(const yore_db *db, const yr_branch *branch, yore_bra
         .own_keys = atomic_load_explicit(&branch->own_keys, memory_order_relaxed),
         .own_bytes = atomic_load_explicit(&branch->own_bytes, memory_order_relaxed),
         .children = atomic_load_explicit(&branch->live_children, memory_order_relaxed),
-        .ttl_ns = branch->ttl_ns,
+        .ttl_ns = atomic_load_explicit(&branch->ttl_ns, memory_order_relaxed),
         .deleted_version = atomic_load_explicit(&branch->deleted_version, memory_order_acquire),
         .hidden = (branch->flags & YR_BRANCH_HIDDEN) != 0};
     if (status == YORE_OK) status = yr_layers_commit_time(layers, out->head_version, &out->head_time_ns, err);
@@ -317,7 +319,6 @@ yore_status yore_branch_delete(yore_db *db, yore_slice name, bool cascade, yore_
 static yore_status plan_recover(yr_store *store, yr_request *request, uint64_t version, int64_t wall_ns)
 {
     (void)version;
-    (void)wall_ns;
     const rename_plan *plan = request->plan_arg;
     yr_branch *branch = plan->branch;
     if (!is_deleted(branch)) {
@@ -339,6 +340,7 @@ static yore_status plan_recover(yr_store *store, yr_request *request, uint64_t v
     yr_branch_record_of(branch, &record);
     record.flags &= ~YR_BRANCH_DELETED;
     record.deleted_version = 0;
+    if (yr_branch_end(branch) <= wall_ns) record.ttl_ns = 0; /* else it would go again at once */
     if (plan->name.size) record.name = plan->name;
     if (yr_catalog_by_name(store->catalog, record.name)) return name_taken(record.name, request->err);
     yore_status status = yr_branch_plan_room(store, request, 1);

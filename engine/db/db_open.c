@@ -323,6 +323,7 @@ static void shut(yore_db *db)
      * two sees the other */
     yr_companion *companion = atomic_load_explicit(&db->companion, memory_order_seq_cst);
     if (companion) companion->stop(companion);
+    yr_expirer_stop(&db->expirer);
     yr_prefaulter_stop(&db->prefaulter);
     yr_maintainer_stop(&db->maintainer);
     flush_at_close(db);
@@ -390,6 +391,7 @@ yore_status yore_open(const char *path, const yore_open_options *options, yore_d
     if (!options->read_only) yr_prefaulter_start(&db->prefaulter, &db->store);
     db->store.after_group_arg = db;
     db->store.after_group = after_group;
+    if (!options->read_only) yr_expirer_start(&db->expirer, db);
     *out = db;
     return YORE_OK;
 }

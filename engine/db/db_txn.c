@@ -57,6 +57,8 @@ yore_status yore_begin(yore_db *db, yore_slice branch_name, const yore_txn_optio
     yr_layers_unref(layers);
     txn->db = db;
     txn->branch = branch;
+    txn->holds_branch = atomic_load_explicit(&branch->ttl_ns, memory_order_relaxed) != 0;
+    if (txn->holds_branch) atomic_fetch_add_explicit(&branch->open_writes, 1, memory_order_relaxed);
     txn->options = *options;
     txn->view = yr_store_view(&db->store, layers, branch, visible, now > latest ? now : latest);
     yr_arena_init(&txn->arena, db->env);
@@ -75,6 +77,8 @@ void yore_rollback(yore_txn *txn)
 {
     if (!txn) return;
     yore_db *db = txn->db;
+    /* release pairs with the expirer's look: what was committed came before */
+    if (txn->holds_branch) atomic_fetch_sub_explicit(&txn->branch->open_writes, 1, memory_order_release);
     for (; txn->held; txn->held = txn->held->next) yr_found_release(&txn->held->found);
     yr_write_set_deinit(&txn->writes);
     yr_free(db->env, txn->reads, txn->read_capacity * sizeof *txn->reads);
@@ -463,6 +467,7 @@ yore_status yore_commit(yore_txn *txn, yore_slice note, yore_where *where, yore_
         uint64_t version = request.version ? request.version : txn->view.cap;
         fill_where(db, txn->branch, version, where);
     }
+    if (status == YORE_OK && writes) yr_expirer_after_commit(&db->expirer);
     yore_rollback(txn);
     return status;
 }
@@ -487,7 +492,9 @@ static yore_status commit_single(yore_db *db, yore_slice branch_name, yore_key k
     op->key_hash = yr_store_key_hash(&db->store, op->primitive, key.user);
     *request = (yr_request){
         .err = err, .branch = branch, .ops = op, .op_count = 1, .options = &defaults, .sync = db->store.sync};
-    return yr_commit_run(&db->store, request);
+    status = yr_commit_run(&db->store, request);
+    if (status == YORE_OK) yr_expirer_after_commit(&db->expirer);
+    return status;
 }
 
 static void single_where(yore_db *db, const yr_request *request, yore_where *where)

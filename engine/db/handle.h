@@ -9,6 +9,7 @@
 
 #include "engine/branch/skip.h"
 #include "engine/db/background.h"
+#include "engine/db/expirer.h"
 #include "engine/db/prefaulter.h"
 #include "engine/maintain/maintainer.h"
 #include "engine/mvcc/commit.h"
@@ -35,6 +36,7 @@ struct yore_db {
     _Atomic uint32_t closed;
     yr_background background;
     yr_prefaulter prefaulter;
+    yr_expirer expirer;
     yr_disk disk;             /* env NULL for ":memory:" */
     yr_maintainer maintainer; /* store NULL for ":memory:" */
     /* immutable after open */

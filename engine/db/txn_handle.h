@@ -9,6 +9,7 @@ struct yore_txn {
     yore_db *db;
     yr_pin_source reader; /* what its reads borrow */
     yr_branch *branch;
+    bool holds_branch; /* the branch ends one day, but not while it is being written */
     yr_view view;
     yore_txn_options options;
     yr_arena arena;           /* bytes of writes and reads; dies with the transaction */
