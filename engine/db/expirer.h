@@ -1,8 +1,8 @@
 /* The expirer: deletes branches whose time to live is over, by an ordinary commit, so that they can be recovered.
  *
- * A branch stays as long as it has live children that do not end as well, or a transaction is open on it; that is looked
- * at again every ten seconds. Done when a writer opens, and then by a thread that is started with the first branch that
- * ends; where there are no threads, inside commits. What fails is tried again. */
+ * A branch stays as long as it has live children that do not end as well, or a transaction is open on it; that is
+ * looked at again every ten seconds. Done when a writer opens, and then by a thread that is started with the first
+ * branch that ends; where there are no threads, inside commits. What fails is tried again. */
 #ifndef YR_EXPIRER_H
 #define YR_EXPIRER_H
 
