@@ -12,8 +12,7 @@ enum {
     GATHER_NS_MAX = 1000000, /* and longer, while some who committed lately are missing: */
     GATHER_OF_SYNC = 4,      /*   that part of what the last sync took */
     PAUSES_TO_GATHER = 40,   /* the same before other groups, which are a matter of nanoseconds */
-    SPINS_FOR_SYNC = 6000, /* two threads on as many processors meet in each sync if neither has to wake up */
-    PATIENCE = 60,         /* pauses in which the thread that led last may take the turn before others do */
+    PATIENCE = 60,           /* pauses in which the thread that led last may take the turn before others do */
     GROUP_BYTES_MAX = 16 << 20, /* a group past this is closed; a single larger commit is its own group */
     GROUP_BUFFER_KEEP = 1 << 20,
     FUTURE_SLACK_NS = 2000000000,
@@ -503,14 +502,6 @@ static bool try_to_lead(yr_store *store, const yr_request *request)
     return true;
 }
 
-/* How many pauses a thread waits awake. In a synced group a waiter's thread sleeps, unless there are just two. */
-static int spins_of(const yr_store *store, const yr_request *request)
-{
-    if (request->sync != YORE_SYNC_COMMIT || !store->wal) return YR_TURN_SPINS;
-    uint64_t others = atomic_load_explicit(&store->writers, memory_order_relaxed) & ~request->thread;
-    return others && is_one_bit(others) ? SPINS_FOR_SYNC : 0;
-}
-
 yore_status yr_commit_run(yr_store *store, yr_request *request)
 {
     atomic_store_explicit(&request->done, 0, memory_order_relaxed); /* published by enqueue */
@@ -523,7 +514,8 @@ yore_status yr_commit_run(yr_store *store, yr_request *request)
         yr_store_unlead(store);
         return request->status;
     }
-    int spins = spins_of(store, request);
+    /* a synced group's members sleep at once: awake they would be in the way of the kernel's own threads */
+    int spins = request->sync == YORE_SYNC_COMMIT && store->wal ? 0 : YR_TURN_SPINS;
     enqueue(store, request);
     for (int pauses = 0; !yr_turn_is_done(request); pauses++) {
         if ((!is_patient || pauses >= PATIENCE) && try_to_lead(store, request)) {
