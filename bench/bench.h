@@ -208,6 +208,10 @@ void workload_experiments(enum bench_engine engine, const bench_driver *driver);
 /* yore alone. */
 void workload_history(enum bench_engine engine, const bench_driver *driver);
 void workload_backup(enum bench_engine engine, const bench_driver *driver);
+void workload_many(enum bench_engine engine, const bench_driver *driver);
+void workload_few_changes(enum bench_engine engine, const bench_driver *driver);
+void workload_writers(void);
+void workload_beside(void);
 void workload_forks(void);
 void workload_lineage(void);
 void workload_memory(void);

@@ -273,6 +273,12 @@ static void run_round_on_disk(uint32_t round)
     if (bench_wants_any(M_BACKUP_ALONE, M_BACKUP_BESIDE)) {
         run_group(round, "backup", workload_backup, 1u << ENGINE_YORE);
     }
+    if (bench_wants_any(M_OPEN_BRANCHES, M_CASCADE_DELETE)) {
+        run_group(round, "many branches", workload_many, 1u << ENGINE_YORE);
+    }
+    if (bench_wants_any(M_DIFF_SMALL, M_MERGE_SMALL)) {
+        run_group(round, "few changes", workload_few_changes, 1u << ENGINE_YORE);
+    }
 }
 
 static void run_round(uint32_t round)
@@ -312,6 +318,14 @@ static void run_round(uint32_t round)
     if (bench_wants_any(M_DEPTH_FOUND_1, M_DEPTH_MISSING_32)) {
         progress(round, "lineage", "yore");
         workload_lineage();
+    }
+    if (bench_wants_any(M_TWO_WRITERS_COMMIT, M_TWO_WRITERS_OS_1)) {
+        progress(round, "two writers", "yore");
+        workload_writers();
+    }
+    if (bench_wants_any(M_COMMIT_ALONE, M_MERGE_BESIDE)) {
+        progress(round, "commits beside", "yore");
+        workload_beside();
     }
     if (bench_wants_any(M_SEARCH_20_SINGLE, M_SEARCH_20_MEMORY)) {
         progress(round, "search in versions", "yore");

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Gets DoltLite's shell for the benchmark into a directory: fetch_doltlite.py DIR
 
-One version of the npm package @dolthub/doltlite, by npm, checked against its hash; nothing of it is installed or run but
-the prebuilt shell for Linux on x86-64. That was linked against glibc 2.38, for three functions. Where glibc is older,
-a copy is made that does not insist on the version, and a small library gives it the three. Ends with DIR/doltlite, a
-script that starts the shell.
+One version of the npm package @dolthub/doltlite, by npm, checked against its hash; nothing of it is installed
+or run but the prebuilt shell for Linux on x86-64. That was linked against glibc 2.38, for three functions.
+Where glibc is older, a copy is made that does not insist on the version, and a small library gives it the
+three. Ends with DIR/doltlite, a script that starts the shell.
 """
 import base64
 import hashlib

@@ -108,6 +108,17 @@ const report_row report_rows[M_COUNT] = {
     [M_KEY_HISTORY] = {"key_history", "us", true, BAR_BEST_PEER, 0.1, 0},
     [M_DIFF_5000] = {"diff_5000", "us", true, BAR_BEST_PEER, 1.0 / 3, 0},
     [M_MERGE_10] = {"merge_10", "us p50", true, BAR_BEST_PEER, 0.1, 0},
+    [M_TWO_WRITERS_COMMIT] = {"two_writers_commit", "/s", false, BAR_METRIC_MIN, 1.6, M_TWO_WRITERS_COMMIT_1},
+    [M_TWO_WRITERS_COMMIT_1] = {"two_writers_commit_1", "/s", false, BAR_NONE, 0, 0},
+    [M_TWO_WRITERS_OS] = {"two_writers_os", "k/s", false, BAR_METRIC_MIN, 1.2, M_TWO_WRITERS_OS_1},
+    [M_TWO_WRITERS_OS_1] = {"two_writers_os_1", "k/s", false, BAR_NONE, 0, 0},
+    [M_COMMIT_ALONE] = {"commit_alone", "us p99", true, BAR_NONE, 0, 0},
+    [M_FORK_BESIDE] = {"fork_beside", "us added", true, BAR_AT_MOST, 1000.0, 0},
+    [M_MERGE_BESIDE] = {"merge_beside", "us added", true, BAR_AT_MOST, 1000.0, 0},
+    [M_OPEN_BRANCHES] = {"open_branches", "ms", true, BAR_AT_MOST, 20.0, 0},
+    [M_CASCADE_DELETE] = {"cascade_delete", "ms", true, BAR_AT_MOST, 50.0, 0},
+    [M_DIFF_SMALL] = {"diff_small", "ms p50", true, BAR_AT_MOST, 1.0, 0},
+    [M_MERGE_SMALL] = {"merge_small", "ms p50", true, BAR_AT_MOST, 1.0, 0},
 };
 
 static report_cell cells[M_COUNT][ENGINE_COUNT];

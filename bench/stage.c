@@ -13,7 +13,8 @@
 #include "bench/stage.h"
 
 static const workload_stage *const lists[] = {workload_reopen_stages, workload_packed_stages,
-                                              workload_large_stages, workload_calm_stages};
+                                              workload_large_stages, workload_calm_stages,
+                                              workload_many_stages};
 
 static char **own_arguments;
 

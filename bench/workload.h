@@ -73,5 +73,6 @@ extern const workload_stage workload_reopen_stages[];
 extern const workload_stage workload_packed_stages[];
 extern const workload_stage workload_large_stages[];
 extern const workload_stage workload_calm_stages[];
+extern const workload_stage workload_many_stages[];
 
 #endif

@@ -1,9 +1,10 @@
 /* Experiments from a shared baseline, yore beside DoltLite (experiment.h).
  *
- * One store of each engine for all rounds: 10,000 keys in one commit of main, then 5,000 commits that overwrite key 0 and
- * one other key each. key_history: all versions of key 0. diff_5000: all keys that differ between the first commit and
- * the last. merge_10: 10 changes of a branch into another that has changed 10 other keys. commit_bytes: what such a
- * commit makes the store grow by. branch_fork_N: p50 of forks in a store of 10,000 keys that has N branches. */
+ * One store of each engine for all rounds: 10,000 keys in one commit of main, then 5,000 commits that
+ * overwrite key 0 and one other key each. key_history: all versions of key 0. diff_5000: all keys that
+ * differ between the first commit and the last. merge_10: 10 changes of a branch into another that has
+ * changed 10 other keys. commit_bytes: what such a commit makes the store grow by. branch_fork_N: p50 of
+ * forks in a store of 10,000 keys that has N branches. */
 #include <stdio.h>
 #include <stdlib.h>
 
