@@ -1,6 +1,6 @@
 /* Power cuts at every instant of making and of importing: afterwards the file, or the branch, is whole or not there,
- * and when the call had returned it is there. What a cut left behind is a branch `importing/NAME`, and when that is deleted
- * the same can be done again. */
+ * and when the call had returned it is there. What a cut left behind is a branch `importing/NAME`, and when that is
+ * deleted the same can be done again. */
 #include <stdlib.h>
 #include <string.h>
 
