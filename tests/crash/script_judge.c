@@ -202,7 +202,9 @@ static bool recover(script_run *run, yr_sim *disk, const yr_crash_point *point, 
     run->disk = disk;
     ok = ok && (fresh || judge(run, db, point, stats.version));
     if (ok && !fresh && !run->nested) ok = go_on(run, &options, &db, point, stats.version);
-    if (ok && db && yore_check(db, YORE_CHECK_DEEP, NULL, &err) != YORE_OK)
+    /* what a check reads was read by then; so of the many cuts inside recovery some will do */
+    bool is_checked = point->depth == 0 || run->recovered % 8 == 0;
+    if (ok && db && is_checked && yore_check(db, YORE_CHECK_DEEP, NULL, &err) != YORE_OK)
         ok = complain(run, point, "check:", &err);
     yore_close(db);
     const char *wrong = ok ? script_look_at_made(run, disk, point) : NULL;
