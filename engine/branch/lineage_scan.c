@@ -53,6 +53,8 @@ void yr_row_fill_stored(const yr_segment_row *stored, bool visible, yore_row *ro
 }
 
 /* lower = max(prefix, from), upper = min(prefix end, to), as copies. */
+enum { HEAP_FROM = 12 }; /* for fewer sources looking at all of them is as fast */
+
 static yore_status copy_bounds(yr_scan *scan, const yore_range *range, yore_error *err)
 {
     size_t room = 2 * range->prefix.size + range->from.size + range->to.size;
@@ -122,10 +124,11 @@ static yore_status create_sources(yr_scan *scan, bool own_only, uint32_t hops, b
     const yr_layers *layers = scan->view.layers;
     const yr_branch *hop;
     size_t most = (size_t)hops * (layers->mem_count + layers->run_count);
-    scan->sources_bytes = most * (sizeof *scan->sources + sizeof *scan->equal);
+    scan->sources_bytes = most * (sizeof *scan->sources + sizeof *scan->heap + sizeof *scan->equal);
     scan->sources = yr_alloc_zero(scan->env, scan->sources_bytes);
     if (!scan->sources) return yr_fail(err, YORE_ERR_NOMEM, "out of memory for a scan");
-    scan->equal = (uint32_t *)(void *)(scan->sources + most);
+    scan->heap = (yr_scan_turn *)(void *)(scan->sources + most);
+    scan->equal = (uint32_t *)(void *)(scan->heap + most);
     uint64_t cap = scan->view.cap;
     for (hop = scan->view.branch; hop && hops; hop = next_hop(hop, own_only)) {
         if (has_keys(hop)) {
@@ -312,6 +315,74 @@ static uint32_t next_key(yr_scan *scan, uint64_t want)
     return equal;
 }
 
+/* -- many sources: a heap of them by their current keys, of equal ones the younger first, so that a key costs a few
+ * looks and not one at every hop of a deep lineage -- */
+
+static bool turn_before(const yr_scan *scan, const yr_scan_turn *a, const yr_scan_turn *b)
+{
+    int order = yr_slice_compare(a->key, b->key);
+    if (order == 0) return a->source < b->source;
+    return scan->reverse ? order > 0 : order < 0;
+}
+
+static void heap_sink(yr_scan *scan, uint32_t at)
+{
+    yr_scan_turn *heap = scan->heap, turn = heap[at];
+    for (;;) {
+        uint32_t child = at * 2 + 1;
+        if (child >= scan->heap_count) break;
+        if (child + 1 < scan->heap_count && turn_before(scan, &heap[child + 1], &heap[child])) child++;
+        if (!turn_before(scan, &heap[child], &turn)) break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = turn;
+}
+
+static void heap_rise(yr_scan *scan, uint32_t at)
+{
+    yr_scan_turn *heap = scan->heap, turn = heap[at];
+    while (at > 0 && turn_before(scan, &turn, &heap[(at - 1) / 2])) {
+        heap[at] = heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    heap[at] = turn;
+}
+
+static void heap_make(yr_scan *scan, uint64_t want)
+{
+    scan->heap_count = 0;
+    for (uint32_t i = 0; i < scan->source_count; i++) {
+        yore_slice key = peek(scan, &scan->sources[i], want);
+        if (key.data) scan->heap[scan->heap_count++] = (yr_scan_turn){.key = key, .source = i};
+    }
+    for (uint32_t i = scan->heap_count / 2; i-- > 0;) heap_sink(scan, i);
+}
+
+/* The sources that have the next key, taken out of the heap. Returns how many. */
+static uint32_t heap_take(yr_scan *scan)
+{
+    uint32_t equal = 0;
+    yore_slice key = scan->heap[0].key;
+    while (scan->heap_count && yr_slice_equal(scan->heap[0].key, key)) {
+        scan->equal[equal++] = scan->heap[0].source;
+        scan->heap[0] = scan->heap[--scan->heap_count];
+        heap_sink(scan, 0);
+    }
+    return equal;
+}
+
+/* They have moved on: back with them. */
+static void heap_give(yr_scan *scan, uint32_t equal, uint64_t want)
+{
+    for (uint32_t i = 0; i < equal; i++) {
+        yore_slice key = peek(scan, &scan->sources[scan->equal[i]], want);
+        if (!key.data) continue;
+        scan->heap[scan->heap_count] = (yr_scan_turn){.key = key, .source = scan->equal[i]};
+        heap_rise(scan, scan->heap_count++);
+    }
+}
+
 /* One key from all sources that have it: the first with a version decides. */
 static yore_status take_key(yr_scan *scan, uint32_t equal, void *rows, size_t row_size, size_t *n,
                             yore_error *err)
@@ -357,6 +428,21 @@ static yore_status scan_merged(yr_scan *scan, void *rows, size_t row_size, size_
     return YORE_OK;
 }
 
+static yore_status scan_many(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n,
+                             yore_error *err)
+{
+    yore_status status = YORE_OK;
+    heap_make(scan, cap < scan->left ? cap : scan->left);
+    while (*n < cap && scan->left > 0 && scan->heap_count && status == YORE_OK) {
+        uint32_t equal = heap_take(scan);
+        status = take_key(scan, equal, rows, row_size, n, err);
+        uint64_t want = cap - *n < scan->left ? cap - *n : scan->left;
+        if (status == YORE_OK && want > 0) heap_give(scan, equal, want);
+    }
+    if (*n < cap && scan->left > 0) scan->ended = scan->heap_count == 0;
+    return status;
+}
+
 /* The common case of a store that was opened: one run has all of the branch. */
 static yore_status scan_one_run(yr_scan *scan, void *rows, size_t row_size, size_t cap, size_t *n,
                                 yore_error *err)
@@ -394,6 +480,8 @@ static yore_status take_rows(yr_scan *scan, void *rows, size_t row_size, size_t 
         yr_scan_leaves_run(scan, &scan->sources[0], rows, row_size, cap, n);
     } else if (status == YORE_OK && scan->source_count == 1) {
         status = scan_one_run(scan, rows, row_size, cap, n, err);
+    } else if (status == YORE_OK && scan->source_count > HEAP_FROM) {
+        status = scan_many(scan, rows, row_size, cap, n, err);
     } else if (status == YORE_OK) {
         status = scan_merged(scan, rows, row_size, cap, n, err);
     }

@@ -9,6 +9,12 @@
 
 typedef struct yr_scan_source yr_scan_source;
 
+/* A source and its current key. */
+typedef struct yr_scan_turn {
+    yore_slice key;
+    uint32_t source;
+} yr_scan_turn;
+
 typedef struct yr_scan {
     yr_view view;
     const yore_env *env;
@@ -29,6 +35,8 @@ typedef struct yr_scan {
         *sources; /* hops with keys of their own, youngest first, and their layers, youngest first */
     uint32_t source_count;
     size_t sources_bytes;
+    yr_scan_turn *heap; /* scratch: sources by their keys, where there are many */
+    uint32_t heap_count;
     uint32_t *equal;    /* scratch: the sources that have the key being taken */
     yr_block_pin *pins; /* what the rows of this batch borrow from the block cache */
     size_t pin_count, pin_capacity;

@@ -144,6 +144,48 @@ static uint32_t any_key(world *w)
     return any(w, 2) ? any(w, SHARED + 2) : 1000 + 1 + any(w, w->branch_count + 2);
 }
 
+static uint32_t number_of(yore_slice key)
+{
+    char text[16];
+    assert_true(key.size > 3 && key.size < sizeof text);
+    memcpy(text, key.data, key.size);
+    text[key.size] = 0;
+    return (uint32_t)strtoul(text + 3, NULL, 10);
+}
+
+/* Everything a snapshot lists is what single reads would show, in either direction. */
+static void list_all(world *w, yore_snap *snap, uint32_t id, uint64_t cap, bool is_reverse)
+{
+    char text[16];
+    yore_range range = YORE_RANGE_INIT;
+    yore_iter *iter;
+    yore_row rows[7];
+    yore_slice last = {NULL, 0};
+    char kept[16];
+    size_t n = 1, listed = 0, expect = 0;
+    range.reverse = is_reverse;
+    ok(yore_scan(snap, &range, &iter, &err));
+    while (yore_next(iter, rows, sizeof rows[0], 1 + any(w, 7), &n, &err) == YORE_OK && n) {
+        for (size_t i = 0; i < n; i++) {
+            uint32_t number = number_of(rows[i].key);
+            snprintf(text, sizeof text, "key%" PRIu32, number);
+            assert_true(yr_slice_equal(rows[i].key, yore_str(text)));
+            assert_int_equal(rows[i].version, expected(w, id, cap, number));
+            int order = last.data ? yr_slice_compare(rows[i].key, last) : is_reverse ? -1 : 1;
+            assert_true(is_reverse ? order < 0 : order > 0);
+            snprintf(kept, sizeof kept, "%s", text);
+            last = yore_str(kept);
+            listed++;
+        }
+    }
+    yore_iter_close(iter);
+    for (uint32_t number = 0; number <= 1000 + w->branch_count; number++) {
+        if (number == SHARED) number = 1000;
+        expect += expected(w, id, cap, number) != 0;
+    }
+    assert_int_equal(listed, expect);
+}
+
 static void read_some(world *w)
 {
     char key[16], value[24];
@@ -171,6 +213,7 @@ static void read_some(world *w)
         yore_unpin(&pins[0]);
         yore_unpin(&pins[1]);
     }
+    list_all(w, snap, id, cap, any(w, 2) != 0);
     yore_snap_close(snap);
 }
 
