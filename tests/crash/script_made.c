@@ -1,4 +1,4 @@
-/* The judge of what a script made beside its store: backups, restored and salvaged stores. */
+/* The judge of what a script made beside its store: backups, bundles, restored and salvaged stores. */
 #include <string.h>
 
 #include "tests/crash/store_scripts.h"
@@ -16,9 +16,18 @@ static yore_status open_made(const script_made *made, yr_sim *disk, yore_db **db
     options.read_only = true;
     options.memory_bytes_max = 64 << 20;
     options.memory_budget = 16 << 20;
-    if (!made->is_backup) return yore_open(made->path, &options, db, NULL);
+    if (made->kind == SCRIPT_STORE) return yore_open(made->path, &options, db, NULL);
     yore_status status = yore_backup_verify(made->path, &backup, NULL, NULL);
     return status == YORE_OK ? yore_backup_open(made->path, &backup, db, NULL) : status;
+}
+
+static const char *look_at_bundle(const script_made *made, yr_sim *disk)
+{
+    yore_bundle_options options = YORE_BUNDLE_OPTIONS_INIT;
+    yore_bundle_info info = YORE_BUNDLE_INFO_INIT;
+    options.env = yr_sim_env(disk);
+    bool is_whole = yore_bundle_info_get(made->path, &options, &info, NULL) == YORE_OK;
+    return is_whole && info.version == made->version ? NULL : "a bundle is there and not whole";
 }
 
 static const char *look_at(const script_run *run, const script_made *made, yr_sim *disk,
@@ -29,6 +38,7 @@ static const char *look_at(const script_run *run, const script_made *made, yr_si
     const char *wrong = NULL;
     if (!is_there(disk, made->path))
         return point->acked > made->behind ? "what was made beside the store is lost" : NULL;
+    if (made->kind == SCRIPT_BUNDLE) return look_at_bundle(made, disk);
     if (open_made(made, disk, &db) != YORE_OK) return "what was made beside the store is there and not whole";
     if (yore_stats_get(db, &stats, NULL) != YORE_OK || stats.version != made->version) {
         wrong = "what was made beside the store has another number of commits";

@@ -31,11 +31,11 @@ void script_rewritten(script_run *run)
     }
 }
 
-void script_made_it(script_run *run, const char *path, bool is_backup, uint64_t version)
+void script_made_it(script_run *run, const char *path, enum script_kind kind, uint64_t version)
 {
     if (run->made_count == SCRIPT_MADE_MAX) exit(1);
     run->made[run->made_count++] =
-        (script_made){.path = path, .is_backup = is_backup, .version = version, .behind = run->version};
+        (script_made){.path = path, .kind = kind, .version = version, .behind = run->version};
 }
 
 void script_open(script_run *run, yore_open_options *options)
@@ -633,6 +633,7 @@ const store_script store_scripts[] = {
     {"erasure", script_erase},
     {"compaction", script_compact},
     {"backup", script_backup},
+    {"bundle", script_bundle},
     {"restore", script_restore},
     {"salvage", script_salvage},
 };

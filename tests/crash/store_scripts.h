@@ -27,10 +27,12 @@ typedef struct script_history {
     uint64_t digests[SCRIPT_VERSIONS_MAX];
 } script_history;
 
-/* A backup or another store. */
+enum script_kind { SCRIPT_STORE = 1, SCRIPT_BACKUP, SCRIPT_BUNDLE };
+
+/* A backup, a bundle, another store. */
 typedef struct script_made {
     const char *path;
-    bool is_backup;
+    enum script_kind kind;
     uint64_t version; /* the newest in it */
     uint64_t behind;  /* once a commit above this one is acknowledged it must be there */
 } script_made;
@@ -71,6 +73,7 @@ void script_gc_branch(script_run *run);
 void script_erase(script_run *run);
 void script_compact(script_run *run);
 void script_backup(script_run *run);
+void script_bundle(script_run *run);
 void script_restore(script_run *run);
 void script_salvage(script_run *run);
 
@@ -106,8 +109,8 @@ void script_sync(script_run *run);
 
 /* The commit just noted was a collection or an erasure. */
 void script_rewritten(script_run *run);
-/* There is a backup, or another store, of everything up to `version` at `path` now. */
-void script_made_it(script_run *run, const char *path, bool is_backup, uint64_t version);
+/* There is such a thing of everything up to `version` at `path` now. */
+void script_made_it(script_run *run, const char *path, enum script_kind kind, uint64_t version);
 
 /* Chain the records and rows of the commits (from..to] of a store behind `digest`. False when something cannot be read;
  * trimmed history counts as read. */

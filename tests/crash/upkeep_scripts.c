@@ -108,7 +108,7 @@ static void back_up(script_run *run, const char *path, const char *base)
     yore_backup_options options = YORE_BACKUP_OPTIONS_INIT;
     options.base = base;
     NEED(yore_backup_make(run->db, path, &options, NULL, &err), err);
-    script_made_it(run, path, true, run->version);
+    script_made_it(run, path, SCRIPT_BACKUP, run->version);
 }
 
 /* A full one, and one of what came behind. */
@@ -123,6 +123,29 @@ void script_backup(script_run *run)
     script_put_number(run, "b", 1);
 }
 
+/* One of all of a branch, and one on a base, with history. */
+void script_bundle(script_run *run)
+{
+    yore_error err = YORE_ERROR_INIT;
+    yore_bundle_options options = YORE_BUNDLE_OPTIONS_INIT;
+    yore_at at = YORE_AT_INIT, base = YORE_AT_INIT;
+    script_open(run, NULL);
+    for (int i = 0; i < 2; i++) script_put_number(run, "", i);
+    NEED(yore_bundle_make(run->db, "whole", &options, NULL, &err), err);
+    script_made_it(run, "whole", SCRIPT_BUNDLE, run->version);
+    base.kind = YORE_AT_VERSION;
+    base.version = run->version;
+    script_fork(run, "b", "default", 0);
+    for (int i = 0; i < 2; i++) script_put_number(run, "b", i + 1);
+    snprintf(at.branch, sizeof at.branch, "b");
+    options.at = &at;
+    options.base = &base;
+    options.history = true;
+    NEED(yore_bundle_make(run->db, "more", &options, NULL, &err), err);
+    script_made_it(run, "more", SCRIPT_BUNDLE, run->version);
+    script_put_number(run, "", 3);
+}
+
 /* Beside the store it was made of, which goes on. */
 void script_restore(script_run *run)
 {
@@ -134,11 +157,11 @@ void script_restore(script_run *run)
     back_up(run, "full", NULL);
     script_put_number(run, "", 4);
     NEED(yore_backup_restore("full", "again", &options, NULL, &err), err);
-    script_made_it(run, "again", false, run->version - 1);
+    script_made_it(run, "again", SCRIPT_STORE, run->version - 1);
     script_put_number(run, "", 5);
     options.last_version = 3; /* a point in time */
     NEED(yore_backup_restore("full", "past", &options, NULL, &err), err);
-    script_made_it(run, "past", false, 3);
+    script_made_it(run, "past", SCRIPT_STORE, 3);
     script_put_number(run, "", 6);
 }
 
@@ -155,7 +178,7 @@ void script_salvage(script_run *run)
     script_close(run);
     NEED(yore_salvage("db", "saved", &options, &report, &err), err);
     if (!report.complete) exit(1);
-    script_made_it(run, "saved", false, run->version);
+    script_made_it(run, "saved", SCRIPT_STORE, run->version);
     script_open(run, NULL);
     script_put_number(run, "", 4);
 }
