@@ -358,9 +358,7 @@ static void write_head(git_export *out, const git_commit_node *node, const yore_
     }
     if (info->author.size > 0) write_person(to, "author", info->author, seconds_of(info));
     write_person(to, "committer", info->author, seconds_of(info));
-    (void)fprintf(to, "data %zu\n", info->note.size);
-    (void)fwrite(info->note.data, 1, info->note.size, to);
-    (void)putc('\n', to);
+    git_write_data(to, info->note);
     if (from != 0) (void)fprintf(to, "from :%" PRIu32 "\n", from);
     for (uint32_t i = 1; i < node->parent_count; i++) {
         uint32_t merge = parent_mark(out, node, i);

@@ -48,4 +48,7 @@ int git_trees_write(git_trees *trees);
 void git_trees_close(git_trees *trees); /* this commit */
 void git_trees_deinit(git_trees *trees);
 
+/* `data N`, and the bytes on lines of their own. */
+void git_write_data(FILE *to, yore_slice data);
+
 #endif

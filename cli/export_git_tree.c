@@ -185,6 +185,13 @@ static int drop(git_trees *trees, yore_slice path)
     return EXIT_DONE;
 }
 
+void git_write_data(FILE *to, yore_slice data)
+{
+    (void)fprintf(to, "data %zu\n", data.size);
+    if (data.size > 0) (void)fwrite(data.data, 1, data.size, to);
+    (void)putc('\n', to);
+}
+
 static bool is_object_id(yore_slice text)
 {
     const char *at = text.data;
@@ -218,9 +225,7 @@ static void put(git_trees *trees, const yore_row *row, yore_slice path)
     } else {
         (void)fprintf(to, "M %s inline ", mode_of(trees, row));
         write_path(trees, path);
-        (void)fprintf(to, "data %zu\n", row->value.size);
-        (void)fwrite(row->value.data, 1, row->value.size, to);
-        (void)putc('\n', to);
+        git_write_data(to, row->value);
     }
     trees->run->bytes += row->value.size;
     trees->run->rows++;
