@@ -14,10 +14,12 @@ static bool is_live(const yr_branch *branch)
 
 /* -- deleting -- */
 
+enum { GO_MAX = 4096 }; /* with one commit, so that others need not wait long for it */
+
 typedef struct expire_plan {
     uint32_t *gone; /* by id: children that go with this commit */
     uint32_t last;
-    uint32_t count;
+    uint32_t count; /* out */
 } expire_plan;
 
 static bool may_go(const yr_branch *branch, const expire_plan *plan, int64_t now)
@@ -31,7 +33,7 @@ static bool may_go(const yr_branch *branch, const expire_plan *plan, int64_t now
 /* Children have greater ids than their parents, so they are looked at first. */
 static void choose(const yr_catalog *catalog, expire_plan *plan, int64_t now)
 {
-    for (uint32_t id = plan->last; id > YR_DEFAULT_BRANCH; id--) {
+    for (uint32_t id = plan->last; id > YR_DEFAULT_BRANCH && plan->count < GO_MAX; id--) {
         const yr_branch *branch = yr_catalog_by_id(catalog, id);
         if (!may_go(branch, plan, now)) continue;
         if (branch->parent) plan->gone[branch->parent->id]++;
@@ -43,18 +45,20 @@ static void choose(const yr_catalog *catalog, expire_plan *plan, int64_t now)
 static yore_status plan_expire(yr_store *store, yr_request *request, uint64_t version, int64_t wall_ns)
 {
     const yr_catalog *catalog = store->catalog;
-    expire_plan plan = {.last = yr_catalog_last_id(catalog)};
-    size_t bytes = (plan.last + (size_t)1) * sizeof *plan.gone;
-    plan.gone = yr_arena_alloc(&store->scratch, bytes);
-    if (!plan.gone) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for branches that end");
-    memset(plan.gone, 0, bytes);
-    choose(catalog, &plan, wall_ns);
-    if (plan.count == 0) return YORE_CONFLICT; /* nothing to say */
-    yore_status status = yr_branch_plan_room(store, request, plan.count);
-    for (uint32_t id = 1; id <= plan.last && status == YORE_OK; id++) {
+    expire_plan *plan = request->plan_arg;
+    plan->last = yr_catalog_last_id(catalog);
+    plan->count = 0;
+    size_t bytes = (plan->last + (size_t)1) * sizeof *plan->gone;
+    plan->gone = yr_arena_alloc(&store->scratch, bytes);
+    if (!plan->gone) return yr_fail(request->err, YORE_ERR_NOMEM, "out of memory for branches that end");
+    memset(plan->gone, 0, bytes);
+    choose(catalog, plan, wall_ns);
+    if (plan->count == 0) return YORE_CONFLICT; /* nothing to say */
+    yore_status status = yr_branch_plan_room(store, request, plan->count);
+    for (uint32_t id = 1; id <= plan->last && status == YORE_OK; id++) {
         yr_branch_record record;
         yr_branch *branch = yr_catalog_by_id(catalog, id);
-        if (plan.gone[id] != UINT32_MAX) continue;
+        if (plan->gone[id] != UINT32_MAX) continue;
         yr_branch_record_of(branch, &record);
         record.flags |= YR_BRANCH_DELETED;
         record.deleted_version = version;
@@ -84,10 +88,17 @@ static void expire(yore_db *db)
     const yore_env *env = db->env;
     int64_t now = env->wall_ns(env->ctx);
     if (yr_catalog_next_end(db->store.catalog) > now || !look(db, now)) return;
-    yr_request request = {
-        .plan = plan_expire, .kind = YORE_COMMIT_BRANCH, .note = yore_str("their time to live is over")};
-    yore_status ignored = yr_registry_commit(db, &request, YORE_SYNC_DEFAULT, NULL); /* tried again */
-    if (ignored == YORE_OK) (void)look(db, now);
+    yore_status status = YORE_OK; /* a failure is tried again */
+    for (bool more = true; more && status == YORE_OK;) {
+        expire_plan plan = {0};
+        yr_request request = {.plan = plan_expire,
+                              .plan_arg = &plan,
+                              .kind = YORE_COMMIT_BRANCH,
+                              .note = yore_str("their time to live is over")};
+        status = yr_registry_commit(db, &request, YORE_SYNC_DEFAULT, NULL);
+        more = plan.count == GO_MAX;
+    }
+    (void)look(db, now);
 }
 
 /* -- when -- */
@@ -99,6 +110,7 @@ static void run(void *arg)
     yr_mutex_lock(&expirer->mutex);
     while (!expirer->stop) {
         int64_t next = yr_catalog_next_end(expirer->db->store.catalog), now = env->wall_ns(env->ctx);
+        expirer->waits_for = next;
         if (next == INT64_MAX) {
             yr_cond_wait(&expirer->cond, &expirer->mutex);
         } else if (next > now) {
@@ -148,7 +160,7 @@ void yr_expirer_wake(yr_expirer *expirer)
         expirer->thread = NULL;
         atomic_store_explicit(&expirer->is_inline, true, memory_order_relaxed);
     }
-    yr_cond_signal(&expirer->cond);
+    if (yr_catalog_next_end(expirer->db->store.catalog) < expirer->waits_for) yr_cond_signal(&expirer->cond);
     yr_mutex_unlock(&expirer->mutex);
 }
 

@@ -18,6 +18,7 @@ typedef struct yr_expirer {
     yore_db *db;         /* NULL: it was not started, or has been stopped */
     yore_thread *thread; /* NULL: none yet, or none can be had; under mutex, as the next one */
     bool stop;
+    int64_t waits_for;      /* the end the thread sleeps until, or works at */
     _Atomic bool is_inline; /* no thread can be had */
     yr_mutex mutex;
     yr_cond cond;

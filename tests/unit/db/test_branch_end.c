@@ -183,6 +183,27 @@ static void test_a_writer_that_opens_deletes_what_ended_and_a_reader_does_not(vo
     yr_sim_destroy(sim);
 }
 
+/* More than go with one commit, with children and without. */
+static void test_thousands_go_at_once(void **state)
+{
+    enum { MANY = 10000 };
+    (void)state;
+    yr_sim *sim = yr_sim_create(5);
+    yore_db *db = opened(sim, false);
+    char name[32], parent[32];
+    for (int i = 0; i < MANY; i++) {
+        snprintf(name, sizeof name, "b%d", i);
+        snprintf(parent, sizeof parent, "b%d", i - 1);
+        create(db, name, i % 4 ? parent : "default", DAY);
+    }
+    pass(sim, db, 2 * DAY);
+    yore_stats stats = {.struct_size = sizeof stats};
+    ok(yore_stats_get(db, &stats, &err));
+    assert_int_equal(stats.branches, 1);
+    yore_close(db);
+    yr_sim_destroy(sim);
+}
+
 static void wait_gone(yore_db *db, const char *name)
 {
     const yore_env *env = yore_env_default();
@@ -212,6 +233,7 @@ int main(void)
         cmocka_unit_test(test_it_goes_by_a_commit_and_can_be_recovered),
         cmocka_unit_test(test_it_stays_while_it_has_children_or_is_written),
         cmocka_unit_test(test_a_writer_that_opens_deletes_what_ended_and_a_reader_does_not),
+        cmocka_unit_test(test_thousands_go_at_once),
         cmocka_unit_test(test_a_thread_does_it_where_there_are_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
