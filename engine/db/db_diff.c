@@ -5,7 +5,10 @@
 #include "engine/db/handle.h"
 #include "engine/diff/view_diff.h"
 
-enum { HELD_MAX = 64 };
+enum {
+    HELD_MAX = 64,
+    HELD_BYTES = 16 << 20 /* of values: a call ends with the row that comes to it */
+};
 
 typedef struct diff_iter {
     yore_iter base;
@@ -67,6 +70,12 @@ static yore_status take_row(diff_iter *iter, const yr_diff_row *from, yore_diff_
     return YORE_OK;
 }
 
+/* What it borrows may be in memory for this row alone. */
+static uint64_t value_bytes(const yr_diff_row *row)
+{
+    return (row->has_old ? row->old.value.size : 0) + (uint64_t)(row->has_new ? row->new_.value.size : 0);
+}
+
 /* The buffer does not move any more. */
 static void set_keys(const diff_iter *iter, void *rows, size_t row_size, size_t n)
 {
@@ -90,14 +99,16 @@ yore_status yore_diff_next(yore_iter *base, yore_diff_row *rows, size_t row_size
         return yr_fail(err, YORE_ERR_MISUSE, "room for rows and a count are needed");
     if (iter->failure) return yr_fail(err, iter->failure, "this diff has failed before");
     size_t count = 0;
+    uint64_t bytes = 0;
     yore_status status = YORE_OK;
     release_held(iter);
-    while (status == YORE_OK && count < cap && count < HELD_MAX && iter->left > 0) {
+    while (count < cap && count < HELD_MAX && bytes < HELD_BYTES && iter->left > 0) {
         yr_diff_row found;
         yore_diff_row row;
         status = yr_diff_next(iter->diff, &found, err);
         if (status == YORE_OK) status = take_row(iter, &found, &row, err);
         if (status != YORE_OK) break;
+        bytes += value_bytes(&found);
         memcpy((uint8_t *)rows + count * row_size, &row, row_size < sizeof row ? row_size : sizeof row);
         count++;
         iter->left--;
@@ -112,7 +123,8 @@ yore_status yore_diff_next(yore_iter *base, yore_diff_row *rows, size_t row_size
 yore_status yore_diff_info_get(const yore_iter *base, yore_diff_info *out, yore_error *err)
 {
     const diff_iter *iter = as_diff(base, err);
-    if (!iter || !out) return YORE_ERR_MISUSE;
+    if (!iter) return YORE_ERR_MISUSE;
+    if (!out) return yr_fail(err, YORE_ERR_MISUSE, "room for what is known of the diff is needed");
     yore_status status = yr_out_check(out->struct_size, sizeof *out, err);
     if (status == YORE_OK) *out = *yr_diff_info(iter->diff);
     return status;

@@ -24,7 +24,7 @@ yore_status yore_next(yore_iter *iter, yore_row *rows, size_t row_size, size_t c
     }
     if (!iter->next)
         return yr_fail(err, YORE_ERR_MISUSE,
-                       "this iterator lists no rows: use yore_log_next or yore_search_next");
+                       "this iterator lists no rows: use the call of its kind, as yore_log_next");
     size_t count = 0;
     yore_status status = iter->next(iter, rows, row_size, cap, &count, err);
     if (status < 0) return status;

@@ -74,7 +74,7 @@ YORE_API YORE_NODISCARD yore_status yore_diff(yore_db *db, const yore_at *a, con
 
 /* Take the next rows. They last until the next call on the iterator.
  * rows      room for `cap` rows of `row_size` bytes each (sizeof(yore_diff_row)).
- * n         set to how many were written, on YORE_OK at least 1.
+ * n         set to how many were written, on YORE_OK at least 1; fewer where their values come to 16 MiB.
  * Returns YORE_OK, YORE_END; YORE_ERR_MISUSE, YORE_ERR_NOMEM.
  * Threads one at a time.   Blocks on reads.   Cost O(depth + layers) a key that was changed. */
 YORE_API YORE_NODISCARD yore_status yore_diff_next(yore_iter *iter, yore_diff_row *rows, size_t row_size,

@@ -333,6 +333,9 @@ static void other_iterators_and_unprepared_structs_are_refused(void **state)
     ok(yore_diff(*state, NULL, NULL, NULL, &iter, NULL, NULL, &err));
     assert_int_equal(yore_next(iter, &plain, sizeof plain, 1, &n, &err), YORE_ERR_MISUSE);
     assert_int_equal(yore_diff_info_get(iter, &info, &err), YORE_ERR_MISUSE);
+    err = (yore_error)YORE_ERROR_INIT;
+    assert_int_equal(yore_diff_info_get(iter, NULL, &err), YORE_ERR_MISUSE);
+    assert_string_not_equal(err.message, "");
     yore_iter_close(iter);
     assert_int_equal(yore_diff_next(NULL, &row, sizeof row, 1, &n, &err), YORE_ERR_MISUSE);
     yore_diff_options options = {0};
@@ -344,6 +347,33 @@ static void other_iterators_and_unprepared_structs_are_refused(void **state)
 }
 
 #define DIFF_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+/* However many rows there is room for: values may be in memory for the rows alone. */
+static void a_call_ends_with_the_row_that_comes_to_16_mib_of_values(void **state)
+{
+    yore_db *db = *state;
+    enum { KEYS = 10, BYTES = 4 << 20 };
+    static uint8_t value[BYTES];
+    for (int i = 0; i < KEYS; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%d", i);
+        ok(yore_db_put(db, yore_str(""), yore_str_key(key), yore_bytes(value, BYTES), NULL, &err));
+    }
+    yore_at from = YORE_AT_INIT;
+    from.kind = YORE_AT_VERSION;
+    from.version = 1;
+    static const size_t counts[] = {4, 4, 2};
+    yore_iter *iter;
+    yore_diff_row rows[64];
+    size_t n;
+    ok(yore_diff(db, &from, NULL, NULL, &iter, NULL, NULL, &err));
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        ok(yore_diff_next(iter, rows, sizeof rows[0], 64, &n, &err));
+        assert_int_equal(n, counts[i]);
+    }
+    assert_int_equal(yore_diff_next(iter, rows, sizeof rows[0], 64, &n, &err), YORE_END);
+    yore_iter_close(iter);
+}
 
 int main(void)
 {
@@ -360,6 +390,7 @@ int main(void)
         DIFF_TEST(a_deleted_branch_is_compared_by_id),
         DIFF_TEST(a_deep_lineage_is_compared_hop_by_hop),
         DIFF_TEST(ranges_limits_and_primitives_choose_rows),
+        DIFF_TEST(a_call_ends_with_the_row_that_comes_to_16_mib_of_values),
         DIFF_TEST(other_iterators_and_unprepared_structs_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
