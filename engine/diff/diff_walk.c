@@ -108,7 +108,7 @@ static yore_status reader_seek(run_reader *reader, yr_run *run, uint64_t version
     return YORE_OK;
 }
 
-/* A commit whose rows have all gone has none in the list. */
+/* A commit whose rows have all gone has none in the list. YORE_END: they are too many, of one commit, too. */
 static yore_status add_from_run(yr_diff *diff, run_reader *reader, yr_run *run, uint64_t version,
                                 yore_error *err)
 {
@@ -117,6 +117,7 @@ static yore_status add_from_run(yr_diff *diff, run_reader *reader, yr_run *run, 
     while (status == YORE_OK && yr_run_changes_peek(&reader->changes) == version) {
         status = yr_run_changes_next(&reader->changes, &row, err);
         if (status == YORE_OK && !add_key(diff, row.tree_key, false)) return no_memory(err);
+        if (status == YORE_OK && diff->arena.bytes > WALK_BYTES_MAX) status = YORE_END;
     }
     return status;
 }

@@ -152,10 +152,9 @@ static void a_diff_reads_what_was_changed(void **state)
     yr_sim_destroy(sim);
 }
 
-/* Most of the keys are as long as can be. */
-static void the_keys_of_many_commits_are_not_all_held_in_memory(void **state)
+/* Most of the keys are as long as can be, and so many of them were written by each commit. */
+static void expect_few_in_memory(uint32_t keys_a_commit)
 {
-    (void)state;
     enum { KEYS = 3000, BYTES_MAX = 64 << 20 };
     static char text[YORE_KEY_BYTES_MAX];
     yr_sim *sim = yr_sim_create(2);
@@ -172,7 +171,7 @@ static void the_keys_of_many_commits_are_not_all_held_in_memory(void **state)
     ok(yore_db_put(db, yore_str(""), yore_str_key("first"), yore_str("1"), NULL, &err));
     for (uint32_t n = 0; n < KEYS;) {
         ok(yore_begin(db, yore_str(""), NULL, &txn, &err));
-        for (uint32_t end = n + 100; n < end; n++) {
+        for (uint32_t end = n + keys_a_commit; n < end; n++) {
             snprintf(text, 12, "%08u", n);
             ok(yore_put(txn, yore_bytes_key(text, sizeof text), yore_str("1"), NULL, &err));
         }
@@ -192,9 +191,21 @@ static void the_keys_of_many_commits_are_not_all_held_in_memory(void **state)
     assert_true(open.bytes < closed.bytes + BYTES_MAX + (8 << 20));
     assert_int_equal(count_rows(db, &from, &to, YORE_KV, &info), KEYS);
     assert_int_equal(info.hops_scanned, 1);
-    assert_int_equal(info.commits, KEYS / 100); /* they were few enough */
+    assert_int_equal(info.commits, KEYS / keys_a_commit); /* they were few enough */
     yore_close(db);
     yr_sim_destroy(sim);
+}
+
+static void the_keys_of_many_commits_are_not_all_held_in_memory(void **state)
+{
+    (void)state;
+    expect_few_in_memory(100);
+}
+
+static void the_keys_of_a_large_commit_are_not_all_held_in_memory(void **state)
+{
+    (void)state;
+    expect_few_in_memory(3000);
 }
 
 int main(int argc, char **argv)
@@ -202,6 +213,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_diff_reads_what_was_changed),
         cmocka_unit_test(the_keys_of_many_commits_are_not_all_held_in_memory),
+        cmocka_unit_test(the_keys_of_a_large_commit_are_not_all_held_in_memory),
     };
     if (argc > 1) key_count = strtoull(argv[1], NULL, 10);
     return cmocka_run_group_tests(tests, NULL, NULL);
