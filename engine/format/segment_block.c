@@ -108,7 +108,7 @@ bool yr_chunk_take(yore_slice bytes, yr_chunk *chunk)
     chunk->table = yr_take(&r, CHUNK_SLOT_BYTES * (size_t)chunk->count).data;
     chunk->tree_key = yr_take(&r, key_bytes);
     chunk->values = yore_bytes(r.p, r.left);
-    return r.ok && chunk->count > 0 && key_bytes > 5 && chunk->bytes <= bytes.size &&
+    return r.ok && chunk->count > 0 && yr_tree_key_has_size(key_bytes) && chunk->bytes <= bytes.size &&
            yr_get_le32(chunk->table) == 0;
 }
 

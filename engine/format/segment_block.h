@@ -66,6 +66,12 @@ static inline uint32_t yr_record_optional_bytes(uint32_t flags)
            (flags & YR_RECORD_META ? 4u : 0u);
 }
 
+/* Branch, primitive, and a user key: readers copy keys to where there is room for the longest. */
+static inline bool yr_tree_key_has_size(uint32_t bytes)
+{
+    return bytes > 5 && bytes <= YR_SEGMENT_TREE_KEY_MAX;
+}
+
 /* Only its key and size: what a search compares. Inline: listings and searches do it for every record. */
 static inline bool yr_record_key(yore_slice bytes, yore_slice *tree_key, uint32_t *record_bytes)
 {
@@ -73,7 +79,7 @@ static inline bool yr_record_key(yore_slice bytes, yore_slice *tree_key, uint32_
     if (bytes.size < YR_RECORD_HEADER) return false;
     uint32_t key_bytes = yr_get_le16(p), total = yr_get_le32(p + 4);
     uint32_t head = YR_RECORD_HEADER + yr_record_optional_bytes(yr_get_le16(p + 2));
-    if (total > bytes.size || total < head + key_bytes || key_bytes <= 5) return false;
+    if (total > bytes.size || total < head + key_bytes || !yr_tree_key_has_size(key_bytes)) return false;
     *record_bytes = (total + 3) & ~UINT32_C(3);
     *tree_key = yore_bytes(p + head, key_bytes);
     return *record_bytes <= bytes.size;

@@ -210,6 +210,34 @@ static void test_references_are_of_one_size(void **state)
     }
 }
 
+/* Readers copy keys to where there is room for the longest. */
+static void test_keys_longer_than_any_can_be_are_refused(void **state)
+{
+    (void)state;
+    static const uint8_t key[YR_SEGMENT_TREE_KEY_MAX + 1];
+    static const yr_history_ref none = {0};
+    static const size_t sizes[] = {4, 5, 6, YR_SEGMENT_TREE_KEY_MAX, YR_SEGMENT_TREE_KEY_MAX + 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const size_t size = sizes[i];
+        bool is_sound = size > 5 && size <= YR_SEGMENT_TREE_KEY_MAX;
+        yr_buf out;
+        yr_record record;
+        yr_chunk_maker chunk_maker;
+        yr_chunk chunk;
+        const yr_segment_row row = {.tree_key = yore_bytes(key, size), .version = 5, .op = YORE_OP_PUT};
+        yr_buf_init(&out, yore_env_default(), 1u << 20);
+        yr_chunk_maker_init(&chunk_maker, yore_env_default());
+        assert_true(yr_record_append(&out, &row, &none));
+        assert_int_equal(yr_record_take(yore_bytes(out.data, out.size), &record), is_sound);
+        yr_buf_clear(&out);
+        assert_true(yr_chunk_maker_add(&chunk_maker, &row));
+        assert_true(yr_chunk_maker_append(&chunk_maker, row.tree_key, &out));
+        assert_int_equal(yr_chunk_take(yore_bytes(out.data, out.size), &chunk), is_sound);
+        yr_chunk_maker_deinit(&chunk_maker);
+        yr_buf_deinit(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +246,7 @@ int main(void)
         cmocka_unit_test(test_damaged_commit_blocks_are_refused_or_stay_in_bounds),
         cmocka_unit_test(test_infos_come_out_and_cut_ones_are_refused),
         cmocka_unit_test(test_references_are_of_one_size),
+        cmocka_unit_test(test_keys_longer_than_any_can_be_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
