@@ -1,5 +1,6 @@
 /* Keys in order over the files of a run, one cursor at a time: files are disjoint and in key order. */
 #include "engine/segment/run_private.h"
+#include "engine/segment/segment_private.h"
 
 #include <string.h>
 
@@ -61,7 +62,12 @@ yore_status yr_run_cursor_seek(yr_run_cursor *cursor, yore_slice tree_key, yr_se
     if (yr_slice_compare(tree_key, cursor->prefix) < 0) tree_key = cursor->prefix;
     file_set(cursor, tree_key.size ? yr_run_locate(cursor->run, tree_key) : 0);
     yore_status status = yr_segment_cursor_seek(&cursor->at, tree_key, row, err);
-    return status == YORE_END ? files_forward(cursor, row, err) : status;
+    if (status == YORE_END) status = files_forward(cursor, row, err);
+    if (status != YORE_OK || yr_slice_compare(row->tree_key, tree_key) >= 0) return status;
+    /* whoever seeks behind what was found would find it again, for ever */
+    cursor->at.is_placed = false;
+    return yr_segment_bad_block(cursor->at.segment, YR_STREAM_MAIN, cursor->at.block_at, "keys out of order",
+                                err);
 }
 
 /* The last file that may have a key with the prefix, or one below. */

@@ -215,6 +215,42 @@ static void test_each_number_of_the_index_is_checked(void **state)
     lie_deinit(&l);
 }
 
+/* A key that is less than the one it was found for would be found again by whoever seeks on from there. */
+static void test_a_seek_gives_no_key_below_the_one_asked_for(void **state)
+{
+    (void)state;
+    lie l;
+    lie_init(&l, YR_SEGMENT_HOT);
+    kit_ok(&l.k, open_unchecked(&l));
+    uint32_t refused = 0;
+    for (uint32_t i = 1; i < l.model.key_count; i++) {
+        yore_slice before = l.model.rows[l.model.key_rows[i - 1]].tree_key;
+        yore_slice key = l.model.rows[l.model.key_rows[i]].tree_key;
+        uint8_t behind[64]; /* the least key behind the one before */
+        yr_segment_hit hit = {0};
+        kit_ok(&l.k, yr_segment_find(l.k.segment, key, kit_hash(&l.k, key), UINT64_MAX, &hit, &l.k.err));
+        size_t off = (size_t)((const uint8_t *)hit.row.tree_key.data - l.k.image);
+        yr_segment_hit_release(&hit);
+        assert_true(off + key.size <= l.k.image_bytes && before.size < sizeof behind);
+        memset(l.k.image + off, 0, key.size);
+        memcpy(behind, before.data, before.size);
+        behind[before.size] = 0;
+        const yore_slice from = yore_bytes(behind, before.size + 1);
+        yr_run_cursor cursor;
+        yr_segment_row row;
+        yr_run_cursor_init(&cursor, l.k.run, UINT64_MAX, yore_bytes(NULL, 0));
+        yore_status status = yr_run_cursor_seek(&cursor, from, &row, &l.k.err);
+        refused += status == YORE_ERR_CORRUPT;
+        if (status == YORE_OK) assert_true(yr_slice_compare(row.tree_key, from) >= 0);
+        if (status < 0) assert_int_equal(yr_run_cursor_next(&cursor, &row, &l.k.err), YORE_END);
+        yr_run_cursor_deinit(&cursor);
+        memcpy(l.k.image + off, l.whole + off, key.size);
+    }
+    assert_true(refused > 0);
+    kit_close(&l.k);
+    lie_deinit(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_a_hash_index_that_lies_is_found_out),
         cmocka_unit_test(test_sizes_that_are_not_the_blocks_are_found_out),
         cmocka_unit_test(test_each_number_of_the_index_is_checked),
+        cmocka_unit_test(test_a_seek_gives_no_key_below_the_one_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
