@@ -78,11 +78,11 @@ static yore_status step(yore_json_diff *d, level *at, yore_json_change *change, 
     int order = !n   ? -1
                 : !o ? 1
                      : yr_json_compare_literals(yr_json_name(&d->old_doc, o), yr_json_name(&d->new_doc, n));
-    if (order <= 0) at->i++;
-    if (order >= 0) at->j++;
     d->path.size = at->path_size;
     yore_slice name = order <= 0 ? yr_json_name(&d->old_doc, o) : yr_json_name(&d->new_doc, n);
     if (!yr_json_path_append(&d->path, name)) return yr_fail(err, YORE_ERR_NOMEM, "out of memory");
+    if (order <= 0) at->i++;
+    if (order >= 0) at->j++;
     *has_row = true;
     if (order == 0) {
         *has_row = compare(d, o, n, change);

@@ -120,6 +120,14 @@ static int refuse(run *r, size_t off, const char *why)
     return 0;
 }
 
+static int too_deep(run *r, size_t off)
+{
+    r->status = yr_fail(r->err, YORE_ERR_LIMIT, "the JSON text nests deeper than %u levels at byte %zu",
+                        YR_JSON_DEPTH_MAX, off);
+    if (r->err) r->err->offset = (uint32_t)off;
+    return 0;
+}
+
 static int out_of_memory(run *r)
 {
     r->status = yr_fail(r->err, YORE_ERR_NOMEM, "out of memory");
@@ -234,7 +242,7 @@ static int on_name(void *ctx, const unsigned char *decoded, size_t size)
 static int open_container(run *r, yr_json_kind kind)
 {
     if (r->depth == YR_JSON_DEPTH_MAX) {
-        return refuse(r, yajl_get_bytes_consumed(r->yajl) - 1, "nested deeper than 512 levels");
+        return too_deep(r, yajl_get_bytes_consumed(r->yajl) - 1);
     }
     if (!add_node(r, kind)) return 0;
     r->frames[r->depth++] = (frame){.node = r->doc->node_count - 1};

@@ -102,7 +102,10 @@ static void test_depth_and_size_have_an_end(void **state)
     memset(text + YR_JSON_DEPTH_MAX, ']', YR_JSON_DEPTH_MAX);
     assert_int_equal(parse(yore_bytes(text, 2 * YR_JSON_DEPTH_MAX), NULL), YORE_OK);
     memset(text, '[', size);
-    assert_int_equal(parse(yore_bytes(text, 1000000), NULL), YORE_ERR_INPUT);
+    yore_error err = YORE_ERROR_INIT;
+    assert_int_equal(parse(yore_bytes(text, 1000000), &err), YORE_ERR_LIMIT);
+    assert_int_equal(err.offset, YR_JSON_DEPTH_MAX);
+    assert_non_null(strstr(err.message, "512 levels"));
     memset(text, ' ', size);
     text[0] = '1';
     assert_int_equal(parse(yore_bytes(text, YR_JSON_BYTES_MAX), NULL), YORE_OK);
@@ -210,6 +213,26 @@ static void test_out_of_memory_leaves_nothing_behind(void **state)
     yr_sim_destroy(sim);
 }
 
+static void test_a_diff_goes_on_where_memory_was_out(void **state)
+{
+    (void)state;
+    yr_sim *sim = yr_sim_create(2);
+    yore_json_diff *diff;
+    yore_json_change change = YORE_JSON_CHANGE_INIT;
+    assert_int_equal(
+        yore_json_diff_open(yr_sim_env(sim), yore_str("{\"a\":1}"), yore_str("{\"b\":1}"), &diff, NULL),
+        YORE_OK);
+    yr_sim_fail_alloc(sim, 1, false); /* room for the path */
+    assert_int_equal(yore_json_diff_next(diff, &change, NULL), YORE_ERR_NOMEM);
+    assert_int_equal(yore_json_diff_next(diff, &change, NULL), YORE_OK);
+    assert_int_equal(change.op, YORE_DIFF_DEL);
+    assert_int_equal(yore_json_diff_next(diff, &change, NULL), YORE_OK);
+    assert_int_equal(change.op, YORE_DIFF_ADD);
+    assert_int_equal(yore_json_diff_next(diff, &change, NULL), YORE_END);
+    yore_json_diff_close(diff);
+    yr_sim_destroy(sim);
+}
+
 /* JSONTestSuite: y_ must be taken, n_ refused; names say which. Doubled names are refused here on purpose. */
 static void test_the_json_test_suite(void **state)
 {
@@ -258,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_equality_is_of_what_is_said),
         cmocka_unit_test(test_literals_are_ordered_by_what_they_stand_for),
         cmocka_unit_test(test_out_of_memory_leaves_nothing_behind),
+        cmocka_unit_test(test_a_diff_goes_on_where_memory_was_out),
         cmocka_unit_test(test_the_json_test_suite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
