@@ -189,6 +189,7 @@ yore_status yr_scan_init(yr_scan *scan, const yr_view *view, const yore_range *r
 static void release_pins(yr_scan *scan)
 {
     while (scan->pin_count) yr_block_pin_release(&scan->pins[--scan->pin_count]);
+    yr_block_pin_release(&scan->hidden_pin);
 }
 
 void yr_scan_deinit(yr_scan *scan)
@@ -263,13 +264,14 @@ static yore_status take_stored(yr_scan *scan, const yr_scan_source *source, void
     const yr_segment_row *stored = &source->u.rows.row;
     bool visible = stored->op == YORE_OP_PUT &&
                    (!stored->expiry_ns || stored->expiry_ns > scan->view.time_ns);
-    /* one that does not show may be the last of the batch: its key is wanted as well */
+    bool shows = visible || scan->with_deleted;
     const yr_block_pin *pin = yr_run_cursor_pin(&source->u.rows.cursor);
-    if (pin && !yr_scan_rows_keep(scan, pin)) return no_memory(err);
+    if (pin && shows && !yr_scan_rows_keep(scan, pin)) return no_memory(err);
+    if (pin && !shows) yr_scan_rows_hold(scan, pin);
     scan->last = yore_bytes((const uint8_t *)stored->tree_key.data + YR_TREE_KEY_PREFIX,
                             stored->tree_key.size - YR_TREE_KEY_PREFIX);
     scan->last_moves = scan->started = true;
-    if (!visible && !scan->with_deleted) return YORE_OK;
+    if (!shows) return YORE_OK;
     YR_SCRATCH yore_row other;
     yore_row *row = row_size == sizeof *row ? (yore_row *)rows + *n : &other;
     yr_row_fill_stored(stored, visible, row);

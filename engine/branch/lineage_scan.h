@@ -40,6 +40,8 @@ typedef struct yr_scan {
     uint32_t *equal;    /* scratch: the sources that have the key being taken */
     yr_block_pin *pins; /* what the rows of this batch borrow from the block cache */
     size_t pin_count, pin_capacity;
+    yr_block_pin
+        hidden_pin;    /* what the last row that does not show borrows: its key may be the batch's last */
     uint8_t *seek_key; /* scratch for tree keys */
 } yr_scan;
 

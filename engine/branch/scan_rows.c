@@ -74,3 +74,10 @@ bool yr_scan_rows_keep(yr_scan *scan, const yr_block_pin *held)
     yr_block_pin pin = yr_block_pin_copy(held);
     return yr_scan_keep_pin(scan, &pin);
 }
+
+void yr_scan_rows_hold(yr_scan *scan, const yr_block_pin *held)
+{
+    if (scan->hidden_pin.entry == held->entry) return;
+    yr_block_pin_release(&scan->hidden_pin);
+    scan->hidden_pin = yr_block_pin_copy(held);
+}

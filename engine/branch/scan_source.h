@@ -69,6 +69,8 @@ yore_status yr_scan_rows_step(const yr_scan *scan, yr_scan_source *source, yore_
 /* Keep what the current row borrows until the next batch, as its cursor holds it: neighbours share a block. False when
  * memory is out. */
 bool yr_scan_rows_keep(yr_scan *scan, const yr_block_pin *held);
+/* The same for a row that does not show, until the next one: there may be any number of them in a batch. */
+void yr_scan_rows_hold(yr_scan *scan, const yr_block_pin *held);
 /* Keep one more pin, which is released when memory is out. */
 bool yr_scan_keep_pin(yr_scan *scan, yr_block_pin *pin);
 
