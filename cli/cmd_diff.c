@@ -202,7 +202,8 @@ static void tell_totals(const diff_view *v)
         char *key = cli_shown(cli_bytes_slice(&v->last));
         point_text(&v->from, from);
         point_text(&v->to, to);
-        cli_note(v->c, "there are more behind '%s': yore diff %s %s --after KEY", key, from, to);
+        cli_note(v->c, "there are more behind '%s': yore diff %s %s%s --after KEY", key, from, to,
+                 cli_has(v->c, "prefix") ? " --prefix P" : "");
         free(key);
     } else if (v->count == 0) {
         cli_note(v->c, "no difference");
@@ -495,7 +496,11 @@ static int run_diff(cli *c)
     }
     if (code == 0 && cli_has(c, "after")) {
         code = cli_key_part(c, cli_value(c, "after"), &after, &primitive, &v.after);
-        if (!cli_has(c, "prefix")) options.primitive = primitive;
+        if (code == 0 && cli_has(c, "prefix") && primitive != options.primitive) {
+            code = cli_usage_error(c, NULL, "--prefix has keys of '%s', but --after has one of '%s'",
+                                   cli_primitive_name(options.primitive), cli_primitive_name(primitive));
+        }
+        options.primitive = primitive;
         options.from = v.after;
     }
     options.keys_only = v.keys;
