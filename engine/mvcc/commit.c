@@ -265,6 +265,100 @@ static yore_status make_durable(yr_store *store, bool sync, yore_error *err)
     return YORE_OK;
 }
 
+/* -- the queue -- */
+
+/* Requests on their way into a group, oldest first. */
+typedef struct waiting {
+    yr_request *first, **end;
+    uint64_t threads; /* whose they are: a bit each */
+} waiting;
+
+static void join(waiting *all, yr_request *request)
+{
+    request->next = NULL;
+    *all->end = request;
+    all->end = &request->next;
+    all->threads |= request->thread;
+}
+
+/* Take the queue. */
+static void take_queue(yr_store *store, waiting *all)
+{
+    /* acquire pairs with the release of enqueue */
+    yr_request *newest = atomic_exchange_explicit(&store->queue, NULL, memory_order_acquire), *oldest = NULL;
+    while (newest) {
+        yr_request *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        yr_request *next = oldest->next;
+        join(all, oldest);
+        oldest = next;
+    }
+}
+
+static void enqueue(yr_store *store, yr_request *request)
+{
+    yr_request *head = atomic_load_explicit(&store->queue, memory_order_relaxed);
+    do {
+        request->next = head;
+        /* release: the leader that takes it sees its fields */
+    } while (!atomic_compare_exchange_weak_explicit(&store->queue, &head, request, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+static void take_more(yr_store *store, waiting *all)
+{
+    if (atomic_load_explicit(&store->queue, memory_order_relaxed)) take_queue(store, all);
+}
+
+/* Threads of the last groups that have no request here yet. */
+static bool lacks_company(const yr_store *store, const waiting *all)
+{
+    return (store->groups_seen[0] | store->groups_seen[1] | store->groups_seen[2]) & ~all->threads;
+}
+
+static void wait_before_sync(yr_store *store, waiting *all)
+{
+    const yore_env *env = store->env;
+    for (int i = 0; i < YIELDS_TO_GATHER; i++) env->yield(env->ctx);
+    take_more(store, all);
+    if (!lacks_company(store, all)) return;
+    int64_t longest = store->sync_ns / GATHER_OF_SYNC;
+    if (longest > GATHER_NS_MAX) longest = GATHER_NS_MAX;
+    settle_before_waiting(store);
+    int64_t end = env->monotonic_ns(env->ctx) + longest;
+    while (lacks_company(store, all) && env->monotonic_ns(env->ctx) < end) {
+        env->yield(env->ctx);
+        take_more(store, all);
+    }
+}
+
+/* Wait a moment for those who were in one of the last groups: they were answered when this thread was, and one record
+ * for all costs less than one each. Whoever stopped is forgotten after three groups. True when somebody came. */
+static bool wait_for_company(yr_store *store, waiting *all)
+{
+    yr_request **end = all->end;
+    take_more(store, all);
+    for (int i = 0; lacks_company(store, all) && i < PAUSES_TO_GATHER; i++) {
+        yr_cpu_relax();
+        take_more(store, all);
+    }
+    return all->end != end;
+}
+
+static void note_company(yr_store *store, uint64_t threads)
+{
+    store->groups_seen[2] = store->groups_seen[1];
+    store->groups_seen[1] = store->groups_seen[0];
+    store->groups_seen[0] = threads;
+    uint64_t lately = store->groups_seen[0] | store->groups_seen[1] | store->groups_seen[2];
+    if (lately != atomic_load_explicit(&store->writers, memory_order_relaxed))
+        atomic_store_explicit(&store->writers, lately, memory_order_relaxed); /* a hint */
+}
+
 /* The requests of one group, and what they ask of it. */
 typedef struct group {
     yr_request *first, *end; /* [first, end) of the queue */
@@ -276,10 +370,16 @@ typedef struct group {
 } group;
 
 /* Commit as many of the requests as belong in one group. */
-static group gather(yr_store *store, yr_request *first, int64_t now_ns)
+static group gather(yr_store *store, waiting *all, int64_t now_ns)
 {
-    group g = {.first = first, .end = first};
-    while (g.end && store->group.size < GROUP_BYTES_MAX) {
+    group g = {.first = all->first, .end = all->first};
+    while (store->group.size < GROUP_BYTES_MAX) {
+        if (!g.end) { /* those who come now are in it as well; later than when the time was read */
+            yr_request **end = all->end;
+            if (!lacks_company(store, all) || g.wants_sync || !wait_for_company(store, all)) break;
+            g.end = *end;
+            now_ns = store->env->wall_ns(store->env->ctx);
+        }
         yr_request *request = g.end;
         g.end = request->next;
         request->status = atomic_load_explicit(&store->poisoned, memory_order_relaxed)
@@ -359,13 +459,13 @@ static void answer_all(const group *g, yore_status status, const yore_error *err
     }
 }
 
-/* One group from the head of the requests; returns the rest. */
-static yr_request *commit_group(yr_store *store, yr_request *first)
+/* One group from the head of the requests; the rest stays. */
+static void commit_group(yr_store *store, waiting *all)
 {
     yore_error *err =
         &store->group_error; /* not on the stack: clearing it would cost as much as a small commit */
     int64_t now_ns = store->env->wall_ns(store->env->ctx);
-    group g = gather(store, first, now_ns);
+    group g = gather(store, all, now_ns);
     yore_status status = g.wrote ? complete(store, &g, now_ns, err) : YORE_OK;
     answer_all(&g, status, err);
     yr_store_release_held(store); /* before segments it may pin are closed */
@@ -374,95 +474,7 @@ static yr_request *commit_group(yr_store *store, yr_request *first)
     yr_arena_reset(&store->scratch);
     yr_buf_clear(&store->group);
     yr_buf_trim(&store->group, GROUP_BUFFER_KEEP);
-    return g.end;
-}
-
-/* -- the queue -- */
-
-/* Requests on their way into a group, oldest first. */
-typedef struct waiting {
-    yr_request *first, **end;
-    uint64_t threads; /* whose they are: a bit each */
-} waiting;
-
-static void join(waiting *all, yr_request *request)
-{
-    request->next = NULL;
-    *all->end = request;
-    all->end = &request->next;
-    all->threads |= request->thread;
-}
-
-/* Take the queue. */
-static void take_queue(yr_store *store, waiting *all)
-{
-    /* acquire pairs with the release of enqueue */
-    yr_request *newest = atomic_exchange_explicit(&store->queue, NULL, memory_order_acquire), *oldest = NULL;
-    while (newest) {
-        yr_request *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    while (oldest) {
-        yr_request *next = oldest->next;
-        join(all, oldest);
-        oldest = next;
-    }
-}
-
-static void enqueue(yr_store *store, yr_request *request)
-{
-    yr_request *head = atomic_load_explicit(&store->queue, memory_order_relaxed);
-    do {
-        request->next = head;
-        /* release: the leader that takes it sees its fields */
-    } while (!atomic_compare_exchange_weak_explicit(&store->queue, &head, request, memory_order_release,
-                                                    memory_order_relaxed));
-}
-
-static void take_more(yr_store *store, waiting *all)
-{
-    if (atomic_load_explicit(&store->queue, memory_order_relaxed)) take_queue(store, all);
-}
-
-/* Threads of the last groups that have no request here yet. */
-static bool lacks_company(const yr_store *store, const waiting *all)
-{
-    return (store->groups_seen[0] | store->groups_seen[1] | store->groups_seen[2]) & ~all->threads;
-}
-
-static void wait_before_sync(yr_store *store, waiting *all)
-{
-    const yore_env *env = store->env;
-    for (int i = 0; i < YIELDS_TO_GATHER; i++) env->yield(env->ctx);
-    take_more(store, all);
-    if (!lacks_company(store, all)) return;
-    int64_t longest = store->sync_ns / GATHER_OF_SYNC;
-    if (longest > GATHER_NS_MAX) longest = GATHER_NS_MAX;
-    settle_before_waiting(store);
-    int64_t end = env->monotonic_ns(env->ctx) + longest;
-    while (lacks_company(store, all) && env->monotonic_ns(env->ctx) < end) {
-        env->yield(env->ctx);
-        take_more(store, all);
-    }
-}
-
-/* Wait a moment for those who were in one of the last groups: they were answered when this thread was, and one record
- * for all costs less than one each. Whoever stopped is forgotten after three groups. */
-static void wait_for_company(yr_store *store, waiting *all, bool synced)
-{
-    if (synced) wait_before_sync(store, all);
-    for (int i = 0; !synced && lacks_company(store, all) && i < PAUSES_TO_GATHER; i++) {
-        yr_cpu_relax();
-        take_more(store, all);
-    }
-    store->groups_seen[2] = store->groups_seen[1];
-    store->groups_seen[1] = store->groups_seen[0];
-    store->groups_seen[0] = all->threads;
-    uint64_t lately = store->groups_seen[0] | store->groups_seen[1] | store->groups_seen[2];
-    if (lately != atomic_load_explicit(&store->writers, memory_order_relaxed))
-        atomic_store_explicit(&store->writers, lately, memory_order_relaxed); /* a hint */
+    all->first = g.end;
 }
 
 /* The buckets of small commits arrive while the group is put together: they would be its longest waits. */
@@ -481,9 +493,10 @@ static void lead_once(yr_store *store, yr_request *own, bool apart)
     waiting all = {.first = NULL, .end = &all.first};
     if (apart) join(&all, own);
     take_more(store, &all);
-    wait_for_company(store, &all, own->sync == YORE_SYNC_COMMIT && store->wal);
+    if (own->sync == YORE_SYNC_COMMIT && store->wal) wait_before_sync(store, &all);
     prefetch_buckets(store, all.first);
-    while (all.first) all.first = commit_group(store, all.first);
+    while (all.first) commit_group(store, &all);
+    note_company(store, all.threads);
 }
 
 /* Does another thread lead one group after the other? Then it takes this request along with its next one, and what it
