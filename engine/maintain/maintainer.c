@@ -470,6 +470,7 @@ static void run_compactor(void *arg)
         is_settled = is_quiet;
         while (!m->store->read_only && (status = compact_once(m, false, is_settled, NULL)) == YORE_OK)
             collect(m);
+        atomic_store_explicit(&m->is_merging, status != YORE_ERR_CORRUPT, memory_order_relaxed); /* a hint */
         yr_mutex_lock(&m->mutex);
         is_quiet = false;
         may_load = true;
@@ -498,8 +499,9 @@ static bool start_thread(yr_maintainer *m, void (*run)(void *arg), yore_thread *
 static bool start_threads(yr_maintainer *m)
 {
     if (!m->is_inline) m->is_inline = !start_thread(m, run_flusher, &m->flusher);
-    if (!m->is_inline)
-        (void)start_thread(m, run_compactor, &m->compactor); /* without it nothing is merged yet */
+    if (!m->is_inline && !m->compactor &&
+        start_thread(m, run_compactor, &m->compactor))                     /* else nothing is merged */
+        atomic_store_explicit(&m->is_merging, true, memory_order_relaxed); /* a hint */
     return !m->is_inline;
 }
 

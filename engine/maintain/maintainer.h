@@ -55,6 +55,7 @@ typedef struct yr_maintainer {
     uint64_t rules_since;      /* files numbered from here on were made under the rules as they are */
     uint32_t compact_failures; /* in a row: it is tried again later and later */
     _Atomic bool cancel;       /* ends a job under way */
+    _Atomic bool is_merging;   /* there is a compactor, and no damage in the way of its last job; a hint */
     bool is_inline; /* no thread could be had: for good, since the two ways cannot be mixed; under mutex */
     yore_thread *flusher, *compactor;
 

@@ -20,9 +20,9 @@ int64_t yr_pressure_ns_per_mib(uint32_t frozen, double fill, int64_t flush_ns_mi
     return (int64_t)((double)flush_ns_mib * pressure * 2 * (pressure > 0.5 ? 1 + 4 * (pressure - 0.5) : 1));
 }
 
-int64_t yr_pressure_runs_ns_per_mib(uint32_t runs, int64_t merge_ns_mib)
+int64_t yr_pressure_runs_ns_per_mib(uint32_t runs, int64_t merge_ns_mib, bool is_merging)
 {
-    if (runs <= YR_PRESSURE_RUNS) return 0;
+    if (runs <= YR_PRESSURE_RUNS || !is_merging) return 0;
     /* Each byte is merged about twice on its way down: four runs more than there should be slow writers to that, and
      * twice as many to half of it, so that the merges catch up. */
     uint32_t over = runs - YR_PRESSURE_RUNS;
@@ -38,7 +38,9 @@ static int64_t rate_now(const yr_maintainer *m, uint64_t used, uint32_t *reason)
     double fill = (double)used / (double)(m->options.memtable_bytes + 1);
     int64_t by_memory =
         yr_pressure_ns_per_mib(layers->mem_count - 1, fill, flush ? (int64_t)flush : FLUSH_NS_FIRST);
-    int64_t by_runs = yr_pressure_runs_ns_per_mib(layers->run_count, merge ? (int64_t)merge : MERGE_NS_FIRST);
+    bool is_merging = atomic_load_explicit(&m->is_merging, memory_order_relaxed); /* a hint */
+    int64_t by_runs =
+        yr_pressure_runs_ns_per_mib(layers->run_count, merge ? (int64_t)merge : MERGE_NS_FIRST, is_merging);
     *reason = by_runs > by_memory ? YORE_STALL_RUNS : YORE_STALL_MEMORY;
     return by_runs > by_memory ? by_runs : by_memory;
 }

@@ -12,8 +12,9 @@
  * fill          of the newest one, 0..1 and beyond
  * flush_ns_mib  what flushing a MiB takes */
 int64_t yr_pressure_ns_per_mib(uint32_t frozen, double fill, int64_t flush_ns_mib);
-/* Pure: the same by the number of runs, and what merging a MiB takes. */
-int64_t yr_pressure_runs_ns_per_mib(uint32_t runs, int64_t merge_ns_mib);
+/* Pure: the same by the number of runs, and what merging a MiB takes. 0 where nothing is merged (damage stopped it, or
+ * there is no thread for it): waiting would not help. */
+int64_t yr_pressure_runs_ns_per_mib(uint32_t runs, int64_t merge_ns_mib, bool is_merging);
 
 /* Leader: wait a little if the group just made was too much. */
 void yr_pressure_slow_down(yr_maintainer *maintainer);

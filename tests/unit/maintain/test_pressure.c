@@ -17,7 +17,7 @@ static void test_nobody_waits_while_there_is_room(void **state)
     assert_int_equal(yr_pressure_ns_per_mib(0, 4, 10 * MS), 0);
     assert_int_equal(yr_pressure_ns_per_mib(1, 0.4, 10 * MS), 0);
     for (uint32_t runs = 0; runs <= YR_PRESSURE_RUNS; runs++)
-        assert_int_equal(yr_pressure_runs_ns_per_mib(runs, 10 * MS), 0);
+        assert_int_equal(yr_pressure_runs_ns_per_mib(runs, 10 * MS, true), 0);
     assert_true(YR_PRESSURE_RUNS >
                 YR_COMPACT_RUNS_MAX); /* or a store would be slowed that is as it should be */
 }
@@ -42,12 +42,13 @@ static void test_runs_slow_writers_to_less_than_merging_does(void **state)
     (void)state;
     int64_t last = 0;
     for (uint32_t runs = YR_PRESSURE_RUNS; runs < 100; runs++) {
-        int64_t rate = yr_pressure_runs_ns_per_mib(runs, 10 * MS);
+        int64_t rate = yr_pressure_runs_ns_per_mib(runs, 10 * MS, true);
         assert_true(rate >= last && rate <= last + 5 * MS);
         last = rate;
     }
-    assert_true(yr_pressure_runs_ns_per_mib(YR_PRESSURE_RUNS + 4, 10 * MS) >= 20 * MS);
-    assert_true(last <= 200 * MS); /* never stopped */
+    assert_true(yr_pressure_runs_ns_per_mib(YR_PRESSURE_RUNS + 4, 10 * MS, true) >= 20 * MS);
+    assert_true(last <= 200 * MS);                                         /* never stopped */
+    assert_int_equal(yr_pressure_runs_ns_per_mib(100, 10 * MS, false), 0); /* for nothing */
 }
 
 int main(void)
