@@ -14,7 +14,8 @@ void yr_file_name(enum yr_file_kind kind, uint64_t id, bool making, char out[YR_
     size_t size = 0;
     switch (kind) {
     case YR_FILE_WAL:
-        memcpy(out, "wal-", size = 4);
+        size = 4;
+        memcpy(out, "wal-", size);
         suffix = making ? ".tmp" : ".log";
         break;
     case YR_FILE_SEGMENT: suffix = making ? ".seg.tmp" : ".seg"; break;
