@@ -21,7 +21,7 @@ static inline void note_cost(const lineage_walk *walk)
 /* To the next hop to ask, or to pass on from. False behind the last one. */
 static inline bool step(lineage_walk *walk, uint64_t key_hash)
 {
-    const yr_skip *skip = yr_skip_of(walk->hop);
+    const yr_skip *skip = yr_skip_for(walk->hop, walk->cap);
     if (skip) {
         note_cost(walk);
         uint32_t n = yr_skip_find(skip, key_hash);

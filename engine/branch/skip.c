@@ -152,6 +152,17 @@ static bool add_span(skip_build *build, const yr_branch *branch)
     return true;
 }
 
+/* Asked when the layers are held: what is not trimmed by now is all in them. */
+static bool is_whole(const yr_skip *skip)
+{
+    bool whole = true;
+    for (uint32_t i = 0; i < skip->hop_count && whole; i++) {
+        const yr_branch *hop = skip->hops[i].branch;
+        whole = yr_branch_trimmed(hop) == 0 && !yr_branch_is_purged(hop);
+    }
+    return whole;
+}
+
 void yr_skip_destroy(const yore_env *env, yr_skip *skip)
 {
     if (!skip) return;
@@ -176,6 +187,7 @@ yore_status yr_skip_build(yr_catalog *catalog, const yr_layers *layers, yr_branc
         status = build.skip && add_span(&build, branch) ? add_hops(&build, err) : no_memory(err);
         slots *= 2;
     }
+    if (status == YORE_OK) build.skip->is_complete = is_whole(build.skip);
     if (status == YORE_OK && !yr_catalog_give_skip(catalog, branch, build.skip)) return YORE_OK;
     if (status != YORE_OK) yr_skip_destroy(build.env, build.skip);
     return status;

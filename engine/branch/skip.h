@@ -7,6 +7,10 @@
  * are erased, a snapshot of the past sees less), never too little: where the hop it names has nothing to show, the walk
  * goes on from there hop by hop. The root is in no skip.
  *
+ * One made after history of its hops was trimmed knows what shows at their caps, but not every key that had something
+ * to show below them; a snapshot from before the trimming may still have it, in layers of its own. So only those made
+ * before serve reads at lower caps.
+ *
  *   depth of the branch    its span ends at the next lower depth (but 0) that is
  *   not a multiple of 32   a multiple of 32
  *   of 32, not of 224      a multiple of 224 (7 * 32)
@@ -30,6 +34,7 @@ struct yr_skip {
     uint64_t key_count;
     uint32_t slot_count; /* power of two */
     uint32_t hop_count;  /* at least 1; the first is the branch's parent */
+    bool is_complete;    /* it knows all keys that its hops ever had up to their caps */
     yr_skip_hop *hops;
     uint32_t slots[]; /* 23 bits of the hash, 9 of 1 + the hop; 0 = free */
 };
@@ -52,6 +57,13 @@ static inline const yr_skip *yr_skip_of(const yr_branch *branch)
 {
     if (branch->depth < YR_SKIP_DEPTH_MIN) return NULL;
     return atomic_load_explicit(&branch->skip, memory_order_acquire); /* pairs with yr_skip_build */
+}
+
+/* The branch's skip, when it serves a read that comes with this cap. */
+static inline const yr_skip *yr_skip_for(const yr_branch *branch, uint64_t cap)
+{
+    const yr_skip *skip = yr_skip_of(branch);
+    return skip && (skip->is_complete || cap >= branch->fork_version) ? skip : NULL;
 }
 
 /* How many keys the hops of a branch's span have, as they say. O(hops). */

@@ -7,12 +7,15 @@
 enum { READER_KEYS_MAX = 1 << 16 }; /* a skip over more than that holds up no reader */
 
 /* The layers of now, with all that the branch's lineage was when it was made. False: a reader that is being refreshed
- * has the branch, but not yet its layers. */
+ * has the branch, but not yet its layers; or it was deleted, and what it was may have been collected. */
 static bool layers_for(yore_db *db, const yr_branch *branch, yr_layers **layers)
 {
     uint64_t visible;
     *layers = yr_store_now(&db->store, &visible);
-    if (visible >= branch->create_version) return true;
+    /* the latter is asked when the layers are held */
+    if (visible >= branch->create_version &&
+        atomic_load_explicit(&branch->deleted_version, memory_order_acquire) == 0)
+        return true;
     yr_layers_unref(*layers);
     return false;
 }

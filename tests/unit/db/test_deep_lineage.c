@@ -338,12 +338,79 @@ static void test_skips_stay_within_their_budget(void **state)
     yore_close(db);
 }
 
+static uint64_t write_key(yore_db *db, const char *at, const char *key, bool is_delete)
+{
+    yore_where where = YORE_WHERE_INIT;
+    yore_txn *txn;
+    ok(yore_begin(db, yore_str(at), NULL, &txn, &err));
+    ok(is_delete ? yore_del(txn, yore_str_key(key), NULL, &err)
+                 : yore_put(txn, yore_str_key(key), yore_str("x"), NULL, &err));
+    ok(yore_commit(txn, yore_str(""), &where, &err));
+    return where.version;
+}
+
+static void fork_of(yore_db *db, const char *name, const char *parent)
+{
+    yore_branch_options options = YORE_BRANCH_OPTIONS_INIT;
+    yore_at from = YORE_AT_INIT;
+    snprintf(from.branch, sizeof from.branch, "%s", parent);
+    options.from = &from;
+    ok(yore_branch_create(db, yore_str(name), &options, NULL, &err));
+}
+
+/* A key that was deleted before the fork goes from its hop altogether when history is trimmed, and so it is in no skip
+ * made afterwards. Who opened a snapshot of the time before still has it. */
+static void test_a_skip_made_after_a_trim_hides_nothing_from_older_snapshots(void **state)
+{
+    (void)state;
+    world w = {.sim = yr_sim_create(5)};
+    yore_retention keep = YORE_RETENTION_INIT;
+    yore_gc_options gc = YORE_GC_OPTIONS_INIT;
+    yore_flatten_report report = {.struct_size = sizeof report};
+    yore_at past = YORE_AT_INIT;
+    yore_snap *snap;
+    yore_pin pin = YORE_PIN_INIT;
+    open_db(&w);
+    fork_of(w.db, "a", "default");
+    past.kind = YORE_AT_VERSION;
+    past.version = write_key(w.db, "a", "k", false);
+    (void)write_key(w.db, "a", "k", true);
+    (void)write_key(w.db, "a", "other", false);
+    fork_of(w.db, "b", "a");
+    fork_of(w.db, "c", "b");
+    snprintf(past.branch, sizeof past.branch, "c");
+    ok(yore_snap_open(w.db, &past, &snap, NULL, &err));
+    keep.kind = YORE_RETENTION_VERSIONS;
+    keep.versions = 1;
+    ok(yore_branch_retention_set(w.db, yore_str("a"), &keep, NULL, &err));
+    gc.now = true;
+    ok(yore_gc(w.db, &gc, NULL, &err));
+    ok(yore_compact(w.db, NULL, NULL, &err));
+    ok(yore_branch_flatten(w.db, yore_str("c"), &report, &err));
+    assert_int_equal(report.skips, 1);
+    assert_int_equal(report.keys, 1); /* "other" */
+    ok(yore_get(snap, yore_str_key("k"), &pin, &err));
+    yore_unpin(&pin);
+    yore_snap_close(snap);
+    ok(yore_db_get(w.db, yore_str("c"), yore_str_key("other"), &pin, &err));
+    yore_unpin(&pin);
+    assert_int_equal(yore_db_get(w.db, yore_str("c"), yore_str_key("k"), &pin, &err), YORE_NOT_FOUND);
+    /* of one that is deleted there may be less than was read of it */
+    ok(yore_branch_delete(w.db, yore_str("c"), false, NULL, NULL, &err));
+    ok(yore_branch_flatten(w.db, yore_str("id:4"), &report, &err));
+    assert_int_equal(report.skips, 0);
+    yore_close(w.db);
+    assert_false(yr_sim_has_leaks(w.sim));
+    yr_sim_destroy(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reads_of_deep_lineages_are_what_was_written),
         cmocka_unit_test(test_a_lineage_is_no_deeper_than_the_limit),
         cmocka_unit_test(test_skips_stay_within_their_budget),
+        cmocka_unit_test(test_a_skip_made_after_a_trim_hides_nothing_from_older_snapshots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
