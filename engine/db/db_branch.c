@@ -357,6 +357,7 @@ yore_status yore_branch_recover(yore_db *db, yore_slice which, yore_slice as, yo
     if (status < 0) return status;
     yr_request request = {.err = err, .plan = plan_recover, .plan_arg = &plan, .kind = YORE_COMMIT_BRANCH};
     status = yr_registry_commit(db, &request, YORE_SYNC_DEFAULT, where);
+    if (status == YORE_OK && yr_branch_end(plan.branch) != INT64_MAX) yr_expirer_wake(&db->expirer);
     if (status == YORE_OK && where) {
         where->branch_id = plan.branch->id;
         snprintf(where->branch, sizeof where->branch, "%s", yr_branch_text(plan.branch));

@@ -226,6 +226,21 @@ static void test_a_thread_does_it_where_there_are_threads(void **state)
     yore_close(db);
 }
 
+/* What is deleted is not waited for, so that recovering it must say that it ends. */
+static void test_the_thread_hears_of_one_that_is_recovered(void **state)
+{
+    (void)state;
+    yore_db *db;
+    ok(yore_open(":memory:", NULL, &db, &err));
+    create(db, "again", "default", 3 * SECOND);
+    create(db, "soon", "default", SECOND / 50);
+    ok(yore_branch_delete(db, yore_str("again"), false, NULL, NULL, &err));
+    wait_gone(db, "soon"); /* the thread has looked at all, and nothing else ends */
+    ok(yore_branch_recover(db, yore_str("again"), yore_str(""), NULL, &err));
+    wait_gone(db, "again");
+    yore_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +250,7 @@ int main(void)
         cmocka_unit_test(test_a_writer_that_opens_deletes_what_ended_and_a_reader_does_not),
         cmocka_unit_test(test_thousands_go_at_once),
         cmocka_unit_test(test_a_thread_does_it_where_there_are_threads),
+        cmocka_unit_test(test_the_thread_hears_of_one_that_is_recovered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
