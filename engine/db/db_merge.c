@@ -57,8 +57,8 @@ static yore_status find_base(yore_merge_plan *p, const yr_point_found *ours, con
 {
     const yr_merge_tip tips[2] = {{ours->branch, ours->cap}, {theirs->branch, theirs->cap}};
     yr_merge_base *base = &p->base;
-    yore_status status =
-        yr_merge_base_find(p->db->env, p->db->store.catalog, p->layers, ours->visible, tips, base, err);
+    yore_status status = yr_merge_base_find(p->db->env, p->db->store.catalog, p->layers, ours->visible, tips,
+                                            allow_unrelated, base, err);
     if (status < 0) return status;
     p->info.is_nothing = base->heads[1] == 0 || base->version == base->heads[1];
     if (!base->is_related && !p->info.is_nothing && !allow_unrelated) return refuse_unrelated(p, err);
@@ -69,6 +69,8 @@ static yore_status find_base(yore_merge_plan *p, const yr_point_found *ours, con
     }
     if (base->version == 0) return YORE_OK;
     status = yr_trim_check(p->db, base->branch, base->cap, err);
+    if (status == YORE_ERR_TRIMMED && yr_branch_is_purged(base->branch))
+        yr_hint(err, "both merged it before; merge from the version before that: --allow-unrelated");
     if (status < 0 && p->info.is_nothing) status = YORE_OK; /* nobody will read it */
     if (status == YORE_OK)
         status = yr_layers_commit_time(p->layers, base->version, &p->info.base_time_ns, err);
@@ -345,7 +347,7 @@ static yore_status commit(yore_merge_plan *p, const yore_txn_options *options, y
     uint64_t parents[YORE_PARENTS_MAX];
     yore_txn_options own = *options;
     yore_txn *txn;
-    if (options->parent_count + 1 >= YORE_PARENTS_MAX)
+    if (options->parent_count >= YORE_PARENTS_MAX - 1)
         return yr_fail(err, YORE_ERR_LIMIT, "a commit has at most %u parents", YORE_PARENTS_MAX);
     parents[0] = p->base.heads[1];
     if (options->parent_count) memcpy(parents + 1, options->parents, options->parent_count * sizeof *parents);

@@ -37,6 +37,7 @@ typedef struct walk {
     const yr_catalog *catalog;
     const yr_layers *layers;
     uint64_t known;
+    bool passes_purged;
     yr_arena arena;
     place *heap;
     size_t count, room;
@@ -132,8 +133,7 @@ static yore_status push_head(walk *w, const yr_branch *branch, uint64_t cap, pla
     return push(w, &at, err);
 }
 
-/* A commit that a merge took in. One that has gone with its branch is passed over: nothing can have it in common that
- * is not reached otherwise. */
+/* A commit that a merge took in; one of a branch that was purged since leads on like any other. */
 static yore_status push_parent(walk *w, uint64_t version, place at, yore_error *err)
 {
     yr_found_commit commit;
@@ -208,6 +208,7 @@ static yore_status step(walk *w, place *common, bool *found, yore_error *err)
         if (!entered) return no_memory(err);
         *found = entered->entered[!at.side] >= at.version;
         if (YR_BUG(MERGE_OLD_BASE)) *found = entered->entered[!at.side] > at.version;
+        if (w->passes_purged && yr_branch_is_purged(at.branch)) *found = false;
         *common = at;
         if (*found || entered->entered[at.side] >= at.version) return YORE_OK;
         entered->entered[at.side] = at.version;
@@ -242,10 +243,14 @@ static void find_shared(const yr_merge_tip tips[2], yr_merge_base *out)
 }
 
 yore_status yr_merge_base_find(const yore_env *env, const yr_catalog *catalog, const yr_layers *layers,
-                               uint64_t known, const yr_merge_tip tips[2], yr_merge_base *out,
-                               yore_error *err)
+                               uint64_t known, const yr_merge_tip tips[2], bool passes_purged,
+                               yr_merge_base *out, yore_error *err)
 {
-    walk w = {.catalog = catalog, .layers = layers, .known = known, .lowest = {UINT64_MAX, UINT64_MAX}};
+    walk w = {.catalog = catalog,
+              .layers = layers,
+              .known = known,
+              .passes_purged = passes_purged,
+              .lowest = {UINT64_MAX, UINT64_MAX}};
     place common = {0};
     bool found = false;
     yore_status status = YORE_OK;

@@ -28,10 +28,11 @@ typedef struct yr_merge_base {
     uint64_t steps;          /* how many places of the graph were looked at */
 } yr_merge_base;
 
-/* known  a version at or above both caps that was visible before the layers were taken
+/* known          a version at or above both caps that was visible before the layers were taken
+ * passes_purged  a common commit of a branch whose data is gone is no base: the next older one is
  * YORE_OK; YORE_ERR_NOMEM, a run's failure. O(hops and merges above the base; of commits in runs their blocks). */
 yore_status yr_merge_base_find(const yore_env *env, const yr_catalog *catalog, const yr_layers *layers,
-                               uint64_t known, const yr_merge_tip tips[2], yr_merge_base *out,
-                               yore_error *err);
+                               uint64_t known, const yr_merge_tip tips[2], bool passes_purged,
+                               yr_merge_base *out, yore_error *err);
 
 #endif

@@ -53,8 +53,11 @@ typedef struct yore_merge_options {
     const yore_merge_resolution *resolutions; /* one for every conflict; borrowed for the call */
     size_t resolution_count;
     size_t *refused; /* may be NULL; which resolution was refused, resolution_count when one is missing */
-    bool allow_unrelated; /* merge what has nothing in common, as if both had begun empty */
-    bool whole_values;    /* JSON values are not merged by path */
+    /* Merge what has nothing in common, as if both had begun empty. Where the newest common version was merged into
+     * both from a branch whose data has been collected since, the one before it is the base: what one of them took back
+     * of that merge comes again. */
+    bool allow_unrelated;
+    bool whole_values; /* JSON values are not merged by path */
     bool reserved[6];
 } yore_merge_options;
 

@@ -475,6 +475,41 @@ static void the_base_of_a_criss_cross_is_the_newest(void **state)
     yore_merge_plan_close(plan);
 }
 
+/* Both merged a branch that was deleted and collected then: the base is known, and gone. */
+static void a_base_that_went_with_its_branch_is_passed_over_on_request_only(void **state)
+{
+    yore_merge_info info;
+    yore_merge_options anyhow = YORE_MERGE_OPTIONS_INIT;
+    yore_gc_options now = YORE_GC_OPTIONS_INIT;
+    anyhow.allow_unrelated = true;
+    now.now = true;
+    write_value(*state, "default", "a", "0");
+    fork_branch(*state, "left", "default");
+    fork_branch(*state, "right", "default");
+    uint64_t before = write_value(*state, "default", "d", "1");
+    fork_branch(*state, "gone", "default"); /* and so the two get that commit, too */
+    uint64_t merged = write_value(*state, "gone", "g", "1");
+    ok(merge(*state, "gone", "left", NULL, &info));
+    ok(merge(*state, "gone", "right", NULL, &info));
+    write_value(*state, "left", "l", "1");
+    write_value(*state, "right", "r", "1");
+    ok(yore_branch_delete(*state, yore_str("gone"), false, NULL, NULL, &err));
+    yore_merge_plan_close(planned(*state, "left", "right", NULL, &info));
+    assert_int_equal(info.base_version, merged); /* deleted, but not collected */
+    yore_merge_plan_close(planned(*state, "left", "right", &anyhow, &info));
+    assert_int_equal(info.base_version, merged);
+    ok(yore_gc(*state, &now, NULL, &err));
+    assert_int_equal(merge(*state, "left", "right", NULL, &info), YORE_ERR_TRIMMED);
+    assert_non_null(strstr(err.hint, "--allow-unrelated"));
+    ok(merge(*state, "left", "right", &anyhow, &info));
+    assert_int_equal(info.base_version, before);
+    assert_int_equal(info.conflicts, 0);
+    assert_value(*state, "right", "l", "1");
+    assert_value(*state, "right", "g", "1");
+    ok(merge(*state, "right", "left", NULL, &info)); /* and from there on as always */
+    assert_value(*state, "left", "r", "1");
+}
+
 static void a_long_history_above_the_base_is_not_walked(void **state)
 {
     yore_merge_info info;
@@ -646,6 +681,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_merge_sees_what_was_committed_to_its_keys_meanwhile),
         cmocka_unit_test(a_key_that_a_merge_leaves_is_watched_too),
         cmocka_unit_test(a_merge_gives_up_when_others_never_stop),
+        MERGE_TEST(a_base_that_went_with_its_branch_is_passed_over_on_request_only),
         MERGE_TEST(a_long_history_above_the_base_is_not_walked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
