@@ -320,6 +320,21 @@ static bool make_root(event_run *run, const char *branch, import_problem *proble
     return true;
 }
 
+/* An undo or redo names in its source a version of the stream: does this store have that commit under the same one?
+ * Where it has not, the stack of undo must not believe it; the commit's source time tells. */
+static bool mark_holds(const event_run *run, yore_slice source)
+{
+    uint64_t version;
+    if (source.size < 6 || (memcmp(source.data, "undo:v", 6) != 0 && memcmp(source.data, "redo:v", 6) != 0)) {
+        return true;
+    }
+    char *text = cli_strdup_slice(yore_bytes((const char *)source.data + 5, source.size - 5));
+    bool is_mark = cli_parse_version(text, &version);
+    free(text);
+    const version_pair *pair = is_mark ? find_version(run, version) : NULL;
+    return !is_mark || (pair != NULL && pair->there == version && pair->here == version);
+}
+
 static bool fill_change(event_run *run, const event *e, const char *branch, import_problem *problem)
 {
     import_change *change = &run->change;
@@ -334,7 +349,7 @@ static bool fill_change(event_run *run, const event *e, const char *branch, impo
     change->time_ns = e->time_ns;
     change->has_source_time = e->has_source_time;
     change->source_time_ns = e->source_time_ns;
-    change->keep_time = e->has_version;
+    change->keep_time = e->has_version && mark_holds(run, e->source);
     change->author = cli_bytes_slice(&run->author);
     change->source = cli_bytes_slice(&run->source);
     change->note = cli_bytes_slice(&run->note);
