@@ -120,8 +120,8 @@ static yore_status commit(void *arg, const yr_commit_head *head, yr_reader *rows
     options.source = head->source;
     options.parent_count = map_parents(im, head, parents);
     options.parents = parents;
-    options.sync =
-        YORE_SYNC_OS; /* the rename behind them all is synced as the store's mode says, and they with it */
+    /* the rename behind them all is synced as the store's mode says, and they with it; mode none has no other */
+    options.sync = im->db->store.sync == YORE_SYNC_NONE ? YORE_SYNC_DEFAULT : YORE_SYNC_OS;
     yore_status status = yore_begin(im->db, yore_str(im->working), &options, &txn, err);
     for (uint32_t i = 0; i < head->row_count && status == YORE_OK && yr_row_take(rows, head->branch, &row);
          i++)

@@ -382,6 +382,21 @@ static void test_a_read_only_handle_makes_and_does_not_import(void **state)
     yore_close(reader);
 }
 
+/* Where nothing is logged no commit may ask for more than that. */
+static void test_a_store_that_logs_nothing_imports(void **state)
+{
+    (void)state;
+    yore_open_options how = YORE_OPEN_OPTIONS_INIT;
+    const yore_at exp = kit_at("other-1"), same = kit_at("exp");
+    make("b", &exp, NULL, true);
+    yore_close(to);
+    how.env = yr_sim_env(sim);
+    how.sync = YORE_SYNC_NONE;
+    NEED(yore_open("to", &how, &to, &err));
+    NEED(import("b", "exp"));
+    assert_int_equal(kit_state(from, &exp), kit_state(to, &same));
+}
+
 static void test_misuse(void **state)
 {
     (void)state;
@@ -418,6 +433,7 @@ int main(void)
         TEST(test_trimmed_history_begins_with_the_first_state_that_is_kept),
         TEST(test_a_stopped_import_leaves_nothing),
         TEST(test_a_read_only_handle_makes_and_does_not_import),
+        TEST(test_a_store_that_logs_nothing_imports),
         TEST(test_misuse),
     };
     return cmocka_run_group_tests_name("bundles", tests, NULL, NULL);
