@@ -104,6 +104,7 @@ static yore_status begin(const yore_undo *plan, const yore_txn_options *options,
     own.parents = NULL;
     own.parent_count = 0;
     own.has_source_time = false; /* it would pass for one that was imported */
+    own.source_time_ns = 0;
     own.isolation = yr_undo_is_diff(plan) ? YORE_ISOLATION_SERIALIZABLE : YORE_ISOLATION_SNAPSHOT;
     own.allow_empty |= plan->moves_stack;
     snprintf(name, sizeof name, "id:%" PRIu32, plan->branch->id);

@@ -270,6 +270,20 @@ static void test_a_mark_that_was_imported_is_a_commit_like_any_other(void **stat
     EXPECT(db, "default", "");
 }
 
+static void test_a_source_time_that_is_given_to_an_undo_does_not_make_it_an_imported_one(void **state)
+{
+    yore_db *db = *state;
+    yore_txn_options options = YORE_TXN_OPTIONS_INIT;
+    options.source_time_ns = 5;
+    commit(db, "default", "a=1");
+    commit(db, "default", "a=2");
+    yore_undo *plan = planned(db, "default", NULL);
+    ok(yore_undo_apply(plan, &options, yore_str(""), NULL, &err));
+    yore_undo_close(plan);
+    ok(undo(db, "default")); /* the commit before, not the undo */
+    EXPECT(db, "default", "");
+}
+
 static void test_with_nothing_to_undo_or_redo_it_is_refused(void **state)
 {
     yore_db *db = *state;
@@ -788,6 +802,7 @@ int main(void)
         FACT(test_an_undo_that_changes_nothing_still_moves_the_stack),
         FACT(test_undo_of_an_earlier_commit_keeps_later_edits_and_redo_takes_it_back),
         FACT(test_a_mark_that_was_imported_is_a_commit_like_any_other),
+        FACT(test_a_source_time_that_is_given_to_an_undo_does_not_make_it_an_imported_one),
         FACT(test_with_nothing_to_undo_or_redo_it_is_refused),
         FACT(test_a_fork_does_not_undo_what_it_inherited_but_reverts_it),
         FACT(test_undo_of_a_merge_gives_the_first_parents_side),
