@@ -188,8 +188,9 @@ yore_status yr_skip_build(yr_catalog *catalog, const yr_layers *layers, yr_branc
         slots *= 2;
     }
     if (status == YORE_OK) build.skip->is_complete = is_whole(build.skip);
-    if (status == YORE_OK && !yr_catalog_give_skip(catalog, branch, build.skip)) return YORE_OK;
-    if (status != YORE_OK) yr_skip_destroy(build.env, build.skip);
+    /* another thread may have given one meanwhile, as good as this */
+    if (status != YORE_OK || !yr_catalog_give_skip(catalog, branch, build.skip))
+        yr_skip_destroy(build.env, build.skip);
     return status;
 }
 
